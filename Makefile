@@ -1,0 +1,31 @@
+# make demo   two minutes of training on drawn aerial photos, and where to find the pictures
+# make test   everything that must hold before a change goes in; `make slow` adds the long tests
+# PYTHON=...  names the interpreter to make the environment with, 3.11 or newer; otherwise one is looked for
+
+export DEMO_DATA ?= builtin:aerial
+export DEMO_OPTIONS ?= --minutes 2
+export DEMO_FOLDER ?= runs/demo
+export PYTHON ?=
+
+STAMP := .venv/.steadygan-ready
+
+.PHONY: demo setup test slow clean
+
+demo: $(STAMP)
+	@scripts/demo
+
+setup: $(STAMP)
+
+test: $(STAMP)
+	@scripts/check
+	@scripts/test
+
+slow: $(STAMP)
+	@scripts/test -m slow
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+
+$(STAMP): requirements.lock pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $(STAMP)

@@ -1,0 +1,1 @@
+"""The command line. Each command imports what it needs inside its function, so that `--help` answers at once."""

@@ -1,0 +1,42 @@
+"""`bench`: figures anyone can check on their own machine, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Measure this machine and this program; prints JSON.")
+
+
+@app.callback()
+def bench() -> None:
+    """Measure this machine and this program; prints JSON."""
+
+
+@app.command()
+def step(
+    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
+    batch: Annotated[int, typer.Option(help="Images a step.")] = 64,
+    width: Annotated[int, typer.Option(help="Channels next to the image.")] = 64,
+    rounds: Annotated[int, typer.Option(help="Timed steps of each kind, taken in turn.", min=3)] = 12,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Measure torch.compile as well (minutes of compiling).")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """One update of both players: the textbook loop against steadygan's step, in one process, taken in turn."""
+    from steadygan.studies.bench_step import bench_step
+
+    typer.echo(bench_step(size, batch, width, rounds, compile, device).model_dump_json(indent=2))
+
+
+@app.command()
+def overhead(
+    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
+    minutes: Annotated[float, typer.Option(help="Length of the run that is measured.")] = 3.0,
+) -> None:
+    """A whole training run against its own bare step: what input, records, averages, pictures and checkpoints cost."""
+    from steadygan.studies.bench_step import bench_overhead
+
+    typer.echo(bench_overhead(size, minutes).model_dump_json(indent=2))

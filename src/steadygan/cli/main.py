@@ -1,0 +1,71 @@
+"""The program: its commands, its one printer of errors, its exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from steadygan.cli import bench, data, results, training
+from steadygan.errors import SteadyganError
+from steadygan.version import __version__
+
+app = typer.Typer(
+    name="steadygan",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+_DEBUG = "--debug"
+
+
+@app.callback()
+def steadygan(
+    debug: bool = typer.Option(False, _DEBUG, help="Show the traceback of an error."),
+    version: bool = typer.Option(False, "--version", help="Show the version and leave.", is_eager=True),
+) -> None:
+    """Train a GAN on a folder of images, steadily.
+
+    Start with:  steadygan train photos/   or   steadygan train builtin:aerial --minutes 3
+    """
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+app.command()(data.prepare)
+app.command()(data.inspect)
+app.command()(training.train)
+app.command()(training.resume)
+app.command()(results.sample)
+app.command()(results.export)
+app.command()(results.compare)
+app.command()(results.note)
+app.command()(training.recipes)
+app.add_typer(bench.app, name="bench")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the contract's code; a traceback only with --debug."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = _DEBUG in arguments
+    arguments = [_DEBUG, *(a for a in arguments if a != _DEBUG)] if debug else arguments
+    try:
+        app(args=arguments, prog_name="steadygan")
+    except SteadyganError as problem:
+        _fail(str(problem), problem.exit_code, debug)
+    except KeyboardInterrupt:
+        _fail("interrupted; what was saved before is kept", 130, debug)
+    except Exception as problem:  # noqa: BLE001 - the last line of defence: a bug is said in one line, too
+        _fail(f"{type(problem).__name__}: {problem} (this is a bug; --debug shows where)", 1, debug)
+
+
+def _fail(text: str, code: int, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    for line in text.splitlines():
+        print(f"steadygan: {line}", file=sys.stderr)
+    raise SystemExit(code)

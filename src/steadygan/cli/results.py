@@ -1,0 +1,79 @@
+"""`sample`, `export`, `compare` and `note`: what is done with finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from steadygan.studies.compare import Comparison, Row
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
+Checkpoint = Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")]
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or an exported .safetensors file.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="FILE.png: one grid. FOLDER: a PNG each. FILE.gif|.mp4: a latent walk.")
+    ],
+    count: Annotated[int, typer.Option("-n", "--count", help="How many images, or stations of the walk.", min=1)] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
+    checkpoint: Checkpoint = "best",
+    frames: Annotated[int, typer.Option(help="Frames between two stations of a walk.", min=1)] = 24,
+    fps: Annotated[float, typer.Option(help="Frames a second of a walk.", min=1)] = 24,
+) -> None:
+    """Generate images: a grid, a folder of PNGs, or a walk through latent space."""
+    from steadygan.export.pictures import sample_to
+
+    typer.echo(str(sample_to(run, out, count, seed, checkpoint, frames, fps)))
+
+
+def export(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors")],
+    checkpoint: Checkpoint = "best",
+) -> None:
+    """Write the averaged generator into one file that `sg.load` and `steadygan sample` read."""
+    from steadygan.export import export as export_run
+
+    typer.echo(str(export_run(run, out, checkpoint)))
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Put runs side by side: the settings that differ, and their results."""
+    from steadygan.studies.compare import compare as compare_runs
+
+    found = compare_runs(runs)
+    if json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        _show(found)
+
+
+def _show(found: Comparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def rows(title: str, part: list[Row]) -> None:
+        table.add_row(title, style="bold")
+        for row in part:
+            table.add_row(row.name, *("" if value is None else str(value) for value in row.values))
+        table.add_section()
+
+    table = Table("", *(str(name) for name in found.runs))
+    rows("settings that differ" if found.settings else "no settings differ", found.settings)
+    rows("results", found.results)
+    Console().print(table)
+
+
+def note(run: RunFolder, text: Annotated[str, typer.Argument(help="What you tried and saw.")]) -> None:
+    """Add a line to the run's observation log."""
+    from steadygan.training.run import Run
+
+    Run(run).note(text)

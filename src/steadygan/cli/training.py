@@ -1,0 +1,106 @@
+"""`train`, `resume` and `recipes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
+Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", min=1)]
+Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
+
+
+def train(
+    source: Annotated[
+        str, typer.Argument(help="Folder or zip of images, prepared data set, or builtin:aerial|glyphs|ring.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="New folder for the run. [default: next in runs/]")
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option(help="NAME (see `steadygan recipes`), FILE.toml or FILE.py:FUNCTION.")
+    ] = "dcgan",
+    images: Images = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    batch: Annotated[int | None, typer.Option(help="Images a step, over all processes.")] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels of a side.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Processor threads to use. [default: all but one of many]")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change any setting; repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration and leave.")] = False,
+) -> None:
+    """Train a GAN on images; the run folder holds grids, curves, records and checkpoints."""
+    from steadygan.config import merge, parse_assignment, to_toml
+    from steadygan.recipes.start import configure, next_folder
+    from steadygan.training.run import train as train_config
+
+    given = {
+        "budget": {"images": images, "steps": steps, "minutes": minutes},
+        "runtime": {"device": device, "precision": precision, "threads": threads},
+        "batch": batch,
+        "size": size,
+        "seed": seed,
+    }
+    config = configure(source, recipe, merge(_given(given), *map(parse_assignment, set_ or [])))
+    if dry_run:
+        typer.echo(to_toml(config.dump()), nl=False)
+        return
+    _say_where(train_config(config, out or next_folder(config)).path)
+
+
+def _given(options: dict[str, object]) -> dict[str, object]:
+    """The options that were given, without the others; a group without any is left out."""
+    groups = {name: _given(value) if isinstance(value, dict) else value for name, value in options.items()}
+    return {name: value for name, value in groups.items() if value is not None and value != {}}
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    images: Images = None,
+    steps: Steps = None,
+    minutes: Minutes = None,
+    data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
+) -> None:
+    """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
+    from steadygan.training.config import Budget
+    from steadygan.training.run import resume as resume_run
+
+    _say_where(resume_run(run, Budget(images=images, steps=steps, minutes=minutes), data).path)
+
+
+def _say_where(path: Path) -> None:
+    from steadygan.rundir import RunDir
+
+    files = RunDir(path)
+    last = files.fixed_samples()[-1]
+    for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
+        typer.echo(f"{name:10} {file}")
+    typer.echo(f"next:      steadygan sample {path} -n 64 -o samples.png")
+
+
+def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:
+    """List the recipes, or show one with its source and all its settings."""
+    import inspect
+
+    from steadygan.config import to_toml
+    from steadygan.recipes import RECIPES, choose_recipe, describe
+
+    if name is None:
+        for known in RECIPES:
+            typer.echo(f"{known:10} {describe(known)}")
+        return
+    config = choose_recipe(name)
+    text = inspect.getdoc(RECIPES[name]) if name in RECIPES else ""
+    typer.echo(
+        "".join(f"# {line}\n" if line else "#\n" for line in (text or "").splitlines()) + to_toml(config.dump()),
+        nl=False,
+    )

@@ -1,0 +1,9 @@
+"""Settings: how they are merged, checked, compared and shown. Knows no particular setting and no torch."""
+
+from __future__ import annotations
+
+from steadygan.config.compare import difference, flatten
+from steadygan.config.load import merge, parse_assignment, read_toml, resolve
+from steadygan.config.show import to_toml
+
+__all__ = ["difference", "flatten", "merge", "parse_assignment", "read_toml", "resolve", "to_toml"]

@@ -1,0 +1,79 @@
+"""What a set of images lets one expect, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from steadygan.data.work import Entry
+
+FEW = 100
+RGB = 3
+MANY_UNUSABLE = 0.05
+
+
+def advice(entries: Sequence[Entry], num_rejected: int, size: int, channels: int) -> tuple[str, ...]:
+    """Sentences about a set prepared at `size` pixels: too few images, too small, unusable, mixed, uneven classes."""
+    found = (
+        _few(len(entries)),
+        _small(entries, size),
+        _unusable(num_rejected, num_rejected + len(entries)),
+        _mixed(entries, channels),
+        _thin(Counter(entry.label for entry in entries if entry.label is not None)),
+    )
+    return tuple(sentence for sentence in found if sentence)
+
+
+def _few(number: int) -> str:
+    if number >= FEW:
+        return ""
+    return (
+        f"{number} images are very few: the network will learn them by heart. Some 1,000 are a start; "
+        "with fewer, use augmentation and stop early"
+    )
+
+
+def _small(entries: Sequence[Entry], size: int) -> str:
+    enlarged = sum(entry.enlarged for entry in entries)
+    if not enlarged:
+        return ""
+    return (
+        f"{enlarged} of {len(entries)} images are smaller than {size} pixels and are enlarged, which blurs them; "
+        "choose a smaller --size, or take them out"
+    )
+
+
+def _unusable(rejected: int, number: int) -> str:
+    if rejected <= number * MANY_UNUSABLE:
+        return ""
+    return f"{rejected} of {number} files cannot be used; rejected.jsonl says why"
+
+
+def _mixed(entries: Sequence[Entry], channels: int) -> str:
+    grey = sum(entry.grey for entry in entries)
+    if channels != RGB or grey < len(entries) / 2 or grey == len(entries):
+        return ""
+    return f"{grey} of {len(entries)} images are grey, the others coloured; --channels gray makes them all alike"
+
+
+def _thin(classes: Counter[str]) -> str:
+    if not classes:
+        return ""
+    name, fewest = min(classes.items(), key=lambda item: (item[1], item[0]))
+    average = classes.total() / len(classes)
+    if fewest >= average / 10 and average >= 10:
+        return ""
+    return f"classes are thin or uneven: {len(classes)} classes, {average:.0f} images on average, {fewest} in '{name}'"
+
+
+def conversions(entries: Sequence[Entry], channels: int) -> str:
+    """One sentence about what the images are now and what was converted to get there."""
+    form = {1: "grey (1 channel)", RGB: "RGB (3 channels)"}.get(channels, f"of {channels} channels")
+    modes = Counter(entry.mode for entry in entries)
+    parts = [f"stored as {', '.join(f'{mode} {count}' for mode, count in modes.most_common())}"]
+    grey = sum(entry.grey for entry in entries)
+    if channels == RGB and grey:
+        parts.append(f"{grey} of them grey")
+    changes = Counter(change for entry in entries for change in entry.changes)
+    parts += [f"{count} {change}" for change, count in sorted(changes.items())]
+    return f"All {len(entries)} images are {form}: {'; '.join(parts)}."

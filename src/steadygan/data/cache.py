@@ -1,0 +1,62 @@
+"""Data sets that `train FOLDER` makes by itself and finds again when nothing changed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from filelock import FileLock
+
+from steadygan.data.dataset import Dataset, open_dataset
+from steadygan.data.plan import Plan, make_plan
+from steadygan.data.prepare import Progress, carry_out
+from steadygan.data.settings import PrepareSettings
+from steadygan.data.sources import open_source
+from steadygan.errors import DataError
+from steadygan.rundir import storage_errors
+
+
+def cache_folder() -> Path:
+    """$STEADYGAN_CACHE, else $XDG_CACHE_HOME/steadygan, else ~/.cache/steadygan."""
+    if own := os.environ.get("STEADYGAN_CACHE"):
+        return Path(own).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "steadygan"
+
+
+def cached(source: str | Path, settings: PrepareSettings | None = None) -> Path:
+    """Where the data set of a source is or would be cached: another place as soon as a file or setting changes."""
+    return _place(_plan(source, settings))
+
+
+def prepare_cached(
+    source: str | Path,
+    settings: PrepareSettings | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The data set of a source, prepared now or earlier. A second process that wants it waits for the first.
+
+    A damaged one is made again. Raises what `open_source` and `prepare` raise.
+    """
+    plan = _plan(source, settings)
+    place = _place(plan)
+    with storage_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(place.with_name(f".{place.name}.lock")):
+            try:
+                return open_dataset(place)
+            except DataError:
+                shutil.rmtree(place, ignore_errors=True)
+            return carry_out(plan, place, workers, progress)
+
+
+def _plan(source: str | Path, settings: PrepareSettings | None) -> Plan:
+    return make_plan([open_source(source)], settings or PrepareSettings())
+
+
+def _place(plan: Plan) -> Path:
+    name = re.sub(r"[^\w.-]+", "-", plan.name)[:40].strip("-.")
+    return cache_folder() / "datasets" / f"{name or 'images'}-{plan.key[:16]}"

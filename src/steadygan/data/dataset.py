@@ -1,0 +1,114 @@
+"""A prepared data set: a folder with all images in one array."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from steadygan.data.files import Rejection
+from steadygan.data.plan import FORMAT
+from steadygan.data.work import Entry
+from steadygan.errors import DataError
+from steadygan.spec import ImageSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images of one form, mapped from disk: `images` uint8 (N, S, S, C), `labels` int64 (N,) or None.
+
+    `digest` is the SHA-256 of pixels and labels, `meta` all of `dataset.json`.
+    """
+
+    path: Path
+    spec: ImageSpec
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    class_names: tuple[str, ...]
+    digest: str
+    meta: dict[str, Any] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], int | None]:
+        """Image (S, S, C) and label at `index`; IndexError beyond the end."""
+        return self.images[index], None if self.labels is None else int(self.labels[index])
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Sentences on what to expect of this set."""
+        return tuple(self.meta["advice"])
+
+    def entries(self) -> list[Entry]:
+        """Where each image comes from, in the order of the images."""
+        return [Entry.model_validate_json(line) for line in _lines(self.path / "index.jsonl")]
+
+    def rejected(self) -> list[Rejection]:
+        """The files that could not be used."""
+        return [Rejection(**json.loads(line)) for line in _lines(self.path / "rejected.jsonl")]
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether a folder claims to be a prepared data set."""
+    return (path / "dataset.json").is_file()
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """All of `dataset.json`; DataError if it is missing, damaged or of another version."""
+    try:
+        meta = json.loads((path / "dataset.json").read_text(encoding="utf-8"))
+        version = meta["format"]
+    except FileNotFoundError as problem:
+        raise DataError(
+            f"{path} has no dataset.json and is no data set; make one with 'steadygan prepare'"
+        ) from problem
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise _damaged(path, f"dataset.json cannot be read ({problem})") from problem
+    if version != FORMAT:
+        raise DataError(f"{path} has the format {version}, this version reads {FORMAT}; prepare it again")
+    assert isinstance(meta, dict)
+    return meta
+
+
+def open_dataset(path: Path) -> Dataset:
+    """Map a prepared data set into memory; DataError if it is none, damaged, or of another version."""
+    meta = read_meta(path)
+    try:
+        spec = ImageSpec.model_validate(meta["spec"])
+        number, digest, class_names = int(meta["counts"]["images"]), str(meta["digest"]), tuple(meta["class_names"])
+    except (KeyError, TypeError, ValueError, ValidationError) as problem:
+        raise _damaged(path, f"dataset.json lacks or misspells {problem}") from problem
+    images = _array(path, "images.npy", (number, spec.size, spec.size, spec.channels), np.uint8)
+    labels = _array(path, "labels.npy", (number,), np.int64) if spec.classes else None
+    if labels is not None and (labels.min() < 0 or labels.max() >= spec.classes):
+        raise _damaged(path, f"labels.npy holds labels outside 0 to {spec.classes - 1}")
+    return Dataset(path, spec, images, labels, class_names, digest, meta)
+
+
+def _array(path: Path, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path / name, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as problem:
+        raise _damaged(path, f"{name} is missing or cut short ({problem})") from problem
+    if array.shape != shape or array.dtype != kind:
+        raise _damaged(path, f"{name} holds {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
+    return array
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from file
+    except OSError as problem:
+        raise _damaged(path.parent, f"{path.name} cannot be read") from problem
+
+
+def _damaged(path: Path, what: str) -> DataError:
+    return DataError(f"the data set {path} is damaged: {what}; delete the folder and prepare it again")

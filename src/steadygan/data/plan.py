@@ -1,0 +1,99 @@
+"""What a data set will be made of, found out before any image is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from steadygan.data.builtin import AnyBuiltin
+from steadygan.data.files import Item, Rejection
+from steadygan.data.settings import DEFAULT_SIZE, PrepareSettings
+from steadygan.data.sources import AnySource, Folder, Zip, list_items
+from steadygan.data.work import Draw, ReadFile
+from steadygan.errors import ConfigError
+
+FORMAT = 1
+"""Number of the layout of a data set folder; a change of the pixels or files made raises it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The tasks that make a data set, and what identifies it.
+
+    `channels` and `class_names` are None where they depend on what the files turn out to hold.
+    `fingerprint` changes with the files.
+    """
+
+    name: str
+    sources: tuple[AnySource, ...]
+    settings: PrepareSettings
+    tasks: tuple[ReadFile | Draw, ...]
+    fingerprint: str
+    channels: int | None
+    class_names: tuple[str, ...] | None = None
+    problems: tuple[Rejection, ...] = ()
+    passed_over: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of all that decides what the data set holds."""
+        text = f"{FORMAT} {self.settings.model_dump_json()} {self.fingerprint}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, keep_pixels: bool = True) -> Plan:
+    """Look through the sources; without `keep_pixels` the tasks find out the facts about each image only.
+
+    Raises DataError if there is no image, ConfigError if the sources do not go together or with the settings.
+    """
+    files = [source for source in sources if isinstance(source, Folder | Zip)]
+    drawn = [source for source in sources if not isinstance(source, Folder | Zip)]
+    if not sources:
+        raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
+    if not drawn:
+        return _files_plan(files, settings, keep_pixels)
+    if len(sources) > 1:
+        raise ConfigError(f"builtin:{drawn[0].kind} cannot be mixed with other sources; prepare it by itself")
+    return _builtin_plan(drawn[0], settings)
+
+
+def _files_plan(sources: Sequence[Folder | Zip], settings: PrepareSettings, keep_pixels: bool) -> Plan:
+    settings = settings.model_copy(update={"size": settings.size or DEFAULT_SIZE})
+    listing = list_items(sources)
+    return Plan(
+        name="-".join(source.name for source in sources),
+        sources=tuple(sources),
+        settings=settings,
+        tasks=tuple(ReadFile(item, settings, keep_pixels) for item in _evenly(listing.items, settings.limit)),
+        fingerprint=listing.fingerprint,
+        channels={"auto": None, "rgb": 3, "gray": 1}[settings.channels],
+        problems=listing.problems,
+        passed_over=listing.passed_over,
+    )
+
+
+def _builtin_plan(builtin: AnyBuiltin, settings: PrepareSettings) -> Plan:
+    spec = builtin.spec(settings.size)
+    if settings.channels != "auto" and spec.channels not in (1, 3):
+        raise ConfigError(f"builtin:{builtin.kind} is neither grey nor RGB; leave channels at 'auto'")
+    settings = settings.model_copy(update={"size": spec.size})
+    count = min(settings.limit or builtin.default_count, builtin.default_count)
+    described: BaseModel = builtin
+    return Plan(
+        name=f"builtin-{builtin.kind}",
+        sources=(builtin,),
+        settings=settings,
+        tasks=tuple(Draw(builtin, index, settings) for index in range(count)),
+        fingerprint=hashlib.sha256(f"{described.model_dump_json()} {count}".encode()).hexdigest(),
+        channels={"auto": spec.channels, "rgb": 3, "gray": 1}[settings.channels],
+        class_names=builtin.class_names(),
+    )
+
+
+def _evenly(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
+    if limit is None or limit >= len(items):
+        return items
+    return tuple(items[index * len(items) // limit] for index in range(limit))

@@ -1,0 +1,160 @@
+"""Work spread over processes of our own, which a broken image may bring down without harm.
+
+The processes import this package and nothing of the program that started them. A `multiprocessing` pool
+would run the user's script a second time in each (spawn, forkserver), or copy a process in which torch
+already has threads (fork).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from steadygan.errors import ConfigError
+
+R = TypeVar("R")
+Result = TypeVar("Result", covariant=True)
+
+_BOOT = "from steadygan.data.pool import serve; serve()"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class Task(Protocol[Result]):
+    """A piece of work that can be sent to another process."""
+
+    def run(self) -> Result:
+        """Do it."""
+        ...
+
+    def lost(self) -> Result:
+        """What to say if the process died of it."""
+        ...
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def run_tasks(tasks: Iterable[Sequence[Task[R]]], workers: int) -> Iterator[list[R]]:
+    """The results of each group of tasks, in order; `workers` processes work ahead by two groups each.
+
+    With 0 workers everything runs in this process. An exception of a task is raised here.
+    """
+    if workers == 0:
+        yield from ([task.run() for task in group] for group in tasks)
+        return
+    with _Pool[R](workers) as pool:
+        waiting: deque[Future[list[R]]] = deque()
+        for group in tasks:
+            waiting.append(pool.submit(group))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class _Pool(Generic[R]):
+    """Processes, and one thread for each that hands it work and waits for the result."""
+
+    def __init__(self, workers: int) -> None:
+        self._idle: SimpleQueue[_Child] = SimpleQueue()
+        for _ in range(workers):
+            self._idle.put(_Child())
+        self._workers = workers
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
+
+    def __enter__(self) -> _Pool[R]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for _ in range(self._workers):
+            self._idle.get().close()
+
+    def submit(self, group: Sequence[Task[R]]) -> Future[list[R]]:
+        return self._threads.submit(self._run, group)
+
+    def _run(self, group: Sequence[Task[R]]) -> list[R]:
+        child = self._idle.get()
+        try:
+            answer = child.ask(group)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            child.close()
+            child = _Child()
+            answer = None
+        finally:
+            self._idle.put(child)
+        if isinstance(answer, Exception):
+            raise answer
+        return cast("list[R]", answer) if answer is not None else self._one_by_one(group)
+
+    def _one_by_one(self, group: Sequence[Task[R]]) -> list[R]:
+        if len(group) == 1:
+            return [group[0].lost()]
+        return [result for task in group for result in self._run([task])]
+
+
+class _Child:
+    """A process that runs `serve`."""
+
+    def __init__(self) -> None:
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _BOOT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # the C libraries below Pillow print about damaged files
+            env=os.environ | _ONE_THREAD | {"PYTHONPATH": paths},
+        )
+        self._answered = False
+
+    def ask(self, group: Sequence[Task[Any]]) -> object:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        if not self._answered and stdout.read(1) != b"!":
+            raise ConfigError(f"cannot start a worker process with {sys.executable}; use 0 workers to do without")
+        self._answered = True
+        pickle.dump(group, stdin)
+        stdin.flush()
+        return pickle.load(stdout)
+
+    def close(self) -> None:
+        try:
+            self._process.communicate(timeout=10)
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.communicate()
+
+
+def serve() -> None:
+    """Run the groups of tasks that come in on standard input until it ends; results go out on standard output."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes our input
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing printed may come between the answers
+    answers.write(b"!")
+    answers.flush()
+    while True:
+        try:
+            group = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        pickle.dump(_results(group), answers, protocol=pickle.HIGHEST_PROTOCOL)
+        answers.flush()
+
+
+def _results(group: Sequence[Task[R]]) -> list[R] | Exception:
+    try:
+        return [task.run() for task in group]
+    except Exception as problem:  # noqa: BLE001  raised again in the parent
+        return problem

@@ -1,0 +1,7 @@
+"""Trained generators for use elsewhere: one file, or one line of Python."""
+
+from __future__ import annotations
+
+from steadygan.export.model import TrainedGenerator, export, load
+
+__all__ = ["TrainedGenerator", "export", "load"]

@@ -1,0 +1,133 @@
+"""A trained generator as a module that needs nothing but its file, and the file it travels in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from steadygan.errors import ConfigError, DataError
+from steadygan.networks import AnyNetworks, Networks
+from steadygan.rundir import RunDir, atomic_path
+from steadygan.spec import ImageSpec
+from steadygan.training import checkpoint
+from steadygan.training.run import Run
+from steadygan.training.sampling import generate
+from steadygan.training.seeds import fixed_latents
+from steadygan.training.state import weights
+
+_FORMAT = "steadygan-generator-1"
+
+
+class TrainedGenerator(nn.Module):
+    """The averaged generator of a run, in evaluation mode.
+
+    Called with latents (N, latent_dim) it gives images (N, C, H, W) in -1..1; `sample` gives pictures.
+    `spec` is the form of the images, `about` what is known of their origin.
+    """
+
+    def __init__(self, generator: nn.Module, spec: ImageSpec, latent_dim: int, about: dict[str, Any]) -> None:
+        super().__init__()
+        self.generator = generator.eval().requires_grad_(False)
+        self.spec = spec
+        self.latent_dim = latent_dim
+        self.about = about
+
+    def forward(self, latent: Tensor) -> Tensor:
+        images: Tensor = self.generator(latent)
+        return images
+
+    def latents(self, count: int, seed: int = 0) -> Tensor:
+        """Standard normal latents (count, latent_dim); the same for the same seed, on every machine."""
+        return fixed_latents(count, self.latent_dim, seed, "sample")
+
+    def sample(self, count: int, seed: int = 0, batch: int = 64) -> Tensor:
+        """Pictures: uint8 (count, C, H, W) on the CPU."""
+        if count < 1:
+            raise ConfigError(f"sample: {count} images cannot be made; ask for at least 1")
+        return generate(self.generator, self.latents(count, seed), batch)
+
+
+def load(path: str | Path, which: str = "best") -> TrainedGenerator:
+    """The averaged generator of a run folder, a checkpoint folder or an exported file, on the CPU.
+
+    Of a run `which` takes "best", "latest" or the name of a checkpoint. Raises DataError if there is none,
+    or if the networks were the user's own, which only their code can build.
+    """
+    path = Path(path)
+    if path.is_file():
+        return _from_file(path)
+    folder = path if (path / "meta.json").exists() else _checkpoint_of(path, which)
+    run = folder.parent.parent
+    info = Run(run).info()
+    saved = checkpoint.load(folder, ("average",))
+    about = {"recipe": info["recipe"], "images": saved.meta["images"], "checkpoint": folder.name, "run": run.name}
+    return _assemble(info["config"]["networks"], info["data"]["spec"], saved.tensors["average"], about, folder)
+
+
+def _checkpoint_of(path: Path, which: str) -> Path:
+    run = RunDir(path)
+    if not path.is_dir():
+        raise ConfigError(f"there is no run folder or exported file at {path}")
+    Run(path).info()
+    pointers = {"best": run.best, "latest": run.latest}
+    if which in pointers:
+        return run.pointed(pointers[which])
+    folder = run.checkpoints / which
+    if not (folder / "meta.json").exists():
+        names = ", ".join([*pointers, *(c.name for c in run.all_checkpoints())])
+        raise ConfigError(f"{path} has no checkpoint '{which}'; there are: {names}")
+    return folder
+
+
+def _assemble(
+    networks: dict[str, Any], spec: dict[str, Any], tensors: dict[str, Tensor], about: dict[str, Any], source: Path
+) -> TrainedGenerator:
+    try:
+        settings: Networks = TypeAdapter(AnyNetworks).validate_python(networks)
+        form = ImageSpec.model_validate(spec)
+        with torch.random.fork_rng(devices=[]):
+            generator = settings.build(form).generator
+        generator.load_state_dict(tensors)
+    except (ValidationError, RuntimeError) as problem:
+        raise DataError(
+            f"{source} holds a generator this steadygan cannot build ({networks.get('kind')}); if the networks were "
+            "your own, build them yourself and load average.safetensors of the checkpoint into them"
+        ) from problem
+    return TrainedGenerator(generator, form, settings.latent_dim, about)
+
+
+def export(path: str | Path, out: str | Path, which: str = "best") -> Path:
+    """Write a run's averaged generator into one safetensors file that `load` reads without the run."""
+    out = Path(out)
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"-o {out}: a generator is exported as FILE.safetensors")
+    model = load(path, which)
+    info = Run(Path(path)).info()
+    meta = {
+        "format": _FORMAT,
+        "networks": json.dumps(info["config"]["networks"]),
+        "spec": model.spec.model_dump_json(),
+        "about": json.dumps(model.about),
+    }
+    with atomic_path(out) as part:
+        save_file(weights(model.generator), part, metadata=meta)
+    return out
+
+
+def _from_file(path: Path) -> TrainedGenerator:
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as problem:
+        raise DataError(f"{path} is not a safetensors file, or was cut short; export it again") from problem
+    if meta.get("format") != _FORMAT:
+        raise DataError(f"{path} was not written by `steadygan export`; give a run folder or such a file")
+    return _assemble(json.loads(meta["networks"]), json.loads(meta["spec"]), tensors, json.loads(meta["about"]), path)

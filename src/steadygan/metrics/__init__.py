@@ -1,0 +1,1 @@
+"""How far generated images are from real ones: pure functions of images or features."""

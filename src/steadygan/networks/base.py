@@ -1,0 +1,50 @@
+"""What training asks of a pair of networks, whoever wrote them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from steadygan.spec import ImageSpec
+
+
+class Pair(NamedTuple):
+    """A generator and the discriminator it plays against.
+
+    `generator(latent)`: (N, latent_dim) -> images (N, C, H, W) in -1..1.
+    `discriminator(images)`: (N, C, H, W) -> logits (N,); with `with_features=True` also a feature map.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+
+
+@runtime_checkable
+class Networks(Protocol):
+    """Settings that build a pair for images of a given form."""
+
+    latent_dim: int
+
+    def build(self, spec: ImageSpec) -> Pair:
+        """Build both networks with fresh weights from the global random state."""
+
+    def problems(self, spec: ImageSpec) -> list[str]:
+        """Sentences saying why this pair cannot make such images; empty when it can."""
+
+
+class NetworkSettings(BaseModel):
+    """Base of the settings of all families: frozen, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def logits_of(maps: Tensor) -> Tensor:
+    """(N, 1, 1, 1) -> (N,)."""
+    return maps.flatten()

@@ -1,0 +1,65 @@
+"""From the word after `--recipe` to a configuration: a name, a TOML file, or a function in a Python file."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import runpy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from steadygan.config import merge, read_toml, resolve
+from steadygan.errors import ConfigError
+from steadygan.recipes.classic import dcgan, ring
+from steadygan.training.config import RunConfig
+
+Recipe = Callable[[], RunConfig]
+
+RECIPES: dict[str, Recipe] = {"dcgan": dcgan, "ring": ring}
+DEFAULT = "dcgan"
+
+
+def choose_recipe(text: str) -> RunConfig:
+    """The configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`; ConfigError names the nearest recipe.
+
+    A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none.
+    """
+    if text in RECIPES:
+        return RECIPES[text]()
+    if text.endswith(".toml"):
+        settings = read_toml(Path(text))
+        base = choose_recipe(str(settings.get("recipe", DEFAULT)))
+        return override(base, {**settings, "recipe": text})
+    file, colon, function = text.rpartition(":")
+    if colon and file.endswith(".py"):
+        return _from_python(Path(file), function)
+    near = difflib.get_close_matches(text, RECIPES, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    raise ConfigError(f"no recipe '{text}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
+
+
+def _from_python(file: Path, function: str) -> RunConfig:
+    """Run the user's own file, which is what asking for a function in it means."""
+    if not file.is_file():
+        raise ConfigError(f"--recipe {file}:{function}: there is no file {file}")
+    recipe = runpy.run_path(str(file)).get(function)
+    if not callable(recipe):
+        raise ConfigError(f"--recipe {file}:{function}: {file} has no function {function}")
+    config = recipe()
+    if not isinstance(config, RunConfig):
+        raise ConfigError(
+            f"--recipe {file}:{function}: the function must return a RunConfig, not {type(config).__name__}"
+        )
+    return config.model_copy(update={"recipe": f"{file}:{function}"})
+
+
+def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:
+    """A configuration with settings laid over it, checked as a whole; objects of the user's own stay."""
+    own = {name: getattr(config, name) for name in config.own_parts()}
+    return resolve(RunConfig, merge({**config.dump(), **own}, *layers))
+
+
+def describe(name: str) -> str:
+    """First line of a recipe's docstring."""
+    return (inspect.getdoc(RECIPES[name]) or "").partition("\n")[0]

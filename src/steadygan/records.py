@@ -1,0 +1,120 @@
+"""What a run writes down: ticks, scores, findings and notes, one JSON object per line.
+
+Together with `rundir` this is the narrow waist of steadygan: training writes these records,
+and everything else (curves, doctor, reports, the studio) only reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from steadygan.errors import DataError
+from steadygan.rundir import append_line, atomic_write
+
+
+def now() -> str:
+    """The present time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Record(BaseModel):
+    """A line of one of the run folder's `.jsonl` files; unknown fields of newer versions are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    step: int = Field(ge=0)
+    images: int = Field(default=0, ge=0)
+
+
+class Tick(Record):
+    """What happened since the last tick: means over the interval, losses as they were before each update.
+
+    `images` counts real images shown to the discriminator; `seconds` is training time since the run
+    began, earlier sessions included and pauses excluded; `d_real` and `d_fake` are mean logits.
+    """
+
+    seconds: float
+    images_per_second: float
+    loss_d: float
+    loss_g: float
+    penalty: float = 0.0
+    generator_terms: float = 0.0
+    d_real: float
+    d_fake: float
+    accuracy_real: float
+    accuracy_fake: float
+    grad_norm_d: float
+    grad_norm_g: float
+    lr_d: float
+    lr_g: float
+    input_wait_fraction: float = 0.0
+    memory_mb: float = 0.0
+
+
+class Score(Record):
+    """One metric at one moment. Two scores compare only if their `protocol` is the same."""
+
+    metric: str
+    value: float
+    better: Literal["lower", "higher"] = "lower"
+    protocol: str
+
+
+class Finding(Record):
+    """Something the doctor noticed, with the evidence for it and the remedy."""
+
+    rule: str
+    severity: Literal["info", "warning", "serious"]
+    evidence: str
+    remedy: str
+    source: str = ""
+
+
+class Note(Record):
+    """A line of the observation log, written by the run itself or by the user."""
+
+    time: str = Field(default_factory=now)
+    author: Literal["run", "user"] = "run"
+    text: str
+
+
+R = TypeVar("R", bound=Record)
+
+
+def append(path: Path, record: Record) -> None:
+    """Add one record to a `.jsonl` file; a line is either wholly there or ignored by `read`."""
+    append_line(path, record.model_dump_json())
+
+
+def read(path: Path, kind: type[R]) -> list[R]:
+    """All records of a file, oldest first; a missing file is an empty list.
+
+    A last line cut short by a crash is passed over; damage anywhere else raises DataError.
+    """
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            records.append(kind.model_validate(json.loads(line)))
+        except (ValueError, ValidationError) as problem:
+            if number == len(lines):
+                break
+            raise DataError(f"{path}, line {number} is not a {kind.__name__}; repair or delete that line") from problem
+    return records
+
+
+def keep_until(path: Path, images: int, kind: type[R]) -> None:
+    """Drop the records later than `images`: a resumed run writes them again."""
+    records = read(path, kind)
+    kept = [record for record in records if record.images <= images]
+    if path.exists():
+        atomic_write(path, "".join(record.model_dump_json() + "\n" for record in kept))

@@ -1,0 +1,1 @@
+"""Runs seen side by side."""

@@ -1,0 +1,203 @@
+"""How fast a step is, against the textbook's, against the processor, and against the whole run around it."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from steadygan.networks import DCGAN, Pair
+from steadygan.recipes import configure
+from steadygan.spec import ImageSpec
+from steadygan.training.build import make_game, make_pair
+from steadygan.training.config import RunConfig, RuntimeSettings
+from steadygan.training.console import Silent
+from steadygan.training.run import train
+from steadygan.training.runtime import Runtime, choose
+
+_WARM_UP = 3
+_MATRIX = 2048
+
+
+class Timing(BaseModel):
+    """Images per second of one kind of step: the median and the extremes of its rounds."""
+
+    images_per_second: float
+    slowest: float
+    fastest: float
+    first_seconds: float
+
+
+class StepReport(BaseModel):
+    """What `bench step` prints. Ratios are of medians in one process; GFLOP/s count multiply and add as two."""
+
+    machine: dict[str, object]
+    textbook: Timing
+    steadygan: Timing
+    ratio: float
+    compiled: Timing | None = None
+    compiled_ratio: float | None = None
+    gflop_per_image: float
+    step_gflops: float
+    matrix_peak_gflops: float
+    share_of_peak: float
+
+
+def textbook_step(real: Tensor, latent_dim: int, pair: Pair) -> Callable[[], None]:
+    """The loop every tutorial has: float32, NCHW, eager, three backward passes. Written out, not ours."""
+    generator, discriminator = pair
+    adam_g = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
+    adam_d = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
+    loss = nn.BCEWithLogitsLoss()
+    ones, zeros = torch.ones(len(real), device=real.device), torch.zeros(len(real), device=real.device)
+
+    def update() -> None:
+        discriminator.zero_grad()
+        loss(discriminator(real), ones).backward()
+        fake = generator(torch.randn(len(real), latent_dim, device=real.device))
+        loss(discriminator(fake.detach()), zeros).backward()
+        adam_d.step()
+        generator.zero_grad()
+        loss(discriminator(fake), ones).backward()
+        adam_g.step()
+
+    return update
+
+
+def steadygan_step(real: Tensor, config: RunConfig, spec: ImageSpec, runtime: Runtime) -> Callable[[], None]:
+    """The step of a run, with its precision and layout, on a batch that stays."""
+    pair = Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
+    game, real = make_game(config, pair), runtime.to_layout(real)
+
+    def update() -> None:
+        game.step(lambda: real, lambda: torch.randn(len(real), config.networks.latent_dim, device=real.device))
+
+    return update
+
+
+def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, device: str) -> StepReport:
+    """Time both kinds of step in turn, so that a drifting machine treats them alike."""
+    spec = ImageSpec(size=size, channels=3)
+    config = RunConfig(
+        batch=batch, networks=DCGAN(width=width), runtime=RuntimeSettings.model_validate({"device": device})
+    )
+    runtime = Runtime(choose(config.runtime))
+    torch.manual_seed(0)
+    real = torch.rand(batch, 3, size, size, device=runtime.device) * 2 - 1
+    textbook = Pair(*(network.to(runtime.device) for network in make_pair(config, spec)))
+    kinds = {
+        "textbook": textbook_step(real, config.networks.latent_dim, textbook),
+        "steadygan": steadygan_step(real, config, spec, runtime),
+    }
+    if compile:
+        kinds["compiled"] = steadygan_step(real, config, spec, Runtime(runtime.choices, compile=True))
+    timings = _time(kinds, batch, rounds, runtime.device)
+    gflop = gflop_per_image(DCGAN(width=width).build(spec), DCGAN().latent_dim, spec)
+    peak = matrix_peak_gflops(runtime.device, runtime.choices.precision)
+    reached = gflop * timings["steadygan"].images_per_second
+    return StepReport(
+        machine=runtime.describe(),
+        ratio=_ratio(timings, "steadygan"),
+        compiled_ratio=_ratio(timings, "compiled") if compile else None,
+        gflop_per_image=round(gflop, 3),
+        step_gflops=round(reached, 1),
+        matrix_peak_gflops=round(peak, 1),
+        share_of_peak=round(reached / peak, 3),
+        **timings,
+    )
+
+
+def _ratio(timings: dict[str, Timing], name: str) -> float:
+    return round(timings[name].images_per_second / timings["textbook"].images_per_second, 3)
+
+
+def _time(kinds: dict[str, Callable[[], None]], batch: int, rounds: int, device: torch.device) -> dict[str, Timing]:
+    def seconds(update: Callable[[], None]) -> float:
+        start = time.perf_counter()
+        update()
+        _finish(device)
+        return time.perf_counter() - start
+
+    first = {name: sum(seconds(update) for _ in range(_WARM_UP)) for name, update in kinds.items()}
+    taken: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(rounds):
+        for name, update in kinds.items():
+            taken[name].append(seconds(update))
+    return {
+        name: Timing(
+            images_per_second=round(batch / statistics.median(times), 1),
+            slowest=round(batch / max(times), 1),
+            fastest=round(batch / min(times), 1),
+            first_seconds=round(first[name], 2),
+        )
+        for name, times in taken.items()
+    }
+
+
+def _finish(device: torch.device) -> None:
+    """Wait for the device to be done."""
+    torch.zeros((), device=device).item()
+
+
+def gflop_per_image(pair: Pair, latent_dim: int, spec: ImageSpec) -> float:
+    """Arithmetic of one round with one turn each, in GFLOP per image, counted by torch on one forward and backward."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    count = 2
+    real = torch.rand(count, spec.channels, spec.size, spec.size)
+    game = make_game(RunConfig(), pair)
+    with FlopCounterMode(display=False) as counter:
+        game.step(lambda: real, lambda: torch.randn(count, latent_dim))
+    return counter.get_total_flops() / count / 1e9
+
+
+def matrix_peak_gflops(device: torch.device, precision: str) -> float:
+    """The best rate of a square matrix product in a precision: what the machine can do at all."""
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    matrix = torch.randn(_MATRIX, _MATRIX, device=device).to(dtype)
+    best = float("inf")
+    for _ in range(8):
+        start = time.perf_counter()
+        matrix @ matrix
+        _finish(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * _MATRIX**3 / best / 1e9
+
+
+class OverheadReport(BaseModel):
+    """What `bench overhead` prints: images per second of a whole run and of its bare step, before and after it."""
+
+    whole: float
+    bare_before: float
+    bare_after: float
+    ratio: float
+
+
+def bench_overhead(size: int, minutes: float) -> OverheadReport:
+    """Train on the built-in scenes for some minutes and time the same step alone, before and after."""
+    config = configure("builtin:aerial", settings={"size": size, "budget": {"minutes": minutes}})
+    runtime = Runtime(choose(config.runtime))
+    spec = ImageSpec(size=size, channels=3)
+    real = torch.rand(config.batch, 3, size, size, device=runtime.device) * 2 - 1
+
+    def bare() -> float:
+        kinds = {"bare": steadygan_step(real, config, spec, runtime)}
+        return _time(kinds, config.batch, 20, runtime.device)["bare"].images_per_second
+
+    before = bare()
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        run = train(config, Path(folder) / "run", Silent())
+        last = run.log()[-1]
+        assert time.perf_counter() - start >= last.seconds
+    after = bare()
+    whole = last.images / last.seconds
+    return OverheadReport(
+        whole=round(whole, 1), bare_before=before, bare_after=after, ratio=round(whole / ((before + after) / 2), 3)
+    )

@@ -1,0 +1,75 @@
+"""The averaged generator: the one that is sampled, scored, saved and handed over."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class EMA(BaseModel):
+    """Exponential moving average of the generator's weights. Karras et al. (2018), section 4.2; Yazici et al. (2019).
+
+    A weight's influence halves every `half_life_images`; early on every `ramp_up` times the images seen so far
+    (Karras et al. 2020), so that the first pictures do not show the untrained start. `half_life_images=0` is off:
+    the average is the generator itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    paper: ClassVar[str] = "arXiv:1806.04498"
+
+    half_life_images: int = Field(default=10_000, ge=0)
+    ramp_up: float = Field(default=0.05, gt=0)
+
+    def weight(self, images_seen: int, batch: int) -> float:
+        """Share of the new weights in the average after a step of `batch` images, 0..1."""
+        half_life = min(self.half_life_images, images_seen * self.ramp_up)
+        return 1 - 0.5 ** (batch / half_life) if half_life else 1.0
+
+
+class Average:
+    """A copy of the generator whose weights follow the original's slowly.
+
+    Batch-norm statistics are not averaged: those of the original belong to other weights. They are measured anew,
+    for the averaged weights, whenever samples are due.
+    """
+
+    def __init__(self, generator: nn.Module, settings: EMA) -> None:
+        self.settings = settings
+        self.network = copy.deepcopy(generator).requires_grad_(False).eval()
+        self.source = [p.detach() for p in generator.parameters()]
+        self.target: list[Tensor] = list(self.network.parameters())
+
+    @torch.no_grad()
+    def update(self, images_seen: int, batch: int) -> None:
+        """Follow the generator after a step; `images_seen` includes the step's `batch`."""
+        torch._foreach_lerp_(self.target, self.source, self.settings.weight(images_seen, batch))
+
+    def measure(self, latents: Tensor, batch: int) -> None:
+        """Measure batch-norm statistics for the averaged weights on `latents` (N, D), `batch` at a time."""
+        measure_statistics(self.network, latents.split(batch))
+
+
+@torch.no_grad()
+def measure_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set the statistics of every batch norm to their mean over `batches`, as Izmailov et al. (2018), section 3.2.
+
+    A network without batch norm is left as it is and costs nothing.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    for latents in batches:
+        network(latents)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()

@@ -1,0 +1,34 @@
+"""How much of a budget is used, how long it will take, and how to say it."""
+
+from __future__ import annotations
+
+from steadygan.training.config import Budget
+from steadygan.training.session import Progress
+
+
+def spent(budget: Budget, progress: Progress) -> float:
+    """Share of the budget used so far, 1 or more when the run is over; the limit nearest to its end counts."""
+    shares = (
+        progress.images / budget.images if budget.images else 0.0,
+        progress.steps / budget.steps if budget.steps else 0.0,
+        progress.seconds / (60 * budget.minutes) if budget.minutes else 0.0,
+    )
+    return max(shares)
+
+
+def expected_seconds(budget: Budget, images_per_second: float, images_per_step: int) -> float:
+    """Seconds until the first limit of a budget is reached at a given speed."""
+    limits = (
+        budget.images / images_per_second if budget.images else None,
+        budget.steps * images_per_step / images_per_second if budget.steps else None,
+        60 * budget.minutes if budget.minutes else None,
+    )
+    return min(limit for limit in limits if limit is not None)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 45 s, 12 min, 3 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,110 @@
+"""From a configuration to the parts of a run; whatever can be refused is refused here, before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
+from steadygan.errors import ConfigError
+from steadygan.networks import Pair
+from steadygan.rundir import RunDir
+from steadygan.spec import ImageSpec
+from steadygan.training.average import Average
+from steadygan.training.config import RunConfig
+from steadygan.training.console import Reporter, Silent
+from steadygan.training.game import Game
+from steadygan.training.runtime import Runtime, choose
+from steadygan.training.seeds import seed_everything
+from steadygan.training.session import Session
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, placed on the machine but not yet wrapped for several processes."""
+
+    config: RunConfig
+    dataset: Dataset
+    runtime: Runtime
+    pair: Pair
+    average: Average
+
+    def with_config(self, config: RunConfig) -> Parts:
+        """The same parts under another configuration."""
+        return replace(self, config=config)
+
+
+def make_parts(config: RunConfig, console: Reporter) -> Parts:
+    """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`."""
+    runtime = Runtime(choose(config.runtime), config.runtime.compile)
+    with runtime.accelerator.main_process_first():
+        dataset = open_data(config, console if runtime.main else Silent())
+    check(config, dataset.spec, runtime.world)
+    chosen = runtime.choices
+    machine = config.runtime.model_copy(
+        update={name: getattr(chosen, name) for name in ("device", "precision", "layout", "threads")}
+    )
+    config = config.model_copy(update={"size": dataset.spec.size, "runtime": machine})
+    if runtime.main:
+        console.say(f"{len(dataset):,} images, {dataset.spec}, from {config.data.source}")
+        for advice in dataset.advice:
+            console.say(f"  {advice}")
+        console.say(chosen.sentence())
+    pair = Pair(*(runtime.place(network) for network in make_pair(config, dataset.spec)))
+    return Parts(config, dataset, runtime, pair, Average(pair.generator, config.ema))
+
+
+def open_data(config: RunConfig, console: Reporter) -> Dataset:
+    """The data set of a run: a prepared folder as it is, anything else prepared into the cache."""
+    source = config.data.source
+    if not is_dataset(Path(source)):
+        settings = PrepareSettings(size=config.size, fit=config.data.fit, channels=config.data.channels)
+        return prepare_cached(source, settings, progress=console.preparing)
+    dataset = open_dataset(Path(source))
+    if config.size and config.size != dataset.spec.size:
+        raise ConfigError(
+            f"size: {source} holds images of {dataset.spec.size} pixels, not {config.size}; "
+            f"prepare it again with --size {config.size} or leave --size out"
+        )
+    return dataset
+
+
+def check(config: RunConfig, spec: ImageSpec, processes: int) -> None:
+    """Refuse what cannot work for images of this form; ConfigError lists all problems at once."""
+    problems = list(config.networks.problems(spec))
+    if config.batch % processes:
+        problems.append(f"batch: {config.batch} cannot be shared by {processes} processes; choose a multiple")
+    elif config.batch // processes < 2:
+        problems.append(f"batch: {config.batch} leaves fewer than 2 images for each of {processes} processes")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:
+    """The two networks with fresh weights that depend on the seed alone."""
+    seed_everything(config.seed, "weights")
+    return config.networks.build(spec)
+
+
+def make_game(config: RunConfig, pair: Pair) -> Game:
+    """The game the configuration describes, on networks that are already where they should be."""
+    device = next(pair.generator.parameters()).device
+    return Game(
+        *pair,
+        loss=config.loss,
+        penalties=config.penalties,
+        generator_terms=config.generator_terms,
+        show=config.show.build().to(device),
+        replay=config.replay.build().to(device),
+        opponent=config.opponent,
+        turns=config.turns,
+        generator_optimizer=config.optimizer.generator,
+        discriminator_optimizer=config.optimizer.discriminator,
+    )
+
+
+def make_session(parts: Parts, out: Path, console: Reporter) -> Session:
+    """Wrap the networks for this machine and put everything together."""
+    pair = Pair(*(parts.runtime.prepare(network) for network in parts.pair))
+    game = make_game(parts.config, pair)
+    return Session(parts.config, parts.dataset, RunDir(out), parts.runtime, game, parts.average, say=console.say)

@@ -1,0 +1,172 @@
+"""What happens beside the game: records, pictures, scores and checkpoints. Each is called every so many images."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import torch
+
+from steadygan import records
+from steadygan.errors import Diverged
+from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
+from steadygan.records import Score, Tick
+from steadygan.rundir import atomic_write
+from steadygan.training import checkpoint
+from steadygan.training.checkpoint import Checkpoint
+from steadygan.training.sampling import generate, rows
+from steadygan.training.seeds import fixed_latents
+from steadygan.training.session import Session
+from steadygan.training.state import pack
+from steadygan.visual.curves import save_curves
+from steadygan.visual.gif import save_gif
+from steadygan.visual.grid import save_picture
+from steadygan.visual.points import picture
+
+_STATISTICS = 128  # latents from which batch-norm statistics are measured for a picture; a checkpoint takes more
+_DRAWING_SHARE = 0.005  # of the run's time at most goes into redrawing the curves
+
+
+class Listener(Protocol):
+    """Called after a step that passes a multiple of `every_images`, and once more at the end."""
+
+    every_images: int
+
+    def __call__(self, session: Session) -> None: ...
+
+
+class TickWriter:
+    """Writes a line of `log.jsonl`. The one place where the run waits for the device, and sees a divergence."""
+
+    def __init__(self, every_images: int) -> None:
+        self.every_images = every_images
+        self.last: tuple[float, int, float] | None = None
+
+    def __call__(self, session: Session) -> None:
+        meter, progress = session.meter, session.progress
+        if meter.total is None:
+            return
+        sums = torch.cat([meter.total, session.game.healthy.reshape(1) * meter.count]) / meter.count
+        *means, healthy = session.runtime.mean(sums).tolist()
+        if healthy < 1:
+            raise Diverged(_diverged(session))
+        seconds, images, waited = self.last or (0.0, 0, 0.0)
+        elapsed = max(progress.seconds - seconds, 1e-9)
+        settings = session.config.optimizer
+        tick = Tick(
+            step=progress.steps,
+            images=progress.images,
+            seconds=round(progress.seconds, 3),
+            images_per_second=round((progress.images - images) / elapsed, 2),
+            input_wait_fraction=round((session.input_wait_seconds - waited) / elapsed, 4),
+            memory_mb=round(session.runtime.memory_mb(), 1),
+            lr_d=settings.discriminator.lr,
+            lr_g=settings.generator.lr,
+            **dict(zip(meter.names, means, strict=True)),
+        )
+        self.last = (progress.seconds, progress.images, session.input_wait_seconds)
+        meter.total, meter.count = None, 0
+        if session.runtime.main:
+            records.append(session.run.log, tick)
+
+
+def _diverged(session: Session) -> str:
+    """What to say when a value was not finite: who, when, and what is left."""
+    game = session.game
+    turns_d, turns_g = int(game.descend_d.turns), int(game.descend_g.turns)
+    per_step = session.config.turns.moves(0)
+    steps_d = turns_d // per_step.count("discriminator")
+    steps_g = turns_g // per_step.count("generator")
+    player = "discriminator" if steps_d == steps_g else "generator"
+    kept = session.run.latest.read_text(encoding="utf-8").strip() if session.run.latest.exists() else None
+    left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
+    return (
+        f"training diverged: the {player}'s gradient was not finite after {min(steps_d, steps_g):,} steps; "
+        f"no weight was changed with it and {left}. Try a lower learning rate "
+        f"(--set optimizer.{player}.lr={getattr(session.config.optimizer, player).lr / 2:g}) "
+        'or a gradient penalty (--set \'penalties=[{"kind":"r1","gamma":1}]\')'
+    )
+
+
+class SampleWriter:
+    """Grids from the fixed latents and from fresh ones, and now and then the curves."""
+
+    def __init__(self, every_images: int) -> None:
+        self.every_images = every_images
+        self.drawing_seconds = 0.0
+
+    def __call__(self, session: Session) -> None:
+        if not session.runtime.main:
+            return
+        images, seed, count = session.progress.images, session.config.seed, session.config.samples.count
+        reals = session.dataset.images[: 4 * count] if session.dataset.spec.size == 1 else None
+        measure(session, _STATISTICS)
+        for path, place in (
+            (session.run.sample(images), ("samples",)),
+            (session.run.random_sample(images), ("random samples", images)),
+        ):
+            latents = fixed_latents(count, session.latent_dim, seed, *place)
+            pictures = rows(generate(session.average.network, latents, session.config.batch))
+            save_picture(picture(pictures, reals), path)
+        if self.drawing_seconds <= _DRAWING_SHARE * session.progress.seconds:
+            start = time.perf_counter()
+            draw_curves(session)
+            self.drawing_seconds += time.perf_counter() - start
+
+
+def measure(session: Session, count: int) -> None:
+    """Give the averaged generator batch-norm statistics of its own, from `count` latents that never change."""
+    latents = fixed_latents(count, session.latent_dim, session.config.seed, "statistics")
+    session.average.measure(latents.to(session.runtime.device), session.config.batch)
+
+
+def draw_curves(session: Session) -> None:
+    """`curves.png` from the records so far."""
+    run = session.run
+    save_curves(records.read(run.log, Tick), run.curves, records.read(run.scores, Score))
+
+
+class CheckpointWriter:
+    """Scores the averaged generator, saves everything, keeps the newest and the best."""
+
+    def __init__(self, every_images: int, keep: int, metric: SlicedWasserstein) -> None:
+        self.every_images = every_images
+        self.keep = keep
+        self.metric = metric
+
+    def __call__(self, session: Session) -> None:
+        if session.runtime.main:
+            measure(session, 4 * _STATISTICS)
+            self._save(session, self._score(session))
+        session.runtime.wait()
+
+    def _score(self, session: Session) -> Score:
+        latents = fixed_latents(self.metric.count, session.latent_dim, session.config.seed, "scores")
+        value = self.metric(rows(generate(session.average.network, latents, session.config.batch)))
+        return Score(
+            step=session.progress.steps,
+            images=session.progress.images,
+            metric=self.metric.name,
+            value=value,
+            protocol=self.metric.protocol,
+        )
+
+    def _save(self, session: Session, score: Score) -> None:
+        run, images = session.run, session.progress.images
+        earlier = [s.value for s in records.read(run.scores, Score) if s.protocol == score.protocol]
+        plain, tensors = pack(session.state_dict())
+        meta = {"config": session.config.dump(), "state": plain, "score": score.model_dump()}
+        folder = checkpoint.save(run, images, Checkpoint({**session.weights(), "state": tensors}, meta))
+        records.append(run.scores, score)
+        if score.value <= min(earlier, default=score.value):
+            atomic_write(run.best, folder.name + "\n")
+        checkpoint.prune(run, self.keep)
+
+
+def finish_pictures(session: Session) -> None:
+    """The pictures that need the whole run: `progress.gif` and `curves.png`."""
+    frames = session.run.fixed_samples()
+    if session.runtime.main and frames:
+        captions = [f"{int(frame.stem):,} images" for frame in frames]
+        save_gif(frames, session.run.progress, captions=captions)
+        draw_curves(session)

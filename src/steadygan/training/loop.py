@@ -1,0 +1,91 @@
+"""The loop: turns, average, listeners, until the budget is spent or somebody asks to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+from steadygan.data.loader import Batches
+from steadygan.training.budget import spent
+from steadygan.training.listeners import Listener
+from steadygan.training.seeds import seed_everything
+from steadygan.training.session import Session
+
+
+class StopRequest:
+    """Whether the user asked to stop. The first SIGINT or SIGTERM sets it, a second one interrupts at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextmanager
+    def listening(self) -> Iterator[StopRequest]:
+        """Take the signals over for the length of the block; outside the main thread there is nothing to take."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def play(
+    session: Session,
+    batches: Batches,
+    listeners: Sequence[Listener],
+    stop: StopRequest,
+    on_step: Callable[[Session], None],
+) -> None:
+    """Train until the budget is spent or a stop is asked for, then let every listener act a last time.
+
+    With several processes the end is agreed at the ticks of the first listener: asking at each step would cost more.
+    """
+    runtime, progress = session.runtime, session.progress
+    before, start = progress.seconds, time.perf_counter()
+    over = runtime.any(spent(session.config.budget, progress) >= 1)
+    while not over:
+        step(session, batches)
+        progress.seconds = before + time.perf_counter() - start
+        session.input_wait_seconds = batches.wait_seconds
+        due = [listener for listener in listeners if session.crossed(listener.every_images)]
+        for listener in due:
+            listener(session)
+        on_step(session)
+        if runtime.world == 1 or session.crossed(listeners[0].every_images):
+            over = runtime.any(stop.asked or spent(session.config.budget, progress) >= 1)
+    for listener in listeners:
+        listener(session)
+
+
+def step(session: Session, batches: Batches) -> None:
+    """One round of the game, with randomness that depends on nothing but seed, process and step."""
+    runtime, progress = session.runtime, session.progress
+    share = session.config.batch // runtime.world
+    seed_everything(session.config.seed, "step", runtime.rank, progress.steps)
+
+    def next_real() -> Tensor:
+        return runtime.to_layout(next(batches).images)
+
+    def next_latent() -> Tensor:
+        return torch.randn(share, session.latent_dim, device=runtime.device)
+
+    session.images_this_step = session.game.step(next_real, next_latent) * runtime.world
+    progress.steps += 1
+    progress.images += session.images_this_step
+    session.average.update(progress.images, session.images_this_step)
+    session.meter.add(session.game.report)

@@ -1,0 +1,276 @@
+"""A run from its first line to its last: check, prepare, build, measure, train, resume."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+
+from steadygan import records
+from steadygan.config import difference, resolve
+from steadygan.data.loader import Batches
+from steadygan.errors import ConfigError, DataError, Diverged, Interrupted
+from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
+from steadygan.networks import Pair, count_parameters
+from steadygan.ops.images import to_uint8
+from steadygan.records import Note, Score, Tick
+from steadygan.rundir import RunDir, atomic_write
+from steadygan.training import checkpoint
+from steadygan.training.budget import spent
+from steadygan.training.build import Parts, make_parts, make_session
+from steadygan.training.checkpoint import Checkpoint
+from steadygan.training.config import Budget, RunConfig
+from steadygan.training.console import Reporter, Silent, reporter
+from steadygan.training.listeners import CheckpointWriter, Listener, SampleWriter, TickWriter, finish_pictures
+from steadygan.training.loop import StopRequest, play
+from steadygan.training.sampling import rows
+from steadygan.training.seeds import derive, seed_everything
+from steadygan.training.session import Progress, Session
+from steadygan.training.state import unpack
+from steadygan.training.trial import estimate, with_cadence
+from steadygan.version import __version__
+from steadygan.visual.grid import save_picture
+from steadygan.visual.points import picture
+
+DEFAULT_IMAGES = 200_000
+_SCORED = 512
+_CHANGEABLE = ("budget", "log", "samples", "checkpoint", "runtime", "data.source")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder, as Python sees it."""
+
+    path: Path
+
+    @property
+    def files(self) -> RunDir:
+        """The names of its files."""
+        return RunDir(self.path)
+
+    def info(self) -> dict[str, Any]:
+        """The contents of `run.json`; DataError if this is not the folder of a run."""
+        try:
+            info: dict[str, Any] = json.loads(self.files.run_json.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise DataError(f"{self.path} is not the folder of a run: its run.json cannot be read") from problem
+        return info
+
+    def log(self) -> list[Tick]:
+        """The ticks so far."""
+        return records.read(self.files.log, Tick)
+
+    def scores(self) -> list[Score]:
+        """The scores so far."""
+        return records.read(self.files.scores, Score)
+
+    def notes(self) -> list[Note]:
+        """The observation log."""
+        return records.read(self.files.notes, Note)
+
+    def note(self, text: str, author: str = "user") -> None:
+        """Add a line to the observation log, dated by the last tick."""
+        self.info()
+        step, images = next(((tick.step, tick.images) for tick in reversed(self.log())), (0, 0))
+        note = Note.model_validate({"step": step, "images": images, "author": author, "text": text})
+        records.append(self.files.notes, note)
+
+
+def train(config: RunConfig, out: Path, console: Reporter | None = None) -> Run:
+    """Train what `config` describes, into the new folder `out`.
+
+    Raises ConfigError and DataError before any work; Diverged and Interrupted leave the last checkpoint.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} exists; continue it with `steadygan resume {out}` or choose another folder with -o")
+    if config.budget.is_open():
+        config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
+    console = console or reporter()
+    with closing(console):
+        parts = make_parts(config, console)
+        console = console if parts.runtime.main else Silent()
+        expected = estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
+        console.say(expected.sentence())
+        parts = parts.with_config(with_cadence(parts.config, expected))
+        session = make_session(parts, out, console)
+        if parts.runtime.main:
+            _write_info(session, parts.pair)
+            _write_inputs(session)
+            Run(out).note(f"started: {expected.sentence()}", "run")
+        parts.runtime.wait()
+        return _play(session, console)
+
+
+def resume(path: Path, budget: Budget | None = None, data: str = "", console: Reporter | None = None) -> Run:
+    """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
+
+    `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now.
+    """
+    info = Run(path).info()
+    config = _stored_config(path, info, budget, data)
+    saved = checkpoint.load(RunDir(path).pointed(RunDir(path).latest))
+    _same_settings(saved.meta["config"], config, path)
+    if (used := spent(config.budget, Progress(**saved.meta["state"]["progress"]))) >= 1:
+        images = saved.meta["images"]
+        raise ConfigError(
+            f"{path} has used {used:.0%} of its budget ({images:,} images); "
+            f"give a larger one, such as --images {2 * images}"
+        )
+    console = console or reporter()
+    with closing(console):
+        parts = make_parts(config, console)
+        console = console if parts.runtime.main else Silent()
+        if parts.dataset.digest != info["data"]["digest"]:
+            raise DataError(
+                f"the images in {config.data.source} are not those this run was trained on (another digest); "
+                "say where those are with --data, or start a new run"
+            )
+        _load_weights(parts, saved)
+        session = make_session(parts, path, console)
+        session.load_state_dict(unpack(saved.meta["state"], saved.tensors["state"]))
+        if parts.runtime.main:
+            _forget_later(session)
+            _write_info(session, parts.pair, info)
+            Run(path).note(f"resumed after {session.progress.images:,} images", "run")
+        parts.runtime.wait()
+        return _play(session, console)
+
+
+def _play(session: Session, console: Reporter) -> Run:
+    """Train to the end of the budget, or to a stop, and draw the pictures of the whole run."""
+    config, runtime, run = session.config, session.runtime, Run(session.run.path)
+    stop = StopRequest()
+    batches = Batches(
+        session.dataset,
+        batch=config.batch,
+        seed=derive(config.seed, "order"),
+        start_images=session.progress.images,
+        rank=runtime.rank,
+        world=runtime.world,
+        device=runtime.device,
+        mirror=config.data.mirror,
+    )
+    try:
+        with stop.listening(), closing(batches):
+            play(session, batches, _listeners(session), stop, console.step)
+    except Diverged as problem:
+        if runtime.main:
+            run.note(str(problem), "run")
+            finish_pictures(session)
+        raise
+    finish_pictures(session)
+    images = session.progress.images
+    if spent(config.budget, session.progress) < 1:
+        if runtime.main:
+            run.note(f"stopped on request after {images:,} images", "run")
+        raise Interrupted(f"stopped after {images:,} images, all saved; continue with `steadygan resume {run.path}`")
+    if runtime.main:
+        run.note(f"finished after {images:,} images", "run")
+    return run
+
+
+def _listeners(session: Session) -> Sequence[Listener]:
+    """Records, pictures and checkpoints, in the order in which they act at the same step."""
+    config = session.config
+    every = [group.every_images or 1 for group in (config.log, config.samples, config.checkpoint)]
+    reals = session.dataset.images[_evenly(len(session.dataset), _SCORED)]
+    writer = CheckpointWriter(every[2], config.checkpoint.keep, SlicedWasserstein(reals))
+    return (TickWriter(every[0]), SampleWriter(every[1]), writer)
+
+
+def _evenly(length: int, count: int) -> list[int]:
+    """`count` indices spread over `length`, repeated where there are fewer."""
+    return [index * length // count for index in range(count)]
+
+
+def _stored_config(path: Path, info: dict[str, Any], budget: Budget | None, data: str) -> RunConfig:
+    """The configuration in `run.json`, checked again since the file may have been edited, with what is new."""
+    try:
+        config = resolve(RunConfig, info["config"])
+    except (ConfigError, KeyError) as problem:
+        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {problem}") from problem
+    if budget is not None and not budget.is_open():
+        config = config.model_copy(update={"budget": budget})
+    if data:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"source": data})})
+    return config
+
+
+def _same_settings(before: dict[str, Any], config: RunConfig, path: Path) -> None:
+    """Refuse to continue under other settings than the checkpoint's own, but for those that change no weight."""
+    changed = {
+        name: values
+        for name, values in difference(before, config.dump()).items()
+        if not any(name == free or name.startswith(f"{free}.") for free in _CHANGEABLE)
+    }
+    if changed:
+        lines = "; ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())
+        raise ConfigError(
+            f"{path / 'run.json'} was changed since the checkpoint: {lines}. Put it back or start a new run"
+        )
+
+
+def _load_weights(parts: Parts, saved: Checkpoint) -> None:
+    networks = {
+        "generator": parts.pair.generator,
+        "average": parts.average.network,
+        "discriminator": parts.pair.discriminator,
+    }
+    for name, network in networks.items():
+        network.load_state_dict(saved.tensors[name])
+
+
+def _forget_later(session: Session) -> None:
+    """Remove what was written after the checkpoint: it will be written again, the same."""
+    run, images = session.run, session.progress.images
+    records.keep_until(run.log, images, Tick)
+    records.keep_until(run.scores, images, Score)
+    for sample in run.samples.glob("*.png"):
+        if int(sample.stem.removeprefix("random-")) > images:
+            sample.unlink()
+    checkpoint.drop_later(run, images)
+
+
+def _write_info(session: Session, pair: Pair, before: dict[str, Any] | None = None) -> None:
+    """`run.json`, before the first step; a resumed run keeps what it does not decide anew."""
+    config, dataset = session.config, session.dataset
+    info = {
+        **(before or {"created": records.now()}),
+        "recipe": config.recipe,
+        "seed": config.seed,
+        "config": config.dump(),
+        "parameters": {name: count_parameters(network) for name, network in pair._asdict().items()},
+        "data": {
+            "source": config.data.source,
+            "digest": dataset.digest,
+            "count": len(dataset),
+            "spec": dataset.spec.model_dump(),
+            "class_names": list(dataset.class_names),
+        },
+        "device": session.runtime.describe(),
+        "versions": {
+            "steadygan": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+        },
+    }
+    atomic_write(session.run.run_json, json.dumps(info, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write_inputs(session: Session) -> None:
+    """`inputs.png`: a batch of reals as the discriminator sees them."""
+    config, dataset = session.config, session.dataset
+    seed_everything(config.seed, "inputs")
+    with closing(Batches(dataset, batch=64, seed=derive(config.seed, "order"), mirror=config.data.mirror)) as batches:
+        seen = session.game.show(next(batches).images.to(session.runtime.device))
+    save_picture(picture(rows(to_uint8(seen.cpu()))), session.run.inputs)

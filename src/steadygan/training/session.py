@@ -1,0 +1,99 @@
+"""Everything alive during a run, and the part of it that must survive a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from steadygan.data import Dataset
+from steadygan.rundir import RunDir
+from steadygan.training.average import Average
+from steadygan.training.config import RunConfig
+from steadygan.training.game import Game, bare
+from steadygan.training.runtime import Runtime
+from steadygan.training.state import weights
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Meter:
+    """Sums of what the turns report, kept on the device until somebody reads them."""
+
+    names: tuple[str, ...] = ()
+    total: Tensor | None = None
+    count: int = 0
+
+    def add(self, report: dict[str, Tensor]) -> None:
+        """Add the values of one step."""
+        self.names = tuple(report)
+        values = torch.stack(list(report.values()))
+        self.total = values if self.total is None else self.total + values
+        self.count += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"names": list(self.names), "total": self.total, "count": self.count}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.names, self.total, self.count = tuple(state["names"]), state["total"], state["count"]
+
+
+@dataclass
+class Progress:
+    """How far a run has come: steps, real images shown to the discriminator, seconds of training."""
+
+    steps: int = 0
+    images: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Session:
+    """A run in progress: its configuration, its parts, and how far it has come."""
+
+    config: RunConfig
+    dataset: Dataset
+    run: RunDir
+    runtime: Runtime
+    game: Game
+    average: Average
+    progress: Progress = field(default_factory=Progress)
+    meter: Meter = field(default_factory=Meter)
+    images_this_step: int = 0
+    input_wait_seconds: float = 0.0
+    say: Say = print
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.networks.latent_dim
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The three networks by the names of their files."""
+        game = self.game
+        return {
+            "generator": bare(game.generator),
+            "average": self.average.network,
+            "discriminator": bare(game.discriminator),
+        }
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """The networks' tensors by the names of their files."""
+        return {name: weights(network) for name, network in self.networks().items()}
+
+    def crossed(self, every_images: int) -> bool:
+        """Whether the last step passed a multiple of `every_images`."""
+        now = self.progress.images
+        return now // every_images > (now - self.images_this_step) // every_images
+
+    def state_dict(self) -> dict[str, Any]:
+        """All but the networks."""
+        return {"progress": vars(self.progress), "meter": self.meter.state_dict(), "game": self.game.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.progress = Progress(**state["progress"])
+        self.meter.load_state_dict(state["meter"])
+        self.game.load_state_dict(state["game"])

@@ -1,0 +1,238 @@
+"""One picture of how a run went: losses, what the discriminator says, gradients, speed and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steadygan.records import Score, Tick
+from steadygan.rundir import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+MOST_POINTS = 600
+MOST_METRICS = 4
+# Okabe and Ito's palette, which colour-blind readers tell apart too. What the generator does is vermilion.
+BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4A8C", "#6B717C"
+TEXT = "#4A4E57"
+
+
+class Line(NamedTuple):
+    """One curve: its name in the legend, its colour, and what it reads from a tick."""
+
+    name: str
+    colour: str
+    value: Callable[[Tick], float]
+
+
+class Panel(NamedTuple):
+    """One set of axes: its title and its curves."""
+
+    title: str
+    lines: tuple[Line, ...]
+    logarithmic: bool = False
+    lowest: float | None = None
+    highest: float | None = None
+
+
+PANELS = {
+    "loss": Panel(
+        "Loss",
+        (
+            Line("discriminator", BLUE, lambda tick: tick.loss_d),
+            Line("generator", VERMILION, lambda tick: tick.loss_g),
+        ),
+    ),
+    "logits": Panel(
+        "Discriminator's logits",
+        (Line("on reals", GREEN, lambda tick: tick.d_real), Line("on fakes", VERMILION, lambda tick: tick.d_fake)),
+    ),
+    "accuracy": Panel(
+        "Discriminator is right about",
+        (
+            Line("reals", GREEN, lambda tick: tick.accuracy_real),
+            Line("fakes", VERMILION, lambda tick: tick.accuracy_fake),
+        ),
+        lowest=-0.03,
+        highest=1.03,
+    ),
+    "gradients": Panel(
+        "Gradient norm",
+        (
+            Line("discriminator", BLUE, lambda tick: tick.grad_norm_d),
+            Line("generator", VERMILION, lambda tick: tick.grad_norm_g),
+        ),
+        logarithmic=True,
+    ),
+    "speed": Panel("Images per second", (Line("images/s", GREY, lambda tick: tick.images_per_second),), lowest=0.0),
+}
+
+WITHOUT_SCORES = (("loss", "loss", "logits"), ("accuracy", "gradients", "speed"))
+WITH_SCORES = (("loss", "logits", "accuracy"), ("gradients", "speed", "scores"))
+
+
+def save_curves(log: Sequence[Tick], path: Path, scores: Sequence[Score] = ()) -> None:
+    """Draw a run's ticks and scores as one PNG of 1200 × 800 pixels, against images seen.
+
+    Thin lines are the ticks, bold lines their running mean over a twenty-fifth of the run, taken twice. Long logs are
+    thinned to the extremes of each stretch, so that spikes stay visible; a spike that would flatten
+    the rest leaves through the top of its panel. Scores share a curve only if their protocol is the same.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
+    figure = Figure(figsize=(12, 8), dpi=100, layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    last = max([1, *(record.images for record in (*log[-1:], *scores))])
+    places = figure.subplot_mosaic([list(row) for row in (WITH_SCORES if scores else WITHOUT_SCORES)])
+    for name, panel in PANELS.items():
+        _draw(places[name], panel, log)
+    if scores:
+        _draw_scores(figure, places["scores"], scores)
+    for axes in figure.axes:
+        axes.set_xlim(0, 1.03 * last)
+    figure.supxlabel("images seen", fontsize=9, color=TEXT)
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=100)
+
+
+def short_count(images: float) -> str:
+    """A number of images in few characters: 500, 12.8k, 1.25M."""
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(images) >= unit:
+            return f"{images / unit:.4g}{name}"
+    return f"{images:.4g}"
+
+
+def running_mean(values: Floats, reach: int) -> Floats:
+    """Mean of each value and the `reach` ones on either side, where there are any; passes over what is not finite."""
+    finite = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, values, 0))])
+    counts = np.concatenate([[0], np.cumsum(finite)])
+    middle = np.arange(len(values))
+    first, last = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, len(values))
+    number = counts[last] - counts[first]
+    return np.where(number > 0, (sums[last] - sums[first]) / np.maximum(number, 1), np.nan)
+
+
+def thinned(values: Floats, most: int = MOST_POINTS) -> NDArray[np.intp]:
+    """Indices, in order, of the lowest and the highest value of each of `most`/2 stretches; all of a short series."""
+    if len(values) <= most:
+        return np.arange(len(values))
+    bounds = np.linspace(0, len(values), most // 2 + 1).astype(int)
+    finite = np.isfinite(values)
+    known = np.where(finite, values, values[finite].mean() if finite.any() else 0.0)
+    picked = [
+        first + extreme(known[first:last]) for first, last in pairwise(bounds) for extreme in (np.argmin, np.argmax)
+    ]
+    return np.unique(np.array(picked, dtype=np.intp))
+
+
+def _draw(axes: Axes, panel: Panel, log: Sequence[Tick]) -> None:
+    """All lines of one panel."""
+    _style(axes, panel.title)
+    if not log:
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", va="center", color=GREY)
+        return
+    images = np.array([tick.images for tick in log], dtype=float)
+    limits = []
+    for line in panel.lines:
+        values = np.array([line.value(tick) for tick in log], dtype=float)
+        limits.append(_draw_line(axes, line, images, _positive(values) if panel.logarithmic else values))
+    _limit(axes, panel, limits)
+    if len(panel.lines) > 1:
+        axes.legend(frameon=False, fontsize=9, loc="best")
+
+
+def _draw_line(axes: Axes, line: Line, images: Floats, values: Floats) -> Floats:
+    """Ticks thin, running mean bold; gives back the values that the panel must show."""
+    reach = len(values) // 50
+    mean = running_mean(running_mean(values, reach), reach)
+    raw = thinned(values)
+    smooth = np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).astype(int))
+    dots = "o" if len(values) < 3 else None
+    if reach:
+        axes.plot(images[raw], values[raw], color=line.colour, linewidth=0.7, alpha=0.35)
+    axes.plot(images[smooth], mean[smooth], color=line.colour, linewidth=1.8, label=line.name, marker=dots)
+    finite = values[np.isfinite(values)]
+    shown = np.concatenate([mean[np.isfinite(mean)], np.percentile(finite, [1, 99]) if finite.size else finite])
+    return np.asarray(shown)
+
+
+def _positive(values: Floats) -> Floats:
+    """What a logarithmic axis can show."""
+    return np.where(values > 0, values, np.nan)
+
+
+def _limit(axes: Axes, panel: Panel, limits: Sequence[Floats]) -> None:
+    """Limits around the means and nearly all ticks, with a margin."""
+    shown = np.concatenate(limits)
+    low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
+    if panel.logarithmic:
+        _logarithmic(axes, low / 1.5, high * 1.5)
+        return
+    low = low if panel.lowest is None else panel.lowest
+    margin = 0.06 * (high - low) or 0.1 * abs(high) or 1
+    bottom = low - margin if panel.lowest is None else low
+    axes.set_ylim(bottom, high + margin if panel.highest is None else panel.highest)
+
+
+def _logarithmic(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic axis with plain numbers on it."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.set_ylim(max(low, 1e-12), high)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_scores(figure: Figure, place: Axes, scores: Sequence[Score]) -> None:
+    """One small panel per metric and protocol, each with its own scale; the four that were measured last."""
+    series: dict[tuple[str, str], list[Score]] = {}
+    for score in sorted(scores, key=lambda score: score.images):
+        series.setdefault((score.metric, score.protocol), []).append(score)
+    latest = sorted(series.values(), key=lambda found: found[-1].images)[-MOST_METRICS:]
+    cell = place.get_subplotspec()
+    assert cell is not None
+    place.remove()
+    rows = cell.subgridspec(len(latest), 1)
+    for row, found in enumerate(latest):
+        axes = figure.add_subplot(rows[row])
+        _style(axes, f"{found[0].metric}  ({found[0].better} is better)")
+        axes.plot([score.images for score in found], [score.value for score in found], "o-", color=PURPLE, markersize=4)
+        axes.annotate(
+            f"{found[-1].value:.4g}",
+            (found[-1].images, found[-1].value),
+            (0, 7),
+            textcoords="offset points",
+            ha="right",
+            fontsize=9,
+            color=PURPLE,
+        )
+        axes.margins(y=0.25)
+
+
+def _style(axes: Axes, title: str) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color="#2B2F36")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.grid(color="#E6E8EC", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#B8BCC4")
+    axes.tick_params(colors=TEXT, labelsize=9)

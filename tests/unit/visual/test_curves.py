@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from steadygan.records import Score, Tick
+from steadygan.visual.curves import running_mean, save_curves, short_count, thinned
+
+
+def tick(index: int, loss_g: float = 1.5, grad_norm_g: float = 0.5) -> Tick:
+    return Tick.model_construct(
+        step=100 * index,
+        images=6400 * index,
+        seconds=10.0 * index,
+        images_per_second=230.0,
+        loss_d=1.2,
+        loss_g=loss_g,
+        d_real=1.0,
+        d_fake=-1.0,
+        accuracy_real=0.8,
+        accuracy_fake=0.9,
+        grad_norm_d=2.0,
+        grad_norm_g=grad_norm_g,
+        lr_d=2e-4,
+        lr_g=2e-4,
+    )
+
+
+def score(images: int, value: float, metric: str = "swd", protocol: str = "a") -> Score:
+    return Score(step=images // 64, images=images, metric=metric, value=value, protocol=protocol)
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+@pytest.mark.parametrize("ticks", [0, 1, 2, 30, 130])
+def test_any_number_of_ticks_gives_a_picture_of_1200_by_800(tmp_path: Path, ticks: int) -> None:
+    save_curves([tick(index) for index in range(ticks)], tmp_path / "curves.png")
+    assert pixels(tmp_path / "curves.png").shape == (800, 1200, 3)
+
+
+def test_another_course_of_the_loss_is_another_picture(tmp_path: Path) -> None:
+    save_curves([tick(index) for index in range(20)], tmp_path / "a.png")
+    save_curves([tick(index, loss_g=1.5 - 0.02 * index) for index in range(20)], tmp_path / "b.png")
+    save_curves([tick(index) for index in range(20)], tmp_path / "c.png")
+    assert not np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
+    assert np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "c.png"))
+
+
+def test_scores_get_their_own_place(tmp_path: Path) -> None:
+    log = [tick(index) for index in range(20)]
+    save_curves(log, tmp_path / "a.png")
+    save_curves(log, tmp_path / "b.png", [score(6400, 0.4), score(12800, 0.3)])
+    save_curves(log, tmp_path / "c.png", [score(6400, 0.4), score(12800, 0.3, protocol="b")])
+    drawn = [pixels(tmp_path / f"{name}.png") for name in "abc"]
+    assert not np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[1], drawn[2]), "scores of different protocols share a curve"
+
+
+def test_values_that_are_not_finite_or_zero_gradients_do_not_stop_it(tmp_path: Path) -> None:
+    log = [tick(1), tick(2, float("nan"), 0.0), tick(3, float("inf"), float("nan"))]
+    save_curves(log, tmp_path / "curves.png")
+    save_curves(log[1:], tmp_path / "none.png")
+    assert pixels(tmp_path / "curves.png").shape == (800, 1200, 3)
+
+
+def test_a_hundred_thousand_ticks_are_drawn_quickly(tmp_path: Path) -> None:
+    one = tick(1)
+    log = [one.model_copy(update={"images": 64 * index, "loss_g": 1 + index % 7}) for index in range(100_000)]
+    save_curves(log[:10], tmp_path / "warm.png")
+    began = time.perf_counter()
+    save_curves(log, tmp_path / "curves.png")
+    assert time.perf_counter() - began < 4, "about 0.8 s on two idle cores"
+
+
+@pytest.mark.parametrize(
+    ("images", "text"),
+    [(0, "0"), (500, "500"), (12_800, "12.8k"), (1_000_000, "1M"), (1_250_000, "1.25M"), (2e9, "2G")],
+)
+def test_images_are_counted_in_few_characters(images: float, text: str) -> None:
+    assert short_count(images) == text
+
+
+def test_the_running_mean_is_centred_and_shorter_at_the_ends() -> None:
+    assert running_mean(np.array([0.0, 3.0, 6.0, 0.0]), 1).tolist() == [1.5, 3.0, 3.0, 3.0]
+
+
+def test_the_running_mean_passes_over_what_is_not_finite() -> None:
+    found = running_mean(np.array([1.0, np.nan, 3.0, np.nan, np.nan, np.nan]), 1)
+    np.testing.assert_array_equal(found, [1, 2, 3, 3, np.nan, np.nan])
+
+
+def test_thinning_keeps_every_spike_of_a_long_series() -> None:
+    values = np.zeros(100_000)
+    values[[123, 45_678]] = 9.0
+    values[77_777] = -4.0
+    kept = thinned(values)
+    assert {123, 45_678, 77_777} <= set(kept.tolist())
+    assert len(kept) <= 600
+    assert (np.diff(kept) > 0).all()
