@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from steadygan.augment import AsIs, InstanceNoise
     from steadygan.data import Dataset, PrepareSettings, inspect, open_dataset, prepare
     from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, SteadyganError, StorageError
-    from steadygan.export import TrainedGenerator, export, load
+    from steadygan.export import TrainedGenerator, load
     from steadygan.networks import DCGAN, DCGANDiscriminator, DCGANGenerator, Points
     from steadygan.objectives import R1, R2, FeatureMatching, Hinge, NonSaturating, View
     from steadygan.recipes import train
@@ -36,7 +36,7 @@ _HOMES = {
     "augment": ("AsIs", "InstanceNoise"),
     "data": ("Dataset", "PrepareSettings", "inspect", "open_dataset", "prepare"),
     "errors": ("ConfigError", "DataError", "Diverged", "Interrupted", "SteadyganError", "StorageError"),
-    "export": ("TrainedGenerator", "export", "load"),
+    "export": ("TrainedGenerator", "load"),
     "networks": ("DCGAN", "DCGANDiscriminator", "DCGANGenerator", "Points"),
     "objectives": ("R1", "R2", "FeatureMatching", "Hinge", "NonSaturating", "View"),
     "recipes": ("train",),
@@ -84,7 +84,6 @@ __all__ = [
     "View",
     "__version__",
     "compare",
-    "export",
     "inspect",
     "load",
     "open_dataset",

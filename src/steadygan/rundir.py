@@ -32,6 +32,7 @@ def _advice(problem: OSError) -> str:
         errno.EACCES: "no permission; choose another folder with -o or change its permissions",
         errno.EPERM: "no permission; choose another folder with -o or change its permissions",
         errno.EROFS: "the file system is read-only; choose another folder with -o",
+        errno.EEXIST: "a part of the path is a file, not a folder; choose another with -o",
         errno.ENOTDIR: "a part of the path is a file, not a folder; choose another with -o",
     }
     return reasons.get(problem.errno or 0, problem.strerror or str(problem))

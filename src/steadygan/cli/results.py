@@ -37,9 +37,9 @@ def export(
     checkpoint: Checkpoint = "best",
 ) -> None:
     """Write the averaged generator into one file that `sg.load` and `steadygan sample` read."""
-    from steadygan.export import export as export_run
+    from steadygan.export import load
 
-    typer.echo(str(export_run(run, out, checkpoint)))
+    typer.echo(str(load(run, checkpoint).save(out)))
 
 
 def compare(

@@ -90,7 +90,7 @@ def walk(root: Path) -> Iterator[Found]:
         for entry in entries:
             if reason := _skipped(entry.name):
                 yield reason
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append(entry.path)
             else:
                 yield _file(entry, _relative(entry.path, root))
@@ -124,6 +124,14 @@ def _passed_over(name: str, reader: Callable[[], IO[bytes]]) -> str | None:
     if suffix in IMAGE_SUFFIXES:
         return None
     return suffix or "without suffix" if suffix in JUNK_SUFFIXES or not is_image(reader) else None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is or leads to a folder; a link that leads to itself does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _file(entry: os.DirEntry[str], name: str) -> Found:

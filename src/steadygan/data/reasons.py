@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PIL import Image, UnidentifiedImageError
 
 _CONVERT = "save it as JPEG or PNG"
@@ -34,7 +36,8 @@ def explain(data: bytes, problem: Exception) -> str:
     if isinstance(problem, MemoryError):
         return "needs more memory than there is; make it smaller or cut it into tiles first"
     if isinstance(problem, Image.DecompressionBombError):
-        return f"claims to be too large ({str(problem).split(',')[0]}); make it smaller or cut it into tiles first"
+        claimed = re.search(r"\d[\d×]* pixels", str(problem))
+        return f"claims to be too large ({claimed and claimed[0]}); make it smaller or cut it into tiles first"
     if isinstance(problem, UnidentifiedImageError):
         return _what_it_is(data)
     text = " ".join(str(problem).split()) or type(problem).__name__

@@ -138,6 +138,10 @@ def _under(prefix: str, listing: Listing) -> Listing:
 def _archive(path: Path) -> Zip:
     if not path.is_file():
         raise DataError(f"{path} is not an ordinary file; give a folder of images or a .zip")
+    try:
+        open_file(path).close()
+    except OSError as problem:
+        raise DataError(f"{path} cannot be read ({problem.strerror}); check its permissions") from problem
     if zipfile.is_zipfile(path):
         return Zip(path=path)
     if is_image(partial(open_file, path)):

@@ -123,7 +123,7 @@ class Draw:
             format="builtin",
             crop=(0, 0, width, height),
             digest=hashlib.sha256(pixels.tobytes()).hexdigest(),
-            grey=is_grey(pixels),
+            grey=pixels.shape[2] in _DRAWN and is_grey(pixels),
             label=None if drawing.label is None else self.builtin.class_names()[drawing.label],
             attributes=drawing.attributes,
         )

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from steadygan.export.model import TrainedGenerator, export, load
+from steadygan.export.model import TrainedGenerator, load
 
-__all__ = ["TrainedGenerator", "export", "load"]
+__all__ = ["TrainedGenerator", "load"]

@@ -32,12 +32,14 @@ class TrainedGenerator(nn.Module):
     `spec` is the form of the images, `about` what is known of their origin.
     """
 
-    def __init__(self, generator: nn.Module, spec: ImageSpec, latent_dim: int, about: dict[str, Any]) -> None:
+    def __init__(self, generator: nn.Module, settings: Networks, spec: ImageSpec, about: dict[str, Any]) -> None:
         super().__init__()
-        self.generator = generator.eval().requires_grad_(False)
+        self.generator = generator.requires_grad_(False)
         self.spec = spec
-        self.latent_dim = latent_dim
+        self.settings = settings
+        self.latent_dim = settings.latent_dim
         self.about = about
+        self.eval()
 
     def forward(self, latent: Tensor) -> Tensor:
         images: Tensor = self.generator(latent)
@@ -52,6 +54,21 @@ class TrainedGenerator(nn.Module):
         if count < 1:
             raise ConfigError(f"sample: {count} images cannot be made; ask for at least 1")
         return generate(self.generator, self.latents(count, seed), batch)
+
+    def save(self, out: str | Path) -> Path:
+        """Write everything into one safetensors file that `load` reads without the run."""
+        out = Path(out)
+        if out.suffix != ".safetensors":
+            raise ConfigError(f"-o {out}: a generator is exported as FILE.safetensors")
+        meta = {
+            "format": _FORMAT,
+            "networks": TypeAdapter(AnyNetworks).dump_json(self.settings).decode(),
+            "spec": self.spec.model_dump_json(),
+            "about": json.dumps(self.about),
+        }
+        with atomic_path(out) as part:
+            save_file(weights(self.generator), part, metadata=meta)
+        return out
 
 
 def load(path: str | Path, which: str = "best") -> TrainedGenerator:
@@ -100,25 +117,7 @@ def _assemble(
             f"{source} holds a generator this steadygan cannot build ({networks.get('kind')}); if the networks were "
             "your own, build them yourself and load average.safetensors of the checkpoint into them"
         ) from problem
-    return TrainedGenerator(generator, form, settings.latent_dim, about)
-
-
-def export(path: str | Path, out: str | Path, which: str = "best") -> Path:
-    """Write a run's averaged generator into one safetensors file that `load` reads without the run."""
-    out = Path(out)
-    if out.suffix != ".safetensors":
-        raise ConfigError(f"-o {out}: a generator is exported as FILE.safetensors")
-    model = load(path, which)
-    info = Run(Path(path)).info()
-    meta = {
-        "format": _FORMAT,
-        "networks": json.dumps(info["config"]["networks"]),
-        "spec": model.spec.model_dump_json(),
-        "about": json.dumps(model.about),
-    }
-    with atomic_path(out) as part:
-        save_file(weights(model.generator), part, metadata=meta)
-    return out
+    return TrainedGenerator(generator, settings, form, about)
 
 
 def _from_file(path: Path) -> TrainedGenerator:

@@ -41,7 +41,8 @@ class Average:
     def __init__(self, generator: nn.Module, settings: EMA) -> None:
         self.settings = settings
         self.network = copy.deepcopy(generator).requires_grad_(False).eval()
-        self.source = [p.detach() for p in generator.parameters()]
+        # the parameters, not their storage: wrapping for several processes may give them another one
+        self.source: list[Tensor] = list(generator.parameters())
         self.target: list[Tensor] = list(self.network.parameters())
 
     @torch.no_grad()

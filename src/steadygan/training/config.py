@@ -111,14 +111,14 @@ class LogSettings(Settings):
 
 
 class SampleSettings(Settings):
-    """Grids of `count` generated images; None chooses about 60 over the run, at least 10 seconds apart."""
+    """Grids of `count` generated images; None chooses about 40 over the run, at least 15 seconds apart."""
 
     every_images: int | None = Field(default=None, ge=1)
     count: int = Field(default=64, ge=1, le=1024)
 
 
 class CheckpointSettings(Settings):
-    """The newest `keep` checkpoints stay, and the best. None chooses about ten over the run, 1 to 15 minutes apart."""
+    """The newest `keep` checkpoints stay, and the best. None chooses about ten over the run, 2 to 15 minutes apart."""
 
     every_images: int | None = Field(default=None, ge=1)
     keep: int = Field(default=3, ge=1)

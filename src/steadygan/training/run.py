@@ -116,14 +116,7 @@ def resume(path: Path, budget: Budget | None = None, data: str = "", console: Re
     """
     info = Run(path).info()
     config = _stored_config(path, info, budget, data)
-    saved = checkpoint.load(RunDir(path).pointed(RunDir(path).latest))
-    _same_settings(saved.meta["config"], config, path)
-    if (used := spent(config.budget, Progress(**saved.meta["state"]["progress"]))) >= 1:
-        images = saved.meta["images"]
-        raise ConfigError(
-            f"{path} has used {used:.0%} of its budget ({images:,} images); "
-            f"give a larger one, such as --images {2 * images}"
-        )
+    saved = _latest(path, config)
     console = console or reporter()
     with closing(console):
         parts = make_parts(config, console)
@@ -133,9 +126,11 @@ def resume(path: Path, budget: Budget | None = None, data: str = "", console: Re
                 f"the images in {config.data.source} are not those this run was trained on (another digest); "
                 "say where those are with --data, or start a new run"
             )
-        _load_weights(parts, saved)
+        if saved:
+            _load_weights(parts, saved)
         session = make_session(parts, path, console)
-        session.load_state_dict(unpack(saved.meta["state"], saved.tensors["state"]))
+        if saved:
+            session.load_state_dict(unpack(saved.meta["state"], saved.tensors["state"]))
         if parts.runtime.main:
             _forget_later(session)
             _write_info(session, parts.pair, info)
@@ -216,6 +211,22 @@ def _same_settings(before: dict[str, Any], config: RunConfig, path: Path) -> Non
         raise ConfigError(
             f"{path / 'run.json'} was changed since the checkpoint: {lines}. Put it back or start a new run"
         )
+
+
+def _latest(path: Path, config: RunConfig) -> Checkpoint | None:
+    """The checkpoint to continue from; None if the run was killed before its first, and starts again."""
+    files = RunDir(path)
+    if not files.latest.exists() and not files.all_checkpoints():
+        return None
+    saved = checkpoint.load(files.pointed(files.latest))
+    _same_settings(saved.meta["config"], config, path)
+    if (used := spent(config.budget, Progress(**saved.meta["state"]["progress"]))) >= 1:
+        images = saved.meta["images"]
+        raise ConfigError(
+            f"{path} has used {used:.0%} of its budget ({images:,} images); "
+            f"give a larger one, such as --images {2 * images}"
+        )
+    return saved
 
 
 def _load_weights(parts: Parts, saved: Checkpoint) -> None:

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from steadygan.errors import ConfigError
 from steadygan.training.config import RuntimeSettings
@@ -116,7 +116,6 @@ class Runtime:
         self.accelerator = Accelerator(
             cpu=choices.device == "cpu",
             mixed_precision="bf16" if choices.precision == "bfloat16" else "no",
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
         self.device = self.accelerator.device
         self.rank = self.accelerator.process_index
@@ -135,6 +134,8 @@ class Runtime:
         Batch-norm statistics stay each process's own; the averaged generator measures its own anyway.
         """
         wrapped: nn.Module = self.accelerator.prepare_model(network, evaluation_mode=alone)
+        if isinstance(wrapped, DistributedDataParallel):
+            wrapped.broadcast_buffers = False
         return cast(nn.Module, torch.compile(wrapped)) if self.compile and not alone else wrapped
 
     def to_layout(self, images: Tensor) -> Tensor:

@@ -66,7 +66,7 @@ def with_cadence(config: RunConfig, expected: Estimate) -> RunConfig:
     log, samples, saves = config.log, config.samples, config.checkpoint
     filled = {
         "log": log.model_copy(update={"every_images": log.every_images or images(1 / 500, 1, 10)}),
-        "samples": samples.model_copy(update={"every_images": samples.every_images or images(1 / 60, 10, 300)}),
-        "checkpoint": saves.model_copy(update={"every_images": saves.every_images or images(1 / 10, 60, 900)}),
+        "samples": samples.model_copy(update={"every_images": samples.every_images or images(1 / 40, 15, 300)}),
+        "checkpoint": saves.model_copy(update={"every_images": saves.every_images or images(1 / 10, 120, 900)}),
     }
     return config.model_copy(update=filled)

@@ -11,8 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from steadygan.errors import ConfigError, DataError
-from steadygan.rundir import RunDir, atomic_path
-from steadygan.visual.curves import short_count
+from steadygan.rundir import atomic_path
 
 Frame = Image.Image | Path
 
@@ -51,12 +50,6 @@ def save_gif(
     durations = [_milliseconds(seconds_per_frame)] * (len(flat) - 1) + [_milliseconds(hold_last_seconds)]
     with atomic_path(path) as part:
         flat[0].save(part, save_all=True, append_images=flat[1:], duration=durations, loop=0)
-
-
-def save_progress(run: RunDir) -> None:
-    """Write `progress.gif` of a run: its grids from the fixed latents, in order, with the images seen below."""
-    frames = run.fixed_samples()
-    save_gif(frames, run.progress, captions=[f"{short_count(int(frame.stem))} images" for frame in frames])
 
 
 def save_mp4(frames: Sequence[Frame], path: Path, fps: float) -> None:

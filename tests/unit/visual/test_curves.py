@@ -70,6 +70,12 @@ def test_values_that_are_not_finite_or_zero_gradients_do_not_stop_it(tmp_path: P
     assert pixels(tmp_path / "curves.png").shape == (800, 1200, 3)
 
 
+def test_a_gradient_of_zero_is_a_gap_and_does_not_stretch_the_axis(tmp_path: Path) -> None:
+    for name, gradient in (("zero", 0.0), ("gap", float("nan"))):
+        save_curves([tick(1), tick(2, grad_norm_g=gradient), tick(3)], tmp_path / f"{name}.png")
+    assert np.array_equal(pixels(tmp_path / "zero.png"), pixels(tmp_path / "gap.png"))
+
+
 def test_a_hundred_thousand_ticks_are_drawn_quickly(tmp_path: Path) -> None:
     one = tick(1)
     log = [one.model_copy(update={"images": 64 * index, "loss_g": 1 + index % 7}) for index in range(100_000)]

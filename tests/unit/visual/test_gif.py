@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from steadygan.errors import ConfigError, DataError
-from steadygan.rundir import RunDir
-from steadygan.visual.gif import STRIP, save_animation, save_gif, save_mp4, save_progress
+from steadygan.visual.gif import STRIP, save_animation, save_gif, save_mp4
 
 COLOURS = [(220, 30, 30), (30, 200, 40), (20, 40, 210), (240, 220, 30)]
 
@@ -86,17 +85,6 @@ def test_frames_may_be_files_of_different_sizes(tmp_path: Path) -> None:
 def test_grey_frames_stay_grey(tmp_path: Path) -> None:
     save_gif([Image.new("L", (8, 8), 100), Image.new("L", (8, 8), 200)], tmp_path / "a.gif")
     assert [frame.getpixel((3, 3)) for frame, _ in frames_of(tmp_path / "a.gif")] == [(100,) * 3, (200,) * 3]
-
-
-def test_the_progress_of_a_run_shows_its_fixed_samples_in_order(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    run.samples.mkdir()
-    for index, images in enumerate([0, 12_800, 1_250_000]):
-        Image.new("RGB", (60, 60), COLOURS[index]).save(run.sample(images))
-    Image.new("RGB", (60, 60), COLOURS[3]).save(run.random_sample(12_800))
-    save_progress(run)
-    frames = frames_of(run.progress)
-    assert [frame.getpixel((5, 5)) for frame, _ in frames] == [pytest.approx(c, abs=4) for c in COLOURS[:3]]
 
 
 def test_no_frame_at_all_is_one_clear_sentence(tmp_path: Path) -> None:

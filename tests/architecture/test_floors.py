@@ -1,0 +1,137 @@
+"""The house: every room stands on a floor and imports only from floors below it in number."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
+
+FLOORS = {
+    **dict.fromkeys(("errors", "version", "spec", "rundir", "records", "config"), 0),
+    **dict.fromkeys(("ops", "doctor", "visual"), 1),
+    **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics"), 2),
+    "training": 3,
+    "recipes": 4,
+    **dict.fromkeys(("studies", "export", "web"), 5),
+    "cli": 6,
+    "__main__": 7,
+}
+FOR_EVERYONE = {"errors"}
+NEIGHBOURS = {("records", "rundir"): "records are lines, and rundir is how a line gets into a file"}
+ROW_ZERO_AND_ONE_ONLY = {"doctor", "visual", "web"}
+WITHOUT_TORCH = {"errors", "version", "spec", "rundir", "records", "config", "doctor", "visual", "web"}
+LOADED_WITHOUT_TORCH = WITHOUT_TORCH | {"cli", "data"}
+NEEDS_TORCH_IN_DATA = {"steadygan.data.loader"}
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def room_of(file: Path) -> str:
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def module_of(file: Path) -> str:
+    return ".".join(file.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(code: str) -> set[str]:
+    """Full names of all imported modules, at any depth of the code; `from a import b` counts as a.b."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def forbidden(room: str, code: str) -> list[str]:
+    """What a file of this room imports and must not."""
+    rooms = {name: name.split(".")[1] for name in imported(code) if name.startswith("steadygan.")}
+    wrong = [name for name, other in rooms.items() if other != room and not may_import(room, other)]
+    return sorted(wrong + [name for name in imported(code) if name.startswith(".") or name == "steadygan"])
+
+
+def may_import(room: str, other: str) -> bool:
+    if other in FOR_EVERYONE or (room, other) in NEIGHBOURS:
+        return True
+    if room in ROW_ZERO_AND_ONE_ONLY and FLOORS.get(other, 9) > 1:
+        return False
+    return FLOORS.get(other, 9) < FLOORS[room]
+
+
+def first_to_load_torch(modules: list[str]) -> str:
+    """Import modules one after another in a fresh interpreter; the first after which torch is there, or ''."""
+    code = f"""
+import importlib, sys
+for name in {modules!r}:
+    importlib.import_module(name)
+    if "torch" in sys.modules:
+        print(name)
+        break
+"""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_every_file_imports_only_from_its_floor_down(file: Path) -> None:
+    room = room_of(file)
+    if room == "__init__":
+        return  # the public names, loaded when first used; test_surface looks at it
+    assert room in FLOORS, f"{file.name} has no floor; add its room to FLOORS or move it into one"
+    assert forbidden(room, file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("room", "code"),
+    [
+        ("ops", "from steadygan.training.game import Game"),
+        ("networks", "from steadygan.objectives import Hinge"),
+        ("visual", "def f():\n    from steadygan import data"),
+        ("visual", "from steadygan.ops import images"),
+        ("web", "import steadygan.training.run"),
+        ("rundir", "from steadygan.records import Tick"),
+        ("training", "from steadygan import Game"),
+        ("training", "from . import loop"),
+        ("training", "import steadygan"),
+        ("training", "from steadygan.utils import everything"),
+    ],
+)
+def test_an_import_against_the_direction_is_seen(room: str, code: str) -> None:
+    assert forbidden(room, code)
+
+
+@pytest.mark.parametrize(
+    ("room", "code"),
+    [
+        ("training", "from steadygan.ops.images import to_uint8"),
+        ("ops", "from steadygan.errors import ConfigError"),
+        ("records", "from steadygan.rundir import append_line"),
+        ("training", "from steadygan.training.seams import Turns"),
+        ("cli", "import torch, steadygan.web.server"),
+    ],
+)
+def test_an_import_along_the_direction_is_allowed(room: str, code: str) -> None:
+    assert forbidden(room, code) == []
+
+
+@pytest.mark.parametrize(
+    "file", [f for f in FILES if room_of(f) in WITHOUT_TORCH], ids=lambda file: str(file.relative_to(SOURCE))
+)
+def test_a_room_without_tensors_never_mentions_torch(file: Path) -> None:
+    packages = {name.split(".")[0] for name in imported(file.read_text(encoding="utf-8"))}
+    assert not packages & {"torch", "accelerate", "safetensors"}
+
+
+def test_rooms_without_tensors_and_the_command_line_load_no_torch() -> None:
+    modules = [module_of(file) for file in FILES if room_of(file) in LOADED_WITHOUT_TORCH]
+    assert first_to_load_torch(sorted(set(modules) - NEEDS_TORCH_IN_DATA)) == ""
+
+
+def test_loading_torch_would_be_noticed() -> None:
+    assert first_to_load_torch(["steadygan.records", "steadygan.ops.images"]) == "steadygan.ops.images"

@@ -1,0 +1,50 @@
+"""What all tests share: the same random numbers for each, and no trace of them outside their own folders."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+from tiny import draw
+
+# Examples are the same on every machine, none is kept in a folder, and a busy machine is no failure.
+hypothesis.settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("steady")
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers_for_every_test() -> None:
+    """Tests give the same result alone, together and in any order."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - code under test may use the old global generator
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+        sys.modules["torch"].set_flush_denormal(False)  # training turns it on, and hypothesis minds
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data sets that tests prepare stay out of the user's cache; one cache serves the whole session."""
+    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path_factory.getbasetemp() / "steadygan-cache"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real images next to the project; tests that want them are skipped where it is absent."""
+    folder = PROJECT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs real images in {folder.relative_to(PROJECT.parent)} next to the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 120 small drawings."""
+    return draw(tmp_path_factory.mktemp("pictures") / "squares", 120)

@@ -1,0 +1,94 @@
+"""Two processes on the CPU play one game: the same code path, the same weights on both."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from tiny import TINY, fingerprint, set_options, steadygan
+
+import steadygan as sg
+
+pytestmark = pytest.mark.distributed
+
+
+def _launch(script: list[str]) -> subprocess.CompletedProcess[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}"]
+    return subprocess.run(
+        [sys.executable, *launcher, *script], capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch_norm(tmp_path, pictures):
+    script = tmp_path / "both.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import hashlib, pathlib
+        import torch
+        import steadygan as sg
+        from steadygan.recipes import configure
+        from steadygan.training import run
+
+        make_session = run.make_session
+
+        def keep(*arguments):
+            global session
+            session = make_session(*arguments)
+            return session
+
+        run.make_session = keep
+
+        settings = {TINY!r} | dict(size=16, budget=dict(steps=6), batch=8)
+        settings["runtime"] = settings["runtime"] | dict(precision="bfloat16")
+        settings["turns"] = dict(kind="fixed", discriminator=2, generator=1)
+        settings["ema"] = dict(half_life_images=0)
+        settings["penalties"] = [dict(kind="r1", gamma=1.0, every=2), dict(kind="r2", gamma=1.0)]
+        settings["generator_terms"] = [dict(kind="feature_matching", weight=0.1)]
+        run.train(configure({str(pictures)!r}, settings=settings), pathlib.Path({str(tmp_path / "run")!r}))
+        digest = hashlib.sha256()
+        for network in session.networks().values():
+            for parameter in network.parameters():
+                digest.update(parameter.detach().contiguous().numpy().tobytes())
+        assert session.runtime.world == 2
+        networks = session.networks()
+        for follower, leader in zip(networks["average"].parameters(), networks["generator"].parameters()):
+            assert torch.equal(follower, leader), "the average lost the generator"
+        pathlib.Path({str(tmp_path)!r}, f"digest-{{session.runtime.rank}}").write_text(digest.hexdigest())
+        """)
+    )
+    done = _launch([str(script)])
+    assert done.returncode == 0, done.stderr[-3000:]
+    digests = [(tmp_path / f"digest-{rank}").read_text() for rank in (0, 1)]
+    assert digests[0] == digests[1]
+    run = sg.Run(tmp_path / "run")
+    assert run.log()[-1].images == 6 * 2 * 8
+    assert run.info()["device"]["processes"] == 2
+    assert sg.load(run.path).sample(2).shape == (2, 3, 16, 16)
+
+
+def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures):
+    options = [*set_options(TINY), "--size", "16"]
+    out = tmp_path / "run"
+    done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(out), "--steps", "4", *options])
+    assert done.returncode == 0, done.stderr[-3000:]
+    done = _launch(["-m", "steadygan", "resume", str(out), "--steps", "8"])
+    assert done.returncode == 0, done.stderr[-3000:]
+    whole = tmp_path / "whole"
+    done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(whole), "--steps", "8", *options])
+    assert done.returncode == 0, done.stderr[-3000:]
+    prints = [fingerprint(sg.Run(run).files.checkpoint(64)) for run in (out, whole)]
+    assert prints[0] == prints[1]
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path, pictures):
+    done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(tmp_path / "r"), "--batch", "9"])
+    assert done.returncode != 0
+    assert "batch: 9 cannot be shared by 2 processes" in done.stderr
+    refused = steadygan("train", pictures, "-o", tmp_path / "r", "--batch", "1")
+    assert refused.returncode == 2

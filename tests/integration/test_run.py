@@ -1,0 +1,251 @@
+"""A whole run through the Python door: what it writes, how it goes on, how it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from tiny import TINY, draw, fingerprint
+from PIL import Image
+
+import steadygan as sg
+from steadygan.objectives.losses import NonSaturating
+from steadygan.recipes import configure
+from steadygan.training.console import Silent
+from steadygan.training.run import train
+
+
+class Quiet(Silent):
+    """Says nothing, remembers everything, and lets a test act at each step."""
+
+    def __init__(self, act=lambda session: None) -> None:
+        self.said: list[str] = []
+        self.act = act
+
+    def say(self, text):
+        self.said.append(text)
+
+    def step(self, session):
+        self.act(session)
+
+
+def run(pictures, out, console=None, budget=None, **settings):
+    config = configure(pictures, settings={**TINY, "size": 16, "budget": budget or {"steps": 20}, **settings})
+    return train(config, out, console or Quiet())
+
+
+@pytest.fixture(scope="module")
+def finished(pictures, tmp_path_factory):
+    return run(pictures, tmp_path_factory.mktemp("runs") / "a")
+
+
+def test_a_run_folder_holds_everything_the_contract_names(finished):
+    names = {path.name for path in finished.path.iterdir()}
+    assert names == {
+        "run.json",
+        "log.jsonl",
+        "scores.jsonl",
+        "notes.jsonl",
+        "inputs.png",
+        "samples",
+        "progress.gif",
+        "curves.png",
+        "checkpoints",
+    }
+    samples = {path.name for path in finished.files.samples.iterdir()}
+    assert samples == {f"{p}000000{n}.png" for p in ("", "random-") for n in ("064", "128", "160")}
+    checkpoints = {path.name for path in finished.files.checkpoints.iterdir()}
+    assert {"latest", "best", "images-000000128", "images-000000160"} <= checkpoints
+    assert len(checkpoints) <= 5
+    folder = finished.files.pointed(finished.files.latest)
+    assert {path.name for path in folder.iterdir()} == {
+        "generator.safetensors",
+        "average.safetensors",
+        "discriminator.safetensors",
+        "state.safetensors",
+        "meta.json",
+    }
+
+
+def test_run_json_says_what_the_contract_promises(finished):
+    info = finished.info()
+    assert info["seed"] == 0
+    assert info["recipe"] == "dcgan"
+    assert info["config"]["batch"] == 8
+    assert info["config"]["size"] == 16
+    generator = sg.DCGAN(**{k: v for k, v in info["config"]["networks"].items() if k != "kind"})
+    pair = generator.build(sg.ImageSpec(size=16, channels=3))
+    assert info["parameters"]["generator"] == sum(p.numel() for p in pair.generator.parameters())
+    assert len(info["data"]["digest"]) == 64
+    assert info["versions"]["torch"] == torch.__version__
+    assert info["device"]["device"] == "cpu"
+
+
+def test_ticks_have_losses_rates_and_the_right_counts(finished):
+    log = finished.log()
+    assert [tick.images for tick in log] == [16 * n for n in range(1, 11)]
+    assert [tick.step for tick in log] == [2 * n for n in range(1, 11)]
+    for tick in log:
+        assert tick.loss_d > 0
+        assert tick.grad_norm_g > 0
+        assert tick.images_per_second > 0
+        assert 0 <= tick.accuracy_real <= 1
+
+
+def test_pictures_open_and_show_what_they_should(finished):
+    with Image.open(finished.files.inputs) as inputs:
+        assert np.asarray(inputs).std() > 20
+    with Image.open(finished.files.progress) as gif:
+        assert gif.n_frames == 3
+    with Image.open(finished.files.curves) as curves:
+        assert curves.size[0] >= 800
+    first, last = (np.asarray(Image.open(file)) for file in finished.files.fixed_samples()[:: len("ab")])
+    assert first.shape == last.shape
+    assert not np.array_equal(first, last)
+
+
+def test_same_seed_gives_the_same_weights_and_another_seed_others(finished, pictures, tmp_path):
+    again, other = run(pictures, tmp_path / "again"), run(pictures, tmp_path / "other", seed=1)
+    prints = [fingerprint(r.files.pointed(r.files.latest)) for r in (finished, again, other)]
+    assert prints[0] == prints[1]
+    assert prints[0]["generator.safetensors"] != prints[2]["generator.safetensors"]
+
+
+def test_sampling_is_deterministic_in_any_batch_size_and_matches_the_last_grid(finished):
+    generator = sg.load(finished.path, "latest")
+    images = generator.sample(20, seed=3)
+    assert images.dtype == torch.uint8
+    assert images.shape == (20, 3, 16, 16)
+    assert torch.equal(images, sg.load(finished.path, "latest").sample(20, seed=3, batch=7))
+    assert not torch.equal(images, generator.sample(20, seed=4))
+    assert not generator.training
+
+
+def test_export_gives_one_file_that_samples_the_same_without_the_run(finished, tmp_path):
+    file = sg.load(finished.path).save(tmp_path / "g.safetensors")
+    images = sg.load(file).sample(5, seed=1)
+    assert torch.equal(images, sg.load(finished.path).sample(5, seed=1))
+    assert sg.load(file).about["recipe"] == "dcgan"
+
+
+def test_resume_continues_to_a_larger_budget_as_if_it_had_never_stopped(pictures, tmp_path):
+    whole = run(pictures, tmp_path / "whole", budget={"steps": 31}, seed=5)
+    part = run(pictures, tmp_path / "part", budget={"steps": 13}, seed=5)
+    sg.resume(part.path, sg.Budget(steps=31), console=Quiet())
+    assert fingerprint(whole.files.checkpoint(248)) == fingerprint(part.files.checkpoint(248))
+    # an end of a part is an extra tick; all others agree in everything but time
+    timeless = {"seconds", "images_per_second", "input_wait_fraction", "memory_mb"}
+    ticks = [{t.images: t.model_dump(exclude=timeless) for t in r.log()} for r in (whole, part)]
+    assert {n: ticks[1][n] for n in ticks[0] if n > 112} == {n: t for n, t in ticks[0].items() if n > 112}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_resume_completes_bit_by_bit(pictures, tmp_path, finished, number):
+    def act(session):
+        if session.progress.steps == 11:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(sg.Interrupted, match="continue with `steadygan resume"):
+        run(pictures, tmp_path / "b", Quiet(act))
+    stopped = sg.Run(tmp_path / "b")
+    assert stopped.files.latest.read_text().strip() == "images-000000088"
+    assert stopped.files.progress.exists()
+    sg.resume(stopped.path, console=Quiet())
+    prints = [fingerprint(r.files.pointed(r.files.latest)) for r in (finished, stopped)]
+    assert prints[0] == prints[1]
+    assert [note.text.split()[0] for note in stopped.notes()] == ["started:", "stopped", "resumed", "finished"]
+
+
+class Exploding(NonSaturating):
+    """A loss that turns to NaN when told to."""
+
+    now: ClassVar[bool] = False
+
+    def d_loss(self, view):
+        return super().d_loss(view) * torch.tensor(float("nan") if Exploding.now else 1.0)
+
+
+def test_a_divergence_stops_the_run_and_keeps_the_last_good_checkpoint(pictures, tmp_path):
+    Exploding.now = False
+
+    def act(session):
+        Exploding.now = session.progress.steps >= 9
+
+    with pytest.raises(sg.Diverged) as error:
+        run(pictures, tmp_path / "c", Quiet(act), loss=Exploding())
+    assert "the discriminator's gradient was not finite after 9 steps" in str(error.value)
+    assert "the last good checkpoint is images-000000064" in str(error.value)
+    assert error.value.exit_code == 5
+    stopped = sg.Run(tmp_path / "c")
+    assert torch.isfinite(sg.load(stopped.path, "latest").generator.layers[0].weight).all()
+    assert "diverged" in stopped.notes()[-1].text
+    assert all(np.isfinite(tick.loss_d) for tick in stopped.log())
+
+
+def test_own_networks_play_in_a_notebook_loop():
+    torch.manual_seed(0)
+    generator = torch.nn.Sequential(torch.nn.Linear(4, 2))
+    discriminator = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
+    fast = {"generator_optimizer": sg.Adam(lr=1e-2), "discriminator_optimizer": sg.Adam(lr=1e-2)}
+    game = sg.Game(generator, discriminator, loss=sg.Hinge(), penalties=[sg.R1(gamma=0.1)], **fast)
+    for _ in range(300):
+        real = torch.randn(64, 2) * 0.1 + torch.tensor([1.0, -2.0])
+        fake = game.fakes(torch.randn(64, 4))
+        game.d_step(real, fake)
+        game.g_step(real, fake)
+    centre = game.fakes(torch.randn(1000, 4)).mean(0)
+    start = torch.tensor([1.0, -2.0]).norm()
+    assert (centre - torch.tensor([1.0, -2.0])).norm() < 0.7 * start
+
+
+def test_memory_does_not_grow_with_steps(pictures, tmp_path):
+    seen = {}
+
+    def act(session):
+        if session.progress.steps in (200, 1000):
+            seen[session.progress.steps] = session.runtime.memory_mb()
+
+    cadence = {name: {"every_images": 10**9} for name in ("samples", "checkpoint")}
+    run(pictures, tmp_path / "m", Quiet(act), budget={"steps": 1000}, **cadence)
+    assert seen[1000] < 1.02 * seen[200]
+
+
+def test_a_set_smaller_than_a_batch_and_labels_in_folders_train(tmp_path):
+    for name in ("cats", "dogs"):
+        draw(tmp_path / "animals" / name, 3)
+    finished = run(tmp_path / "animals", tmp_path / "r", budget={"steps": 2})
+    assert finished.info()["data"]["class_names"] == ["cats", "dogs"]
+    assert finished.info()["data"]["count"] == 6
+
+
+def test_minutes_end_a_run(pictures, tmp_path):
+    start = time.monotonic()
+    finished = run(pictures, tmp_path / "t", budget={"minutes": 0.02})
+    assert finished.log()[-1].seconds >= 1.2
+    assert time.monotonic() - start < 30
+
+
+def test_training_outside_the_main_thread_works(pictures, tmp_path):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(run(pictures, tmp_path / "x", budget={"steps": 2})))
+    thread.start()
+    thread.join()
+    assert len(results[0].log()) >= 1
+
+
+def test_run_json_is_there_before_the_first_step(pictures, tmp_path):
+    seen = []
+    run(
+        pictures,
+        tmp_path / "j",
+        Quiet(lambda session: seen.append(json.loads(session.run.run_json.read_text())["seed"])),
+        budget={"steps": 1},
+    )
+    assert seen == [0]

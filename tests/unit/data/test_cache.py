@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from steadygan.data import PrepareSettings, cached, prepare_cached
+
+ROOT = Path(__file__).parents[3]
+
+
+def fill(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for index in range(count):
+        pixels = np.random.default_rng(index).integers(0, 256, (30, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index:03d}.png")
+    return folder
+
+
+def test_the_cache_is_used_until_a_file_or_a_setting_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path / "cache"))
+    source = fill(tmp_path / "my photos", 3)
+    settings = PrepareSettings(size=8)
+    first = prepare_cached(source, settings, workers=0)
+    assert first.path == cached(source, settings)
+    assert first.path.parent == tmp_path / "cache" / "datasets"
+    assert first.path.name.startswith("my-photos-")
+    before = (first.path / "images.npy").stat().st_mtime_ns
+    assert prepare_cached(source, settings).path == first.path
+    assert (first.path / "images.npy").stat().st_mtime_ns == before
+    assert cached(source, PrepareSettings(size=9)) != first.path
+    assert cached(source) == cached(source, PrepareSettings(size=64))
+    os.utime(source / "000.png")
+    assert prepare_cached(source, settings, workers=0).path != first.path
+
+
+def test_a_damaged_cached_set_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("STEADYGAN_CACHE", raising=False)
+    source = fill(tmp_path / "in", 3)
+    first = prepare_cached(source, PrepareSettings(size=8), workers=0)
+    assert tmp_path / "cache" / "steadygan" in first.path.parents
+    os.truncate(first.path / "images.npy", 200)
+    assert prepare_cached(source, PrepareSettings(size=8), workers=0).images.shape == (3, 8, 8, 3)
+
+
+def test_two_processes_that_want_the_same_set_at_once_both_get_it(tmp_path: Path) -> None:
+    fill(tmp_path / "in", 60)
+    code = (
+        "from steadygan.data import *\n"
+        "d = prepare_cached('in', PrepareSettings(size=8), workers=0)\nprint(d.path, d.digest, int(d.images.sum()))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "STEADYGAN_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", code]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert said[0] == said[1] != ""

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steadygan.data.pool import cores, run_tasks
+from steadygan.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Square:
+    """A task for the pool: the square of a number, but 13 kills the process that thinks of it, and 17 is a mistake."""
+
+    number: int
+
+    def run(self) -> int:
+        if self.number == 13:
+            os._exit(1)
+        if self.number == 17:
+            raise ConfigError("17 is a mistake")
+        return self.number**2
+
+    def lost(self) -> int:
+        return -self.number
+
+
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Any]:
+    """`Square` from a module that another process can import."""
+    text = Path(__file__).read_text().split("@dataclass(frozen=True)\n")[1].split("@pytest.fixture")[0]
+    head = "import os\nfrom dataclasses import dataclass\nfrom steadygan.errors import ConfigError\n@dataclass\n"
+    (tmp_path / "squares.py").write_text(head + text)
+    monkeypatch.syspath_prepend(tmp_path)
+    from squares import Square as Importable  # type: ignore[import-not-found]
+
+    return Importable  # type: ignore[no-any-return]
+
+
+def test_a_file_that_kills_the_decoder_costs_only_itself(importable: Callable[[int], Any]) -> None:
+    groups = [[importable(number) for number in range(start, start + 5)] for start in range(0, 20, 5) if start != 15]
+    found = [result for group in run_tasks(groups, 2) for result in group]
+    assert found == [number**2 if number != 13 else -13 for number in range(15)]
+
+
+def test_an_error_in_a_worker_is_raised_where_the_work_was_asked_for(importable: Callable[[int], Any]) -> None:
+    with pytest.raises(ConfigError, match="17 is a mistake"):
+        list(run_tasks([[importable(1)], [importable(17)]], 2))
+
+
+def test_a_worker_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))
+    with pytest.raises(ConfigError, match="cannot start a worker process"):
+        list(run_tasks([[Square(1)]], 1))
+
+
+def test_at_least_one_core_is_counted() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)

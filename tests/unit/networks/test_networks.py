@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from steadygan.networks import DCGAN, AnyNetworks, Points, count_parameters
+from steadygan.networks.dcgan import sides_of
+from steadygan.spec import ImageSpec
+
+MEMBERS = get_args(get_args(AnyNetworks)[0])
+SPECS = {"dcgan": ImageSpec(size=32, channels=3), "points": ImageSpec(size=1, channels=2)}
+
+
+@pytest.mark.parametrize("family", MEMBERS)
+def test_pair_makes_images_of_the_form_and_one_logit_each(family):
+    settings, spec = family(), SPECS[family().kind]
+    assert settings.problems(spec) == []
+    pair = settings.build(spec)
+    images = pair.generator(torch.randn(3, settings.latent_dim))
+    assert images.shape == (3, spec.channels, spec.size, spec.size)
+    assert pair.discriminator(images).shape == (3,)
+
+
+@pytest.mark.parametrize("family", MEMBERS)
+def test_features_come_with_the_same_logits(family):
+    settings, spec = family(), SPECS[family().kind]
+    discriminator = settings.build(spec).discriminator.eval()
+    images = torch.randn(4, spec.channels, spec.size, spec.size)
+    logits, features = discriminator(images, with_features=True)
+    torch.testing.assert_close(logits, discriminator(images))
+    assert len(features) == 4
+
+
+@pytest.mark.parametrize("size", [16, 17, 28, 31, 48, 64, 100, 255, 256])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_dcgan_fits_any_size_and_channel_count(size, channels):
+    pair = DCGAN(width=4).build(ImageSpec(size=size, channels=channels))
+    images = pair.generator(torch.randn(2, 100))
+    assert images.shape == (2, channels, size, size)
+    assert images.abs().max() <= 1
+    assert pair.discriminator(images).shape == (2,)
+
+
+def test_dcgan_64_has_the_published_parameter_counts():
+    pair = DCGAN(width=64).build(ImageSpec(size=64, channels=3))
+    assert count_parameters(pair.generator) == 3_576_704
+    assert count_parameters(pair.discriminator) == 2_765_568
+
+
+def test_dcgan_weights_are_drawn_from_the_stated_normal_and_biases_are_zero():
+    torch.manual_seed(0)
+    pair = DCGAN().build(ImageSpec(size=64, channels=3))
+    for network in pair:
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.weight.numel() > 10_000:
+                assert abs(module.weight.std() - 0.02) < 0.001
+                assert abs(module.weight.mean()) < 0.001
+            if isinstance(module, nn.BatchNorm2d):
+                assert module.bias.abs().max() == 0
+                assert abs(module.weight.mean() - 1) < 0.02
+
+
+def test_dcgan_has_no_batch_norm_at_the_output_of_g_and_the_input_of_d():
+    pair = DCGAN(width=8).build(ImageSpec(size=32, channels=3))
+    assert isinstance(pair.generator.layers[-2], nn.ConvTranspose2d)
+    assert not isinstance(pair.discriminator.layers[1], nn.BatchNorm2d)
+    for network, expected in zip(pair, (3, 2), strict=True):
+        assert sum(isinstance(m, nn.BatchNorm2d) for m in network.modules()) == expected
+
+
+@pytest.mark.parametrize(("size", "sides"), [(64, [4, 8, 16, 32, 64]), (17, [4, 8, 17]), (28, [7, 14, 28])])
+def test_sides_halve_down_to_four_to_seven(size, sides):
+    assert sides_of(size) == sides
+
+
+@pytest.mark.parametrize("spec", [ImageSpec(size=15, channels=3), ImageSpec(size=257, channels=3)])
+def test_dcgan_refuses_sizes_it_cannot_make_with_the_range(spec):
+    (problem,) = DCGAN().problems(spec)
+    assert "16 to 256" in problem
+    assert str(spec.size) in problem
+
+
+def test_points_refuses_images():
+    assert Points().problems(ImageSpec(size=64, channels=3))

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+
+from steadygan import records
+from steadygan.errors import DataError, StorageError
+from steadygan.records import Note
+from steadygan.rundir import append_line, atomic_folder, atomic_path, atomic_write
+
+
+def test_records_come_back_in_order(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    for step in range(3):
+        records.append(file, Note(step=step, images=step, text=f"note {step}"))
+    assert [note.text for note in records.read(file, Note)] == ["note 0", "note 1", "note 2"]
+    assert records.read(tmp_path / "none.jsonl", Note) == []
+
+
+def test_a_line_cut_short_by_a_crash_is_passed_over_and_removed_by_the_next(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    records.append(file, Note(step=1, text="whole"))
+    with file.open("a") as handle:
+        handle.write('{"step": 2, "te')
+    assert len(records.read(file, Note)) == 1
+    records.append(file, Note(step=3, text="after"))
+    assert [note.step for note in records.read(file, Note)] == [1, 3]
+
+
+def test_damage_in_the_middle_names_file_and_line(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    append_line(file, "garbage")
+    records.append(file, Note(step=3, text="after"))
+    with pytest.raises(DataError, match=r"notes\.jsonl, line 1 is not a Note"):
+        records.read(file, Note)
+
+
+def test_later_records_are_dropped_at_a_resume(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    for images in (10, 20, 30):
+        records.append(file, Note(step=1, images=images, text="x"))
+    records.keep_until(file, 20, Note)
+    assert [note.images for note in records.read(file, Note)] == [10, 20]
+
+
+def test_unknown_fields_of_a_newer_version_are_kept(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    append_line(file, '{"step": 1, "images": 5, "text": "x", "colour": "red"}')
+    records.keep_until(file, 5, Note)
+    assert '"colour":"red"' in file.read_text()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rubbish(tmp_path):
+    file = tmp_path / "a.txt"
+    atomic_write(file, "old")
+    with pytest.raises(RuntimeError), atomic_path(file) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert file.read_text() == "old"
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "folder") as part:
+        (part / "x").write_text("half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_write_that_is_not_permitted_says_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match="a part of the path is a file, not a folder"):
+        atomic_write(tmp_path / "file" / "inside.txt", "x")

@@ -1,0 +1,210 @@
+"""The game alone: users' own networks, no configuration, no files."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from steadygan.augment import AnyShow
+from steadygan.objectives import R1, R2, FeatureMatching, Hinge, NonSaturating
+from steadygan.objectives.losses import AnyLoss
+from steadygan.training.game import Game, bare
+from steadygan.training.optim import Adam
+from steadygan.training.seams import Fixed, Fresh, Itself
+
+
+class TinyD(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.SiLU())
+        self.head = nn.Linear(8, 1)
+
+    def forward(self, images, with_features=False):
+        features = self.features(images)
+        logits = self.head(features).flatten()
+        return (logits, features) if with_features else logits
+
+
+def tiny(**rules) -> Game:
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(4, 12), nn.Tanh(), nn.Unflatten(1, (3, 2, 2)))
+    return Game(generator, TinyD(), **rules)
+
+
+def values(network: nn.Module) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in network.parameters()]
+
+
+def same(before: list[torch.Tensor], network: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(before, values(network), strict=True))
+
+
+LOSSES = [loss() for loss in get_args(get_args(AnyLoss)[0])]
+PENALTIES = [(), (R1(gamma=1),), (R1(gamma=1, every=2), R2(gamma=1))]
+TERMS = [(), (FeatureMatching(),)]
+SHOWS = [show() for show in get_args(get_args(AnyShow)[0])]
+
+
+@pytest.mark.parametrize(("loss", "penalties", "terms", "show"), list(itertools.product(LOSSES, PENALTIES, TERMS, SHOWS)))
+def test_each_turn_moves_its_own_player_only_and_stays_finite(loss, penalties, terms, show):
+    game = tiny(loss=loss, penalties=penalties, generator_terms=terms, show=show.build())
+    for _ in range(3):
+        real, fake = torch.randn(6, 3, 2, 2), game.fakes(torch.randn(6, 4))
+        g, d = values(game.generator), values(game.discriminator)
+        game.d_step(real, fake)
+        assert same(g, game.generator)
+        assert not same(d, game.discriminator)
+        d = values(game.discriminator)
+        game.g_step(real, fake)
+        assert same(d, game.discriminator)
+        assert not same(g, game.generator)
+    assert all(torch.isfinite(value) for value in game.report.values())
+    assert game.healthy == 1
+
+
+def test_a_round_equals_the_algorithm_written_out_by_hand():
+    game = tiny(generator_optimizer=Adam(lr=1e-2), discriminator_optimizer=Adam(lr=1e-2))
+    generator, discriminator = copy.deepcopy(game.generator), copy.deepcopy(game.discriminator)
+    real, latent = torch.randn(6, 3, 2, 2), torch.randn(6, 4)
+    game.step(lambda: real, lambda: latent)
+
+    bce = nn.functional.binary_cross_entropy_with_logits
+    adam_d = torch.optim.Adam(discriminator.parameters(), 1e-2, (0.5, 0.999))
+    adam_g = torch.optim.Adam(generator.parameters(), 1e-2, (0.5, 0.999))
+    fake = generator(latent)
+    (bce(discriminator(real), torch.ones(6)) + bce(discriminator(fake.detach()), torch.zeros(6))).backward()
+    adam_d.step()
+    bce(discriminator(fake), torch.ones(6)).backward()
+    adam_g.step()
+    for ours, by_hand in ((game.generator, generator), (game.discriminator, discriminator)):
+        for a, b in zip(ours.parameters(), by_hand.parameters(), strict=True):
+            torch.testing.assert_close(a, b)
+
+
+def test_reported_losses_are_those_before_the_update():
+    game = tiny()
+    nn.init.zeros_(game.discriminator.head.weight)
+    nn.init.zeros_(game.discriminator.head.bias)
+    game.d_step(torch.randn(6, 3, 2, 2), game.fakes(torch.randn(6, 4)))
+    assert game.report["loss_d"].item() == pytest.approx(2 * math.log(2))
+    assert game.report["d_real"] == 0
+
+
+def test_lazy_penalty_is_taken_every_nth_turn_and_counts_n_times():
+    seen = []
+    plain, lazy = tiny(penalties=[R1(gamma=2)]), tiny(penalties=[R1(gamma=2, every=3)])
+    for game in (plain, lazy):
+        torch.manual_seed(1)
+        game.d_step(torch.randn(6, 3, 2, 2), game.fakes(torch.randn(6, 4)))
+        seen.append(game.report["penalty"])
+    torch.testing.assert_close(seen[1], 3 * seen[0])
+    for expected in (True, True, False):
+        lazy.d_step(torch.randn(6, 3, 2, 2), lazy.fakes(torch.randn(6, 4)))
+        assert (lazy.report["penalty"] == 0) == expected
+
+
+@pytest.mark.parametrize(("d", "g"), [(1, 1), (5, 1), (1, 2), (3, 2)])
+def test_a_step_has_the_turns_asked_for_each_with_its_own_batches(d, g):
+    game = tiny(turns=Fixed(discriminator=d, generator=g))
+    reals, latents = [], []
+
+    def next_real():
+        reals.append(torch.randn(6, 3, 2, 2))
+        return reals[-1]
+
+    def next_latent():
+        latents.append(torch.randn(6, 4))
+        return latents[-1]
+
+    assert game.step(next_real, next_latent) == 6 * d
+    assert len(reals) == d
+    # the generator's first turn plays on with the last fakes of the discriminator's turns
+    assert len(latents) == d + g - 1
+    assert (game.descend_d.turns, game.descend_g.turns) == (d, g)
+
+
+@pytest.mark.parametrize("player", ["discriminator", "generator"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_moves_no_weight_then_or_later(player, value):
+    class Poisoned(NonSaturating):
+        def d_loss(self, view):
+            loss = super().d_loss(view)
+            return loss * value if player == "discriminator" and poison else loss
+
+        def g_loss(self, view):
+            loss = super().g_loss(view)
+            return loss * value if player == "generator" and poison else loss
+
+    poison = False
+    game = tiny(loss=Poisoned())
+
+    def play():
+        game.step(lambda: torch.randn(6, 3, 2, 2), lambda: torch.randn(6, 4))
+
+    play()
+    before = values(game.descend_d.parameters and getattr(game, player)), copy.deepcopy(game.state_dict())
+    poison = True
+    play()
+    poison = False
+    play()
+    assert game.healthy == 0
+    assert same(before[0], getattr(game, player))
+    optimizer = f"{player}_optimizer"
+    for old, new in zip(
+        before[1][optimizer]["state"].values(), game.state_dict()[optimizer]["state"].values(), strict=True
+    ):
+        assert all(torch.equal(old[name], new[name]) for name in old)
+    assert game.descend_g.turns == 1
+
+
+def test_an_optimizer_without_a_fused_kernel_is_guarded_too():
+    class Plain:
+        lr = 0.1
+
+        def build(self, parameters):
+            return torch.optim.SGD(parameters, lr=self.lr)
+
+    game = tiny(loss=Hinge(), generator_optimizer=Plain(), discriminator_optimizer=Plain())
+    before = values(game.discriminator)
+    game.d_step(torch.full((6, 3, 2, 2), float("nan")), game.fakes(torch.randn(6, 4)))
+    assert same(before, game.discriminator)
+    assert game.healthy == 0
+
+
+def test_a_game_restored_from_its_state_plays_on_bit_by_bit():
+    def play(game, start, steps):
+        for step in range(start, start + steps):
+            torch.manual_seed(step)
+            game.step(lambda: torch.randn(6, 3, 2, 2), lambda: torch.randn(6, 4))
+
+    rules = {"penalties": [R1(gamma=1, every=4)]}
+    whole, first, second = tiny(**rules), tiny(**rules), tiny(**rules)
+    play(whole, 0, 7)
+    play(first, 0, 3)
+    second.generator.load_state_dict(first.generator.state_dict())
+    second.discriminator.load_state_dict(first.discriminator.state_dict())
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    play(second, 3, 4)
+    assert same(values(whole.generator), second.generator)
+    assert same(values(whole.discriminator), second.discriminator)
+
+
+def test_off_values_are_identities():
+    assert isinstance(Fresh().build(), nn.Identity)
+    network = nn.Linear(1, 1)
+    with Itself().against(network, torch.zeros(1), torch.zeros(1)) as opponent:
+        assert opponent is network
+    assert Fixed().moves(0) == ("discriminator", "generator")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile imports its own deprecated parts
+def test_bare_strips_every_wrapper():
+    network = nn.Linear(2, 2)
+    assert bare(torch.compile(network)) is network
+    assert bare(network) is network

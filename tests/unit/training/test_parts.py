@@ -1,0 +1,181 @@
+"""Average, seeds, state, checkpoints, budget: each alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from steadygan.errors import DataError
+from steadygan.networks import DCGAN
+from steadygan.rundir import RunDir
+from steadygan.spec import ImageSpec
+from steadygan.training import checkpoint
+from steadygan.training.average import EMA, Average, measure_statistics
+from steadygan.training.budget import duration, expected_seconds, spent
+from steadygan.training.checkpoint import Checkpoint
+from steadygan.training.config import Budget
+from steadygan.training.optim import Adam, Descent
+from steadygan.training.seeds import derive, fixed_latents, seed_everything
+from steadygan.training.session import Progress
+from steadygan.training.state import pack, unpack
+
+
+def test_weight_of_the_average_halves_old_weights_after_one_half_life():
+    settings = EMA(half_life_images=1000, ramp_up=1e9)
+    kept = 1.0
+    for images in range(100, 1001, 100):
+        kept *= 1 - settings.weight(images, 100)
+    assert kept == pytest.approx(0.5)
+
+
+def test_average_follows_closely_at_first_and_is_the_generator_itself_when_off():
+    assert EMA(half_life_images=0).weight(64, 64) == 1
+    assert EMA(half_life_images=10_000, ramp_up=0.05).weight(64, 64) > 0.99
+    assert EMA(half_life_images=10_000).weight(10**6, 64) == pytest.approx(1 - 0.5 ** (64 / 10_000))
+
+
+def test_average_equals_the_weighted_sum_by_hand():
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = Average(network, EMA(half_life_images=64, ramp_up=1e9))
+    for value in (1.0, 3.0):
+        nn.init.constant_(network.weight, value)
+        average.update(10**6, 64)
+    assert average.network.weight.item() == pytest.approx(0.25 * 0 + 0.25 * 1 + 0.5 * 3)
+    assert network.weight.item() == 3
+
+
+def test_batch_norm_statistics_of_the_average_belong_to_its_own_weights():
+    torch.manual_seed(0)
+    generator = DCGAN(width=4).build(ImageSpec(size=16, channels=1)).generator
+    average = Average(generator, EMA())
+    latents = torch.randn(256, 100)
+    average.measure(latents, 64)
+    reference = Average(generator, EMA()).network.train()
+    with torch.no_grad():
+        in_training_mode = torch.cat([reference(part) for part in latents.split(64)])
+        in_evaluation_mode = average.network(latents)
+    # the statistics are a mean over four batches, so single images agree only nearly
+    unmeasured = Average(generator, EMA()).network.eval()
+    error = (in_training_mode - in_evaluation_mode).abs().mean()
+    assert error < 0.15 * (in_training_mode - unmeasured(latents)).abs().mean()
+
+
+def test_measuring_statistics_takes_the_mean_over_batches_and_restores_the_modes():
+    network = nn.Sequential(nn.BatchNorm1d(1)).eval()
+    measure_statistics(network, [torch.tensor([[0.0], [2.0]]), torch.tensor([[4.0], [6.0]])])
+    assert network[0].running_mean.item() == pytest.approx(3)
+    assert network[0].running_var.item() == pytest.approx(2)
+    assert network[0].momentum == 0.1
+    assert not network[0].training
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abc"), st.integers(0, 5)), unique=True, max_size=50))
+def test_different_places_in_a_run_have_different_seeds(places):
+    assert len({derive(0, *place) for place in places}) == len(places)
+    assert all(0 <= derive(0, *place) < 2**63 for place in places)
+
+
+def test_draws_depend_on_seed_and_place_alone():
+    seed_everything(1, "step", 0, 5)
+    first = torch.randn(3)
+    torch.randn(100)
+    seed_everything(1, "step", 0, 5)
+    assert torch.equal(first, torch.randn(3))
+    seed_everything(1, "step", 1, 5)
+    assert not torch.equal(first, torch.randn(3))
+    assert torch.equal(fixed_latents(4, 2, 0, "x"), fixed_latents(4, 2, 0, "x"))
+
+
+def test_state_survives_json_and_named_tensors():
+    tree = {"a": [1, 2.5, None, "x", True], "b": {0: {"t": torch.arange(3)}, 1: {"t": torch.ones(2)}}, "c": torch.eye(2)}
+    plain, tensors = pack(tree)
+    back = unpack(json.loads(json.dumps(plain)), tensors)
+    assert back["a"] == tree["a"]
+    assert list(back["b"]) == [0, 1]
+    assert torch.equal(back["b"][0]["t"], torch.arange(3))
+    assert torch.equal(back["c"], torch.eye(2))
+    with pytest.raises(TypeError, match=r"x\.y: a object"):
+        pack({"x": {"y": object()}})
+
+
+def test_restored_moments_take_the_layout_of_their_weights():
+    network = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    descent = Descent(network, Adam(), torch.ones(()))
+    descent(network(torch.randn(2, 3, 8, 8)).square().sum())
+    plain, tensors = pack(descent.optimizer.state_dict())
+    descent.load_state_dict(unpack(plain, tensors))
+    moments = descent.optimizer.state[network.weight]["exp_avg"]
+    assert moments.stride() == network.weight.stride()
+    assert torch.equal(moments, tensors["state.0.1.exp_avg"] if "state.0.1.exp_avg" in tensors else moments)
+
+
+def _checkpoint(value: float = 1.0) -> Checkpoint:
+    tensors = {name: {"w": torch.full((3,), value)} for name in ("generator", "average", "discriminator", "state")}
+    return Checkpoint(tensors, {"config": {}, "state": {}})
+
+
+def test_checkpoint_comes_back_as_it_was_saved(tmp_path):
+    run = RunDir(tmp_path)
+    folder = checkpoint.save(run, 640, _checkpoint(2.0))
+    assert folder.name == "images-000000640"
+    assert run.pointed(run.latest) == folder
+    loaded = checkpoint.load(folder)
+    assert torch.equal(loaded.tensors["average"]["w"], torch.full((3,), 2.0))
+    assert loaded.meta["images"] == 640
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove", "meta"])
+def test_a_damaged_checkpoint_is_refused_with_the_file_and_the_remedy(tmp_path, damage):
+    run = RunDir(tmp_path)
+    checkpoint.save(run, 1, _checkpoint())
+    folder = checkpoint.save(run, 2, _checkpoint())
+    file = folder / ("meta.json" if damage == "meta" else "generator.safetensors")
+    content = bytearray(file.read_bytes())
+    if damage == "remove":
+        file.unlink()
+    elif damage == "flip":
+        content[-1] ^= 1
+        file.write_bytes(content)
+    else:
+        file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError) as error:
+        checkpoint.load(folder)
+    assert file.name in str(error.value)
+    assert "write an earlier one, such as images-000000001" in str(error.value)
+
+
+def test_pruning_keeps_the_newest_and_the_best_and_removes_leftovers(tmp_path):
+    run = RunDir(tmp_path)
+    for images in range(1, 7):
+        checkpoint.save(run, images, _checkpoint())
+        if images == 2:
+            run.best.write_text("images-000000002\n")
+    checkpoint.prune(run, 2)
+    assert [folder.name for folder in run.all_checkpoints()] == [f"images-00000000{n}" for n in (2, 5, 6)]
+    (run.checkpoints / ".images-000000009.part").mkdir()
+    checkpoint.drop_later(run, 5)
+    assert [path.name for path in sorted(run.checkpoints.iterdir())] == [
+        "best",
+        "images-000000002",
+        "images-000000005",
+        "latest",
+    ]
+
+
+def test_budget_is_spent_by_its_first_limit():
+    budget = Budget(images=1000, minutes=1)
+    assert spent(budget, Progress(images=500, seconds=15)) == 0.5
+    assert spent(budget, Progress(images=100, seconds=60)) == 1
+    assert expected_seconds(budget, images_per_second=100, images_per_step=10) == 10
+    assert expected_seconds(Budget(steps=7), images_per_second=100, images_per_step=10) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(45.2, "45 s"), (700, "12 min"), (12_000, "3 h 20 min")])
+def test_durations_read_naturally(seconds, text):
+    assert duration(seconds) == text
