@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, SteadyganError, StorageError
     from steadygan.export import TrainedGenerator, load
     from steadygan.networks import DCGAN, DCGANDiscriminator, DCGANGenerator, Points
-    from steadygan.objectives import R1, R2, FeatureMatching, Hinge, NonSaturating, View
+    from steadygan.objectives import R1, R2, FeatureMatching, Hinge, NonSaturating, Relativistic, View
     from steadygan.recipes import train
     from steadygan.spec import ImageSpec
     from steadygan.studies.compare import compare
@@ -38,7 +38,7 @@ _HOMES = {
     "errors": ("ConfigError", "DataError", "Diverged", "Interrupted", "SteadyganError", "StorageError"),
     "export": ("TrainedGenerator", "load"),
     "networks": ("DCGAN", "DCGANDiscriminator", "DCGANGenerator", "Points"),
-    "objectives": ("R1", "R2", "FeatureMatching", "Hinge", "NonSaturating", "View"),
+    "objectives": ("R1", "R2", "FeatureMatching", "Hinge", "NonSaturating", "Relativistic", "View"),
     "recipes": ("train",),
     "spec": ("ImageSpec",),
     "studies.compare": ("compare",),
@@ -76,6 +76,7 @@ __all__ = [
     "NonSaturating",
     "Points",
     "PrepareSettings",
+    "Relativistic",
     "Run",
     "RunConfig",
     "SteadyganError",

@@ -25,7 +25,7 @@ def now() -> str:
 class Record(BaseModel):
     """A line of one of the run folder's `.jsonl` files; unknown fields of newer versions are kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="constants")
 
     step: int = Field(ge=0)
     images: int = Field(default=0, ge=0)

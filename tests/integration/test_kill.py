@@ -57,7 +57,7 @@ def _assert_same(whole: sg.Run, killed: sg.Run, steps: int) -> None:
 
 
 def test_three_kills_change_nothing(pictures, tmp_path):
-    _assert_same(*_killed_and_whole(pictures, tmp_path, kills=3, steps=200), 200)
+    _assert_same(*_killed_and_whole(pictures, tmp_path, kills=3, steps=80), 80)
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
         settings["ema"] = dict(half_life_images=0)
         settings["penalties"] = [dict(kind="r1", gamma=1.0, every=2), dict(kind="r2", gamma=1.0)]
         settings["generator_terms"] = [dict(kind="feature_matching", weight=0.1)]
-        run.train(configure({str(pictures)!r}, settings=settings), pathlib.Path({str(tmp_path / "run")!r}))
+        run.train(configure({str(pictures)!r}, "dcgan", settings=settings), pathlib.Path({str(tmp_path / "run")!r}))
         digest = hashlib.sha256()
         for network in session.networks().values():
             for parameter in network.parameters():

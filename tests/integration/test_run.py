@@ -37,7 +37,7 @@ class Quiet(Silent):
 
 
 def run(pictures, out, console=None, budget=None, **settings):
-    config = configure(pictures, settings={**TINY, "size": 16, "budget": budget or {"steps": 20}, **settings})
+    config = configure(pictures, "dcgan", settings={**TINY, "size": 16, "budget": budget or {"steps": 20}, **settings})
     return train(config, out, console or Quiet())
 
 

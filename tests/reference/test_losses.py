@@ -19,6 +19,8 @@ REFERENCE = {
         (LN2 + math.log(1 + math.exp(-2))) / 2 + (LN2 + math.log(1 + math.exp(-1))) / 2,
         (LN2 + math.log(1 + math.e)) / 2,
     ),
+    # pairs (0, 0) and (2, -1): differences 0 and 3
+    "relativistic": ((LN2 + math.log(1 + math.exp(-3))) / 2, (LN2 + math.log(1 + math.exp(3))) / 2),
     "hinge": ((1 + 0) / 2 + (1 + 0) / 2, (0 + 1) / 2),
 }
 

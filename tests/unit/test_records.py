@@ -4,7 +4,7 @@ import pytest
 
 from steadygan import records
 from steadygan.errors import DataError, StorageError
-from steadygan.records import Note
+from steadygan.records import Note, Score
 from steadygan.rundir import append_line, atomic_folder, atomic_path, atomic_write
 
 
@@ -66,3 +66,10 @@ def test_a_write_that_is_not_permitted_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="a part of the path is a file, not a folder"):
         atomic_write(tmp_path / "file" / "inside.txt", "x")
+
+
+def test_values_that_are_not_finite_come_back(tmp_path):
+    file = tmp_path / "scores.jsonl"
+    records.append(file, Score(step=1, metric="x", value=float("inf"), protocol="p"))
+    records.append(file, Score(step=2, metric="x", value=1.0, protocol="p"))
+    assert [score.value for score in records.read(file, Score)] == [float("inf"), 1.0]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Measure this machine and this program; prints JSON.")
+app = typer.Typer(help="Measure this machine and this program; prints JSON.")
 
 
 @app.callback()

@@ -22,7 +22,7 @@ def prepare(
     fit: Fit = "crop",
     channels: Channels = "auto",
     limit: Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes. [default: one per core]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=0)] = None,
 ) -> None:
     """Check, convert and fit images once, into a data set that trains without delay."""
     from steadygan.data import open_source

@@ -8,22 +8,23 @@ import traceback
 import typer
 
 from steadygan.cli import bench, data, results, training
-from steadygan.errors import SteadyganError
+from steadygan.errors import ConfigError, Interrupted, SteadyganError
 from steadygan.version import __version__
 
 app = typer.Typer(
     name="steadygan",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 _DEBUG = "--debug"
+_UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # typer moved it, but it stays the parent
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def steadygan(
+    context: typer.Context,
     debug: bool = typer.Option(False, _DEBUG, help="Show the traceback of an error."),
     version: bool = typer.Option(False, "--version", help="Show the version and leave.", is_eager=True),
 ) -> None:
@@ -34,6 +35,9 @@ def steadygan(
     if version:
         print(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ConfigError.exit_code)
 
 
 app.command()(data.prepare)
@@ -54,13 +58,25 @@ def main(arguments: list[str] | None = None) -> None:
     debug = _DEBUG in arguments
     arguments = [_DEBUG, *(a for a in arguments if a != _DEBUG)] if debug else arguments
     try:
-        app(args=arguments, prog_name="steadygan")
+        code = app(args=arguments, prog_name="steadygan", standalone_mode=False)
+        if code == Interrupted.exit_code:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
+        raise SystemExit(code)
     except SteadyganError as problem:
         _fail(str(problem), problem.exit_code, debug)
-    except KeyboardInterrupt:
-        _fail("interrupted; what was saved before is kept", 130, debug)
+    except _UsageError as problem:
+        _fail(_usage(problem), ConfigError.exit_code, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted; what was saved before is kept", Interrupted.exit_code, debug)
     except Exception as problem:  # noqa: BLE001 - the last line of defence: a bug is said in one line, too
         _fail(f"{type(problem).__name__}: {problem} (this is a bug; --debug shows where)", 1, debug)
+
+
+def _usage(problem: typer.BadParameter) -> str:
+    """What typer has to say about the arguments, and where to read on."""
+    text = problem.format_message()
+    sentence = text[0].lower() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+    return f"{sentence} See `{problem.ctx.command_path if problem.ctx else 'steadygan'} --help`"
 
 
 def _fail(text: str, code: int, debug: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def train(
     ] = None,
     recipe: Annotated[
         str, typer.Option(help="NAME (see `steadygan recipes`), FILE.toml or FILE.py:FUNCTION.")
-    ] = "dcgan",
+    ] = "steady",
     images: Images = None,
     steps: Steps = None,
     minutes: Minutes = None,
@@ -71,10 +72,12 @@ def resume(
     data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
 ) -> None:
     """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
+    from steadygan.config import resolve
     from steadygan.training.config import Budget
     from steadygan.training.run import resume as resume_run
 
-    _say_where(resume_run(run, Budget(images=images, steps=steps, minutes=minutes), data).path)
+    budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
+    _say_where(resume_run(run, budget, data).path)
 
 
 def _say_where(path: Path) -> None:
@@ -84,7 +87,7 @@ def _say_where(path: Path) -> None:
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
         typer.echo(f"{name:10} {file}")
-    typer.echo(f"next:      steadygan sample {path} -n 64 -o samples.png")
+    typer.echo(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

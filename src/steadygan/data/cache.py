@@ -14,8 +14,10 @@ from steadygan.data.plan import Plan, make_plan
 from steadygan.data.prepare import Progress, carry_out
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import open_source
-from steadygan.errors import DataError
+from steadygan.errors import DataError, StorageError
 from steadygan.rundir import storage_errors
+
+_WHERE = "that is the cache of prepared images; the variable STEADYGAN_CACHE names another folder for it"
 
 
 def cache_folder() -> Path:
@@ -43,14 +45,17 @@ def prepare_cached(
     """
     plan = _plan(source, settings)
     place = _place(plan)
-    with storage_errors(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.with_name(f".{place.name}.lock")):
-            try:
-                return open_dataset(place)
-            except DataError:
-                shutil.rmtree(place, ignore_errors=True)
-            return carry_out(plan, place, workers, progress)
+    try:
+        with storage_errors(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(place.with_name(f".{place.name}.lock")):
+                try:
+                    return open_dataset(place)
+                except DataError:
+                    shutil.rmtree(place, ignore_errors=True)
+                return carry_out(plan, place, workers, progress)
+    except StorageError as problem:
+        raise StorageError(f"{problem} ({_WHERE})") from problem
 
 
 def _plan(source: str | Path, settings: PrepareSettings | None) -> Plan:

@@ -82,8 +82,8 @@ def _check_space(out: Path, plan: Plan) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StorageError(
-            f"{out} needs {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free; "
-            "choose another disk with -o or a smaller --size"
+            f"{out} needs {needed / 1e6:,.1f} MB and the disk has {free / 1e6:,.1f} MB free; "
+            "choose another disk or a smaller --size"
         )
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from steadygan.errors import ConfigError, DataError
 from steadygan.networks import AnyNetworks, Networks
-from steadygan.rundir import RunDir, atomic_path
+from steadygan.rundir import RunDir, atomic_write
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
 from steadygan.training.run import Run
@@ -66,8 +66,7 @@ class TrainedGenerator(nn.Module):
             "spec": self.spec.model_dump_json(),
             "about": json.dumps(self.about),
         }
-        with atomic_path(out) as part:
-            save_file(weights(self.generator), part, metadata=meta)
+        atomic_write(out, to_bytes(weights(self.generator), metadata=meta))
         return out
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from steadygan.networks.base import NetworkSettings, Pair, logits_of
-from steadygan.ops.init import dcgan_init_
+from steadygan.ops.init import dcgan_init_, he_init_
 from steadygan.spec import ImageSpec
 
 
@@ -60,16 +60,19 @@ class DCGANDiscriminator(nn.Module):
     (N, channels, size, size) -> logits (N,); with features also the last feature map (N, C, side, side).
     """
 
-    def __init__(self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512) -> None:
+    def __init__(
+        self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512, normalised: bool = True
+    ) -> None:
         super().__init__()
         sides = sides_of(size)
         widths = widths_of(sides, width, max_width)[::-1]
-        layers = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+        layers = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=not normalised), nn.LeakyReLU(0.2)]
         for inside, outside in pairwise(widths):
-            layers += [nn.Conv2d(inside, outside, 4, 2, 1, bias=False), nn.BatchNorm2d(outside), nn.LeakyReLU(0.2)]
+            layers.append(nn.Conv2d(inside, outside, 4, 2, 1, bias=not normalised))
+            layers += [nn.BatchNorm2d(outside), nn.LeakyReLU(0.2)] if normalised else [nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers)
-        self.head = nn.Conv2d(widths[-1], 1, sides[0], bias=False)
-        dcgan_init_(self)
+        self.head = nn.Conv2d(widths[-1], 1, sides[0], bias=not normalised)
+        (dcgan_init_ if normalised else he_init_)(self)
 
     def forward(self, images: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         features = self.layers(images)
@@ -90,6 +93,7 @@ class DCGAN(NetworkSettings):
 
     `width` is the number of channels next to the image; it doubles as the side halves, up to `max_width`.
     None derives it from the size: 64 up to 64 pixels, 32 at 128, 16 at 256, so that the large maps stay affordable.
+    `discriminator_norm` "none" is for gradient penalties, which a batch norm would couple across images.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
@@ -98,6 +102,7 @@ class DCGAN(NetworkSettings):
     latent_dim: int = Field(default=100, ge=1)
     width: int | None = Field(default=None, ge=1)
     max_width: int = Field(default=512, ge=1)
+    discriminator_norm: Literal["batch", "none"] = "batch"
 
     def problems(self, spec: ImageSpec) -> list[str]:
         if not 16 <= spec.size <= 256:
@@ -109,4 +114,5 @@ class DCGAN(NetworkSettings):
     def build(self, spec: ImageSpec) -> Pair:
         width = self.width or max(16, min(64, 4096 // spec.size))
         form = {"size": spec.size, "channels": spec.channels, "width": width, "max_width": self.max_width}
-        return Pair(DCGANGenerator(latent_dim=self.latent_dim, **form), DCGANDiscriminator(**form))
+        generator = DCGANGenerator(latent_dim=self.latent_dim, **form)
+        return Pair(generator, DCGANDiscriminator(**form, normalised=self.discriminator_norm == "batch"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steadygan.objectives.losses import AnyLoss, Hinge, Loss, NonSaturating
+from steadygan.objectives.losses import AnyLoss, Hinge, Loss, NonSaturating, Relativistic
 from steadygan.objectives.penalties import R1, R2, AnyPenalty, Penalty
 from steadygan.objectives.terms import AnyGeneratorTerm, FeatureMatching, GeneratorTerm
 from steadygan.objectives.view import View
@@ -19,5 +19,6 @@ __all__ = [
     "Loss",
     "NonSaturating",
     "Penalty",
+    "Relativistic",
     "View",
 ]

@@ -63,4 +63,22 @@ class Hinge(LossSettings):
         return -view.fake_logits.mean()
 
 
-AnyLoss = Annotated[NonSaturating | Hinge, Field(discriminator="kind")]
+class Relativistic(LossSettings):
+    """The relativistic pairing loss: is this real more real than that fake? Jolicoeur-Martineau (2019), equation 7.
+
+    d_loss = E[softplus(-(D(x) - D(G(z))))], g_loss = E[softplus(-(D(G(z)) - D(x)))]; reals and fakes are paired by
+    their place in the batch. With R1 and R2 it converges locally (Huang et al. 2024, section 2).
+    """
+
+    paper: ClassVar[str] = "arXiv:1807.00734"
+
+    kind: Literal["relativistic"] = "relativistic"
+
+    def d_loss(self, view: View) -> Tensor:
+        return softplus(view.fake_logits - view.real_logits).mean()
+
+    def g_loss(self, view: View) -> Tensor:
+        return softplus(view.real_logits - view.fake_logits).mean()
+
+
+AnyLoss = Annotated[NonSaturating | Hinge | Relativistic, Field(discriminator="kind")]

@@ -19,3 +19,12 @@ def dcgan_init_(network: nn.Module, std: float = 0.02) -> None:
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def he_init_(network: nn.Module, slope: float = 0.2) -> None:
+    """Initialise in place as He et al. (2015), equation 15, for leaky ReLU; biases 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, a=slope)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

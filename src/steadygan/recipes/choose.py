@@ -12,12 +12,13 @@ from typing import Any
 from steadygan.config import merge, read_toml, resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes.classic import dcgan, ring
+from steadygan.recipes.modern import steady
 from steadygan.training.config import RunConfig
 
 Recipe = Callable[[], RunConfig]
 
-RECIPES: dict[str, Recipe] = {"dcgan": dcgan, "ring": ring}
-DEFAULT = "dcgan"
+RECIPES: dict[str, Recipe] = {"steady": steady, "dcgan": dcgan, "ring": ring}
+DEFAULT = "steady"
 
 
 def choose_recipe(text: str) -> RunConfig:

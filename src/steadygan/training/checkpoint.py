@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from steadygan.errors import DataError
@@ -37,7 +38,7 @@ def save(run: RunDir, images: int, checkpoint: Checkpoint) -> Path:
         digests = {}
         for name, tensors in checkpoint.tensors.items():
             file = part / f"{name}.safetensors"
-            save_file(tensors, file)
+            file.write_bytes(to_bytes(tensors))  # not save_file, which hides that a disk is full
             digests[file.name] = _digest(file)
         meta = {"format": FORMAT, "images": images, **checkpoint.meta, "sha256": digests}
         (part / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")

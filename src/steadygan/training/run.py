@@ -91,6 +91,8 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None) -> Run:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists; continue it with `steadygan resume {out}` or choose another folder with -o")
+    if (source := Path(config.data.source)).is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise ConfigError(f"{out} lies inside {source}, whose images are trained on; choose another folder with -o")
     if config.budget.is_open():
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
     console = console or reporter()
@@ -194,9 +196,10 @@ def _stored_config(path: Path, info: dict[str, Any], budget: Budget | None, data
         raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {problem}") from problem
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
-    if data:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"source": data})})
-    return config
+    source = data or config.data.source
+    if not source.startswith("builtin:") and not Path(source).exists():
+        raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
 
 
 def _same_settings(before: dict[str, Any], config: RunConfig, path: Path) -> None:

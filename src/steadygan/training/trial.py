@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import statistics
 import time
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from steadygan.training.config import RunConfig
 from steadygan.training.runtime import Runtime
 
 _WARM_UP = 2
-_MEASURED = 3
+_MEASURED = 6
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
         shown = game.step(lambda: real, lambda: torch.randn(share, config.networks.latent_dim, device=runtime.device))
         game.healthy.item()
         times.append(time.perf_counter() - start)
-    rate = shown * runtime.world / statistics.median(times[_WARM_UP:])
+    rate = shown * runtime.world / min(times[_WARM_UP:])
     return Estimate(rate, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown * runtime.world))
 
 

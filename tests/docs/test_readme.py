@@ -1,0 +1,53 @@
+"""The README's examples are run: a newcomer types nothing that does not work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from tiny import TINY, draw, set_options
+
+from steadygan.cli.main import main
+from steadygan.recipes import RECIPES, describe
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return draw(tmp_path / "photos", 12)
+
+
+def test_python_examples_run_as_they_stand_but_shorter(photos):
+    blocks = _blocks("python")
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block.replace("images=200_000", "images=128"), "README.md", "exec"), {})  # noqa: S102
+    assert Path("runs/c/progress.gif").exists()
+    assert Path("generator.safetensors").exists()
+
+
+def test_command_lines_run_as_they_stand_but_smaller(photos):
+    (block,) = _blocks("sh")
+    small = [*set_options(TINY), "--size", "16"]
+    lines = [line for line in block.splitlines() if line.startswith("steadygan")]
+    assert len(lines) >= 9
+    for line in lines:
+        words = shlex.split(re.sub(r"--minutes \d+", "--steps 2" if "train" in line else "--steps 4", line), comments=True)
+        with pytest.raises(SystemExit) as left:
+            main(words[1:] + (small if words[1] == "train" else []))
+        assert left.value.code in (0, None), line
+    for file in ("faces.png", "walk.gif", "generator.safetensors", "runs/b/run.json"):
+        assert Path(file).exists(), file
+
+
+def test_the_table_of_recipes_is_the_list_of_recipes():
+    for name in RECIPES:
+        assert f"| `{name}` | {describe(name)} |" in README
