@@ -54,7 +54,6 @@ def draw(folder: Path, count: int, size: int = 16, seed: int = 0) -> Path:
     return folder
 
 
-
 def fingerprint(folder: Path) -> dict[str, str]:
     """Digests of every tensor file of a checkpoint."""
     digests: dict[str, str] = json.loads((folder / "meta.json").read_text())["sha256"]

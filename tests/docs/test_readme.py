@@ -7,10 +7,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tiny import TINY, draw, set_options
 
 from steadygan.cli.main import main
 from steadygan.recipes import RECIPES, describe
+from tiny import TINY, draw, set_options
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -40,7 +40,9 @@ def test_command_lines_run_as_they_stand_but_smaller(photos):
     lines = [line for line in block.splitlines() if line.startswith("steadygan")]
     assert len(lines) >= 9
     for line in lines:
-        words = shlex.split(re.sub(r"--minutes \d+", "--steps 2" if "train" in line else "--steps 4", line), comments=True)
+        words = shlex.split(
+            re.sub(r"--minutes \d+", "--steps 2" if "train" in line else "--steps 4", line), comments=True
+        )
         with pytest.raises(SystemExit) as left:
             main(words[1:] + (small if words[1] == "train" else []))
         assert left.value.code in (0, None), line

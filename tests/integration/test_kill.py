@@ -9,9 +9,9 @@ import subprocess
 import time
 
 import pytest
-from tiny import TINY, command, fingerprint, set_options, steadygan
 
 import steadygan as sg
+from tiny import TINY, command, fingerprint, set_options, steadygan
 
 STEPS = 600
 # a checkpoint every other step: about half of the time goes into writing them, so half of the kills hit one

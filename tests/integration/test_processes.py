@@ -8,9 +8,9 @@ import sys
 import textwrap
 
 import pytest
-from tiny import TINY, fingerprint, set_options, steadygan
 
 import steadygan as sg
+from tiny import TINY, fingerprint, set_options, steadygan
 
 pytestmark = pytest.mark.distributed
 

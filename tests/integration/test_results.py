@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import TINY
 
 import steadygan as sg
 from steadygan.cli.main import main
 from steadygan.recipes import configure
 from steadygan.training.console import Silent
 from steadygan.training.run import train
+from tiny import TINY
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from tiny import TINY, draw, fingerprint
 from PIL import Image
 
 import steadygan as sg
@@ -20,6 +19,7 @@ from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
 from steadygan.training.console import Silent
 from steadygan.training.run import train
+from tiny import TINY, draw, fingerprint
 
 
 class Quiet(Silent):

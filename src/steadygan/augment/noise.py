@@ -12,7 +12,7 @@ from torch import Tensor, nn
 class ShowSettings(BaseModel):
     """Base of what can stand before the discriminator: frozen, no unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class AsIs(ShowSettings):

@@ -29,15 +29,17 @@ class TrainedGenerator(nn.Module):
     """The averaged generator of a run, in evaluation mode.
 
     Called with latents (N, latent_dim) it gives images (N, C, H, W) in -1..1; `sample` gives pictures.
-    `spec` is the form of the images, `about` what is known of their origin.
+    `spec` is the form of the images, `networks` the settings that built it, `about` what is known of its origin.
     """
 
-    def __init__(self, generator: nn.Module, settings: Networks, spec: ImageSpec, about: dict[str, Any]) -> None:
+    def __init__(
+        self, generator: nn.Module, networks: dict[str, Any], spec: ImageSpec, latent_dim: int, about: dict[str, Any]
+    ) -> None:
         super().__init__()
         self.generator = generator.requires_grad_(False)
         self.spec = spec
-        self.settings = settings
-        self.latent_dim = settings.latent_dim
+        self.networks = networks
+        self.latent_dim = latent_dim
         self.about = about
         self.eval()
 
@@ -62,7 +64,7 @@ class TrainedGenerator(nn.Module):
             raise ConfigError(f"-o {out}: a generator is exported as FILE.safetensors")
         meta = {
             "format": _FORMAT,
-            "networks": TypeAdapter(AnyNetworks).dump_json(self.settings).decode(),
+            "networks": json.dumps(self.networks),
             "spec": self.spec.model_dump_json(),
             "about": json.dumps(self.about),
         }
@@ -116,7 +118,7 @@ def _assemble(
             f"{source} holds a generator this steadygan cannot build ({networks.get('kind')}); if the networks were "
             "your own, build them yourself and load average.safetensors of the checkpoint into them"
         ) from problem
-    return TrainedGenerator(generator, settings, form, about)
+    return TrainedGenerator(generator, networks, form, settings.latent_dim, about)
 
 
 def _from_file(path: Path) -> TrainedGenerator:

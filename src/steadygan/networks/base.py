@@ -37,7 +37,7 @@ class Networks(Protocol):
 class NetworkSettings(BaseModel):
     """Base of the settings of all families: frozen, no unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def count_parameters(network: nn.Module) -> int:

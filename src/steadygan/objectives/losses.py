@@ -26,7 +26,7 @@ class Loss(Protocol):
 class LossSettings(BaseModel):
     """Base of all losses: the settings are the object, frozen, and its methods are the formula."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class NonSaturating(LossSettings):

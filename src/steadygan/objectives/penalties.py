@@ -27,7 +27,7 @@ class Penalty(Protocol):
 class PenaltySettings(BaseModel):
     """Base of all penalties: the settings are the object, and calling it is the formula."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     every: int = Field(default=1, ge=1)
 

@@ -24,7 +24,7 @@ class FeatureMatching(BaseModel):
     The features are those the discriminator returns with `with_features=True`, averaged over the batch.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     paper: ClassVar[str] = "arXiv:1606.03498"
 
     kind: Literal["feature_matching"] = "feature_matching"

@@ -19,7 +19,7 @@ class EMA(BaseModel):
     the average is the generator itself.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     paper: ClassVar[str] = "arXiv:1806.04498"
 
     half_life_images: int = Field(default=10_000, ge=0)

@@ -54,7 +54,7 @@ TurnsPart = Annotated[AnyTurns, _accept(Turns), _SHOWN]
 class Settings(BaseModel):
     """Base of all groups of settings: frozen, no unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 class Budget(Settings):
@@ -128,7 +128,7 @@ class RunConfig(Settings):
     """Everything that decides what a run does. The resolved one is written to `run.json` before the first step."""
 
     recipe: str = "dcgan"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     batch: int = Field(default=64, ge=2)
     size: int | None = Field(default=None, ge=1)
     budget: Budget = Budget()

@@ -25,7 +25,7 @@ class Adam(BaseModel):
     Always the fused kernel: one pass over the weights, and it can refuse an update without asking the host.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     paper: ClassVar[str] = "arXiv:1412.6980"
 
     kind: Literal["adam"] = "adam"

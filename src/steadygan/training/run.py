@@ -31,6 +31,7 @@ from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
 from steadygan.training.listeners import CheckpointWriter, Listener, SampleWriter, TickWriter, finish_pictures
 from steadygan.training.loop import StopRequest, play
+from steadygan.training.runtime import enough_memory
 from steadygan.training.sampling import rows
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Progress, Session
@@ -96,7 +97,7 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None) -> Run:
     if config.budget.is_open():
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
     console = console or reporter()
-    with closing(console):
+    with closing(console), enough_memory():
         parts = make_parts(config, console)
         console = console if parts.runtime.main else Silent()
         expected = estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
@@ -120,7 +121,7 @@ def resume(path: Path, budget: Budget | None = None, data: str = "", console: Re
     config = _stored_config(path, info, budget, data)
     saved = _latest(path, config)
     console = console or reporter()
-    with closing(console):
+    with closing(console), enough_memory():
         parts = make_parts(config, console)
         console = console if parts.runtime.main else Silent()
         if parts.dataset.digest != info["data"]["digest"]:

@@ -6,6 +6,8 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -99,6 +101,20 @@ def choose(settings: RuntimeSettings) -> Choices:
             precision = "bfloat16" if dtype == torch.bfloat16 else "float32"
         layout = ("channels_last" if gains[1] > 1 / _GAIN else "channels_first") if layout == "auto" else layout
     return Choices(device, precision, layout, threads, processes, *gains)
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turn the machine's word that memory is used up into one line that says what to do."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as problem:
+        text = str(problem).lower()
+        if isinstance(problem, MemoryError) or "out of memory" in text or "allocate memory" in text:
+            raise ConfigError(
+                "this does not fit into memory; lower --batch, --size or networks.width"
+            ) from None
+        raise
 
 
 class Runtime:

@@ -15,7 +15,7 @@ Player = Literal["discriminator", "generator"]
 class SeamSettings(BaseModel):
     """Base of the values on these seams: frozen, no unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Fresh(SeamSettings):
@@ -63,8 +63,8 @@ class Fixed(SeamSettings):
     generator: int = Field(default=1, ge=1)
 
     def moves(self, step: int) -> tuple[Player, ...]:
-        first: tuple[Player, ...] = ("discriminator",) * self.discriminator
-        return first + ("generator",) * self.generator
+        players: tuple[Player, Player] = ("discriminator", "generator")
+        return players[:1] * self.discriminator + players[1:] * self.generator
 
 
 AnyReplay = Fresh

@@ -59,7 +59,7 @@ def test_assignment_reads_json_toml_or_plain_text(text, tree):
 
 @pytest.mark.parametrize("text", ["a", "=3", "a..b=3"])
 def test_assignment_without_a_name_or_value_says_how_to_write_it(text):
-    with pytest.raises(ConfigError, match="name.of.setting=value"):
+    with pytest.raises(ConfigError, match=r"name\.of\.setting=value"):
         parse_assignment(text)
 
 

@@ -51,7 +51,9 @@ TERMS = [(), (FeatureMatching(),)]
 SHOWS = [show() for show in get_args(get_args(AnyShow)[0])]
 
 
-@pytest.mark.parametrize(("loss", "penalties", "terms", "show"), list(itertools.product(LOSSES, PENALTIES, TERMS, SHOWS)))
+@pytest.mark.parametrize(
+    ("loss", "penalties", "terms", "show"), list(itertools.product(LOSSES, PENALTIES, TERMS, SHOWS))
+)
 def test_each_turn_moves_its_own_player_only_and_stays_finite(loss, penalties, terms, show):
     game = tiny(loss=loss, penalties=penalties, generator_terms=terms, show=show.build())
     for _ in range(3):
