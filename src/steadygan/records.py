@@ -98,7 +98,7 @@ def read(path: Path, kind: type[R]) -> list[R]:
     """
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
     records = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -86,6 +86,15 @@ def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures):
     assert prints[0] == prints[1]
 
 
+def test_processes_that_measure_different_speeds_still_agree_when_to_meet(tmp_path, pictures):
+    left_open = {name: value for name, value in TINY.items() if name not in ("log", "samples", "checkpoint", "runtime")}
+    options = [*set_options(left_open), "--size", "16", "--device", "cpu", "--minutes", "0.05"]
+    done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(tmp_path / "run"), *options])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("grid") == 1
+    assert sg.Run(tmp_path / "run").log()[-1].seconds >= 3
+
+
 def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path, pictures):
     done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(tmp_path / "r"), "--batch", "9"])
     assert done.returncode != 0

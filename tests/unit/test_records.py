@@ -73,3 +73,10 @@ def test_values_that_are_not_finite_come_back(tmp_path):
     records.append(file, Score(step=1, metric="x", value=float("inf"), protocol="p"))
     records.append(file, Score(step=2, metric="x", value=1.0, protocol="p"))
     assert [score.value for score in records.read(file, Score)] == [float("inf"), 1.0]
+
+
+def test_unusual_line_separators_inside_a_text_do_no_harm(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    for text in ("a\u2028b\x85c", "after"):
+        records.append(file, Note(step=1, text=text))
+    assert [note.text for note in records.read(file, Note)] == ["a\u2028b\x85c", "after"]

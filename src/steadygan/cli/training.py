@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -70,6 +71,7 @@ def resume(
     steps: Steps = None,
     minutes: Minutes = None,
     data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
+    recipe: Annotated[str, typer.Option(help="FILE.py:FUNCTION of the run, if it has objects of your own.")] = "",
 ) -> None:
     """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
     from steadygan.config import resolve
@@ -77,12 +79,15 @@ def resume(
     from steadygan.training.run import resume as resume_run
 
     budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
-    _say_where(resume_run(run, budget, data).path)
+    own = choose_recipe(recipe) if recipe else None
+    _say_where(resume_run(run, budget, data, own=own).path)
 
 
 def _say_where(path: Path) -> None:
     from steadygan.rundir import RunDir
 
+    if os.environ.get("RANK", "0") != "0":
+        return
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):

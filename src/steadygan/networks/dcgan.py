@@ -105,6 +105,8 @@ class DCGAN(NetworkSettings):
     discriminator_norm: Literal["batch", "none"] = "batch"
 
     def problems(self, spec: ImageSpec) -> list[str]:
+        if spec.size == 1:
+            return ["networks: the dcgan networks make images, not points; choose --recipe ring"]
         if not 16 <= spec.size <= 256:
             return [f"size: the dcgan networks make images of 16 to 256 pixels, not {spec.size}; choose another --size"]
         if spec.channels > 4:

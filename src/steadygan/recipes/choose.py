@@ -24,19 +24,20 @@ DEFAULT = "steady"
 def choose_recipe(text: str) -> RunConfig:
     """The configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`; ConfigError names the nearest recipe.
 
-    A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none.
+    A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none or a file.
     """
     if text in RECIPES:
         return RECIPES[text]()
     if text.endswith(".toml"):
         settings = read_toml(Path(text))
-        base = choose_recipe(str(settings.get("recipe", DEFAULT)))
+        named = str(settings.get("recipe", DEFAULT))
+        base = choose_recipe(DEFAULT if named.endswith(".toml") else named)
         return override(base, {**settings, "recipe": text})
     file, colon, function = text.rpartition(":")
     if colon and file.endswith(".py"):
         return _from_python(Path(file), function)
     near = difflib.get_close_matches(text, RECIPES, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = f"; did you mean '{near[0]}'?" if near else "."
     raise ConfigError(f"no recipe '{text}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
 
 

@@ -27,7 +27,7 @@ def configure(
     text = str(source)
     absolute = text if text.startswith("builtin:") else str(Path(text).expanduser().absolute())
     layers = merge({"data": {"source": absolute}}, settings or {})
-    if "budget" in layers:
+    if isinstance(layers.get("budget"), Mapping):
         layers["budget"] = dict.fromkeys(_LIMITS) | dict(layers["budget"])
     return override(config, layers)
 

@@ -30,9 +30,9 @@ class Comparison(BaseModel):
     results: list[Row]
 
 
-def compare(paths: Sequence[Path]) -> Comparison:
+def compare(paths: Sequence[str | Path]) -> Comparison:
     """Put runs side by side; scores stand in one row only if measured by one protocol."""
-    runs = [Run(path) for path in paths]
+    runs = [Run(Path(path)) for path in paths]
     settings = _rows([_settings(run.info()) for run in runs])
     differing = [row for row in settings if any(value != row.values[0] for value in row.values)]
     return Comparison(runs=[str(p) for p in paths], settings=differing, results=_rows([_results(run) for run in runs]))

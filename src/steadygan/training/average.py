@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class EMA(BaseModel):
-    """Exponential moving average of the generator's weights. Karras et al. (2018), section 4.2; Yazici et al. (2019).
+    """Exponential moving average of the generator's weights. Yazici et al. (2019), section 3.
 
     A weight's influence halves every `half_life_images`; early on every `ramp_up` times the images seen so far
     (Karras et al. 2020), so that the first pictures do not show the untrained start. `half_life_images=0` is off:
@@ -34,12 +34,13 @@ class EMA(BaseModel):
 class Average:
     """A copy of the generator whose weights follow the original's slowly.
 
-    Batch-norm statistics are not averaged: those of the original belong to other weights. They are measured anew,
-    for the averaged weights, whenever samples are due.
+    Buffers, such as the vectors of a spectral norm, are the original's own. Batch-norm statistics are not: they
+    would belong to other weights. They are measured anew, for the averaged weights, whenever samples are due.
     """
 
     def __init__(self, generator: nn.Module, settings: EMA) -> None:
         self.settings = settings
+        self.generator = generator
         self.network = copy.deepcopy(generator).requires_grad_(False).eval()
         # the parameters, not their storage: wrapping for several processes may give them another one
         self.source: list[Tensor] = list(generator.parameters())
@@ -49,6 +50,8 @@ class Average:
     def update(self, images_seen: int, batch: int) -> None:
         """Follow the generator after a step; `images_seen` includes the step's `batch`."""
         torch._foreach_lerp_(self.target, self.source, self.settings.weight(images_seen, batch))
+        for mine, current in zip(self.network.buffers(), self.generator.buffers(), strict=True):
+            mine.copy_(current)
 
     def measure(self, latents: Tensor, batch: int) -> None:
         """Measure batch-norm statistics for the averaged weights on `latents` (N, D), `batch` at a time."""

@@ -37,6 +37,8 @@ class Parts:
 def make_parts(config: RunConfig, console: Reporter) -> Parts:
     """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`."""
     runtime = Runtime(choose(config.runtime), config.runtime.compile)
+    if config.size:
+        check(config, ImageSpec(size=config.size, channels=1), runtime.world)
     with runtime.accelerator.main_process_first():
         dataset = open_data(config, console if runtime.main else Silent())
     check(config, dataset.spec, runtime.world)

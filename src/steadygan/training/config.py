@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
 
 from steadygan.augment import AnyShow, AsIs
+from steadygan.config import flatten
 from steadygan.networks import DCGAN, AnyNetworks, Networks
 from steadygan.objectives import (
     AnyGeneratorTerm,
@@ -18,8 +19,8 @@ from steadygan.objectives import (
     Penalty,
 )
 from steadygan.training.average import EMA
-from steadygan.training.optim import Adam, AnyOptimizer
-from steadygan.training.seams import AnyOpponent, AnyReplay, AnyTurns, Fixed, Fresh, Itself, Opponent, Turns
+from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
+from steadygan.training.seams import AnyOpponent, AnyReplay, AnyTurns, Builds, Fixed, Fresh, Itself, Opponent, Turns
 
 OWN = "own"
 
@@ -28,15 +29,19 @@ def _accept(protocol: type[Any]) -> WrapValidator:
     """Let an object of the user's own through where a part of ours is expected, if it has the right methods."""
 
     def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        own = isinstance(value, protocol) and not type(value).__module__.startswith("steadygan.")
+        own = isinstance(value, protocol) and not _is_ours(value)
         return value if own else handler(value)
 
     return WrapValidator(check)
 
 
+def _is_ours(value: Any) -> bool:
+    return type(value).__module__.startswith("steadygan.")
+
+
 def _dump(value: Any) -> Any:
     """A part as plain data; one of the user's own is named, not stored."""
-    if isinstance(value, BaseModel):
+    if isinstance(value, BaseModel) and _is_ours(value):
         return value.model_dump(mode="json")
     return {"kind": OWN, "type": f"{type(value).__module__}.{type(value).__qualname__}", "settings": repr(value)}
 
@@ -47,6 +52,9 @@ LossPart = Annotated[AnyLoss, _accept(Loss), _SHOWN]
 PenaltyPart = Annotated[AnyPenalty, _accept(Penalty), _SHOWN]
 TermPart = Annotated[AnyGeneratorTerm, _accept(GeneratorTerm), _SHOWN]
 NetworksPart = Annotated[AnyNetworks, _accept(Networks), _SHOWN]
+ShowPart = Annotated[AnyShow, _accept(Builds), _SHOWN]
+ReplayPart = Annotated[AnyReplay, _accept(Builds), _SHOWN]
+OptimizerPart = Annotated[AnyOptimizer, _accept(OptimizerSettings), _SHOWN]
 OpponentPart = Annotated[AnyOpponent, _accept(Opponent), _SHOWN]
 TurnsPart = Annotated[AnyTurns, _accept(Turns), _SHOWN]
 
@@ -87,14 +95,15 @@ class DataSettings(Settings):
 class Optimizers(Settings):
     """One optimizer for each player; two learning rates are TTUR (Heusel et al. 2017)."""
 
-    generator: AnyOptimizer = Adam()
-    discriminator: AnyOptimizer = Adam()
+    generator: OptimizerPart = Adam()
+    discriminator: OptimizerPart = Adam()
 
 
 class RuntimeSettings(Settings):
     """The machine. `auto` is decided by what is there and by a measurement of a fraction of a second.
 
-    `threads` 0 takes all processors but one, and all of them where there are fewer than five.
+    `compile` applies torch.compile to both networks, but the generator's turn and turns with a gradient penalty use
+    the discriminator as it is. `threads` 0 takes all processors but one, or all of fewer than five.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -111,14 +120,14 @@ class LogSettings(Settings):
 
 
 class SampleSettings(Settings):
-    """Grids of `count` generated images; None chooses about 40 over the run, at least 15 seconds apart."""
+    """Grids of `count` generated images; None chooses a fortieth of the run, but 15 to 300 seconds."""
 
     every_images: int | None = Field(default=None, ge=1)
     count: int = Field(default=64, ge=1, le=1024)
 
 
 class CheckpointSettings(Settings):
-    """The newest `keep` checkpoints stay, and the best. None chooses about ten over the run, 2 to 15 minutes apart."""
+    """The newest `keep` checkpoints stay, and the best. None chooses a tenth of the run, but 2 to 15 minutes."""
 
     every_images: int | None = Field(default=None, ge=1)
     keep: int = Field(default=3, ge=1)
@@ -137,8 +146,8 @@ class RunConfig(Settings):
     loss: LossPart = NonSaturating()
     penalties: tuple[PenaltyPart, ...] = ()
     generator_terms: tuple[TermPart, ...] = ()
-    show: AnyShow = AsIs()
-    replay: AnyReplay = Fresh()
+    show: ShowPart = AsIs()
+    replay: ReplayPart = Fresh()
     opponent: OpponentPart = Itself()
     turns: TurnsPart = Fixed()
     optimizer: Optimizers = Optimizers()
@@ -154,7 +163,10 @@ class RunConfig(Settings):
 
     def own_parts(self) -> list[str]:
         """Names of the settings that hold objects of the user's own, which a file cannot bring back."""
-        parts = {name: value if isinstance(value, list) else [value] for name, value in self.dump().items()}
-        return [
-            name for name, values in parts.items() if any(isinstance(v, dict) and v.get("kind") == OWN for v in values)
-        ]
+        return own_parts(self.dump())
+
+
+def own_parts(tree: dict[str, Any]) -> list[str]:
+    """As `RunConfig.own_parts`, of a configuration dumped earlier; the two optimizers count as one setting."""
+    found = {path.partition(".")[0].partition("[")[0] for path, kind in flatten(tree).items() if kind == OWN}
+    return sorted(found)

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from steadygan.objectives.losses import Loss, NonSaturating
 from steadygan.objectives.penalties import Penalty
@@ -25,11 +26,16 @@ from steadygan.objectives.view import View
 from steadygan.training.optim import Adam, Descent, OptimizerSettings
 from steadygan.training.seams import Fixed, Itself, Opponent, Turns
 
+_REPORTED = (
+    *("loss_d", "penalty", "grad_norm_d", "d_real", "d_fake", "accuracy_real", "accuracy_fake"),
+    *("loss_g", "generator_terms", "grad_norm_g"),
+)
+
 
 def bare(network: nn.Module) -> nn.Module:
     """The network itself, without the wrappers of torch.compile and of data parallel training."""
-    wrapped = getattr(network, "_orig_mod", None) or getattr(network, "module", None)
-    return bare(wrapped) if isinstance(wrapped, nn.Module) else network
+    network = eager(network)
+    return network.module if isinstance(network, DistributedDataParallel) else network
 
 
 def eager(network: nn.Module) -> nn.Module:
@@ -63,8 +69,8 @@ class Game:
     def __post_init__(self) -> None:
         self.steps = 0
         self.d_turns = 0
-        self.report: dict[str, Tensor] = {}
         self.healthy = torch.ones((), device=next(self.generator.parameters()).device)
+        self.report = {name: torch.zeros_like(self.healthy) for name in _REPORTED}
         self.descend_g = Descent(self.generator, self.generator_optimizer, self.healthy)
         self.descend_d = Descent(self.discriminator, self.discriminator_optimizer, self.healthy)
 
@@ -141,6 +147,7 @@ class Game:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` gave; the networks are restored by whoever owns them."""
         self.steps, self.d_turns = state["steps"], state["d_turns"]
+        self.healthy.fill_(1)
         for descent, turns in zip((self.descend_d, self.descend_g), state["good_turns"], strict=True):
             descent.turns.copy_(turns)
         self.descend_g.load_state_dict(state["generator_optimizer"])

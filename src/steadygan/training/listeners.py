@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Protocol
 
 import torch
 
 from steadygan import records
-from steadygan.errors import Diverged
+from steadygan.errors import DataError, Diverged
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
 from steadygan.records import Score, Tick
-from steadygan.rundir import atomic_write
+from steadygan.rundir import RunDir, atomic_write
 from steadygan.training import checkpoint
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.sampling import generate, rows
 from steadygan.training.seeds import fixed_latents
-from steadygan.training.session import Session
+from steadygan.training.session import Progress, Session
 from steadygan.training.state import pack
 from steadygan.visual.curves import save_curves
 from steadygan.visual.gif import save_gif
@@ -38,9 +39,9 @@ class Listener(Protocol):
 class TickWriter:
     """Writes a line of `log.jsonl`. The one place where the run waits for the device, and sees a divergence."""
 
-    def __init__(self, every_images: int) -> None:
+    def __init__(self, every_images: int, start: Progress) -> None:
         self.every_images = every_images
-        self.last: tuple[float, int, float] | None = None
+        self.last = (start.seconds, start.images, 0.0)
 
     def __call__(self, session: Session) -> None:
         meter, progress = session.meter, session.progress
@@ -48,9 +49,8 @@ class TickWriter:
             return
         sums = torch.cat([meter.total, session.game.healthy.reshape(1) * meter.count]) / meter.count
         *means, healthy = session.runtime.mean(sums).tolist()
-        if healthy < 1:
-            raise Diverged(_diverged(session))
-        seconds, images, waited = self.last or (0.0, 0, 0.0)
+        _refuse_divergence(session, healthy)
+        seconds, images, waited = self.last
         elapsed = max(progress.seconds - seconds, 1e-9)
         settings = session.config.optimizer
         tick = Tick(
@@ -70,19 +70,25 @@ class TickWriter:
             records.append(session.run.log, tick)
 
 
+def _refuse_divergence(session: Session, healthy: float) -> None:
+    """Stop, in every process, if a value was not finite in any."""
+    if healthy < 1:
+        raise Diverged(_diverged(session))
+
+
 def _diverged(session: Session) -> str:
     """What to say when a value was not finite: who, when, and what is left."""
     game = session.game
     turns_d, turns_g = int(game.descend_d.turns), int(game.descend_g.turns)
     per_step = session.config.turns.moves(0)
-    steps_d = turns_d // per_step.count("discriminator")
-    steps_g = turns_g // per_step.count("generator")
+    steps_d = turns_d // max(per_step.count("discriminator"), 1)
+    steps_g = turns_g // max(per_step.count("generator"), 1)
     player = "discriminator" if steps_d == steps_g else "generator"
     kept = session.run.latest.read_text(encoding="utf-8").strip() if session.run.latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
     return (
         f"training diverged: the {player}'s gradient was not finite after {min(steps_d, steps_g):,} steps; "
-        f"no weight was changed with it and {left}. Try a lower learning rate "
+        f"no weight was changed with it and {left}. In a new run, try a lower learning rate "
         f"(--set optimizer.{player}.lr={getattr(session.config.optimizer, player).lr / 2:g}) "
         'or a gradient penalty (--set \'penalties=[{"kind":"r1","gamma":1}]\')'
     )
@@ -135,6 +141,7 @@ class CheckpointWriter:
         self.metric = metric
 
     def __call__(self, session: Session) -> None:
+        _refuse_divergence(session, float(session.runtime.mean(session.game.healthy)))
         if session.runtime.main:
             measure(session, 4 * _STATISTICS)
             self._save(session, self._score(session))
@@ -153,14 +160,22 @@ class CheckpointWriter:
 
     def _save(self, session: Session, score: Score) -> None:
         run, images = session.run, session.progress.images
-        earlier = [s.value for s in records.read(run.scores, Score) if s.protocol == score.protocol]
         plain, tensors = pack(session.state_dict())
         meta = {"config": session.config.dump(), "state": plain, "score": score.model_dump()}
         folder = checkpoint.save(run, images, Checkpoint({**session.weights(), "state": tensors}, meta))
         records.append(run.scores, score)
-        if score.value <= min(earlier, default=score.value):
+        if score.value <= _best_value(run, score.protocol):
             atomic_write(run.best, folder.name + "\n")
         checkpoint.prune(run, self.keep)
+
+
+def _best_value(run: RunDir, protocol: str) -> float:
+    """Score of the checkpoint that `best` names; infinite if there is none, or if it was measured otherwise."""
+    try:
+        best = checkpoint.read_meta(run.pointed(run.best))["score"]
+    except DataError:
+        return math.inf
+    return float(best["value"]) if best["protocol"] == protocol else math.inf
 
 
 def finish_pictures(session: Session) -> None:

@@ -58,6 +58,7 @@ def play(
     runtime, progress = session.runtime, session.progress
     before, start = progress.seconds, time.perf_counter()
     over = runtime.any(spent(session.config.budget, progress) >= 1)
+    due: list[Listener] = []
     while not over:
         step(session, batches)
         progress.seconds = before + time.perf_counter() - start
@@ -69,7 +70,8 @@ def play(
         if runtime.world == 1 or session.crossed(listeners[0].every_images):
             over = runtime.any(stop.asked or spent(session.config.budget, progress) >= 1)
     for listener in listeners:
-        listener(session)
+        if listener not in due:  # else it has just acted, at the last step
+            listener(session)
 
 
 def step(session: Session, batches: Batches) -> None:

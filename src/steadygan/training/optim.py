@@ -68,7 +68,7 @@ class Descent:
 
     def _update(self) -> None:
         refusing: Any = self.optimizer
-        if self.optimizer.defaults.get("fused"):
+        if self.optimizer.defaults.get("fused") and self.healthy.device.type != "mps":  # whose kernel may not obey
             refusing.found_inf = 1 - self.healthy
             self.optimizer.step()
         elif bool(self.healthy):

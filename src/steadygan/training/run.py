@@ -27,7 +27,7 @@ from steadygan.training import checkpoint
 from steadygan.training.budget import spent
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.checkpoint import Checkpoint
-from steadygan.training.config import Budget, RunConfig
+from steadygan.training.config import Budget, RunConfig, own_parts
 from steadygan.training.console import Reporter, Silent, reporter
 from steadygan.training.listeners import CheckpointWriter, Listener, SampleWriter, TickWriter, finish_pictures
 from steadygan.training.loop import StopRequest, play
@@ -43,6 +43,7 @@ from steadygan.visual.points import picture
 
 DEFAULT_IMAGES = 200_000
 _SCORED = 512
+# what a resumed run may do otherwise; another precision or device rounds otherwise, too
 _CHANGEABLE = ("budget", "log", "samples", "checkpoint", "runtime", "data.source")
 
 
@@ -51,6 +52,9 @@ class Run:
     """A run folder, as Python sees it."""
 
     path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
 
     @property
     def files(self) -> RunDir:
@@ -112,13 +116,21 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None) -> Run:
         return _play(session, console)
 
 
-def resume(path: Path, budget: Budget | None = None, data: str = "", console: Reporter | None = None) -> Run:
+def resume(
+    path: str | Path,
+    budget: Budget | None = None,
+    data: str = "",
+    console: Reporter | None = None,
+    own: RunConfig | None = None,
+) -> Run:
     """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
 
     `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now.
+    `own` is the configuration the run was started with, if it holds objects of the user's own.
     """
+    path = Path(path)
     info = Run(path).info()
-    config = _stored_config(path, info, budget, data)
+    config = _stored_config(path, info, own, budget, data)
     saved = _latest(path, config)
     console = console or reporter()
     with closing(console), enough_memory():
@@ -181,7 +193,7 @@ def _listeners(session: Session) -> Sequence[Listener]:
     every = [group.every_images or 1 for group in (config.log, config.samples, config.checkpoint)]
     reals = session.dataset.images[_evenly(len(session.dataset), _SCORED)]
     writer = CheckpointWriter(every[2], config.checkpoint.keep, SlicedWasserstein(reals))
-    return (TickWriter(every[0]), SampleWriter(every[1]), writer)
+    return (TickWriter(every[0], session.progress), SampleWriter(every[1]), writer)
 
 
 def _evenly(length: int, count: int) -> list[int]:
@@ -189,15 +201,24 @@ def _evenly(length: int, count: int) -> list[int]:
     return [index * length // count for index in range(count)]
 
 
-def _stored_config(path: Path, info: dict[str, Any], budget: Budget | None, data: str) -> RunConfig:
+def _stored_config(
+    path: Path, info: dict[str, Any], own: RunConfig | None, budget: Budget | None, data: str
+) -> RunConfig:
     """The configuration in `run.json`, checked again since the file may have been edited, with what is new."""
+    parts = {name: getattr(own, name) for name in own.own_parts()} if own else {}
+    missing = [name for name in own_parts(info.get("config", {})) if name not in parts]
+    if missing:
+        raise ConfigError(
+            f"{path} uses objects of your own ({', '.join(missing)}), which run.json cannot bring back; "
+            "resume with --recipe FILE.py:FUNCTION, or in Python with own=CONFIG"
+        )
     try:
-        config = resolve(RunConfig, info["config"])
+        config = resolve(RunConfig, {**info["config"], **parts})
     except (ConfigError, KeyError) as problem:
         raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {problem}") from problem
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
-    source = data or config.data.source
+    source = str(Path(data).expanduser().absolute()) if data else config.data.source
     if not source.startswith("builtin:") and not Path(source).exists():
         raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
@@ -222,7 +243,8 @@ def _latest(path: Path, config: RunConfig) -> Checkpoint | None:
     files = RunDir(path)
     if not files.latest.exists() and not files.all_checkpoints():
         return None
-    saved = checkpoint.load(files.pointed(files.latest))
+    newest = files.pointed(files.latest) if files.latest.exists() else files.all_checkpoints()[-1]
+    saved = checkpoint.load(newest)
     _same_settings(saved.meta["config"], config, path)
     if (used := spent(config.budget, Progress(**saved.meta["state"]["progress"]))) >= 1:
         images = saved.meta["images"]
@@ -249,7 +271,8 @@ def _forget_later(session: Session) -> None:
     records.keep_until(run.log, images, Tick)
     records.keep_until(run.scores, images, Score)
     for sample in run.samples.glob("*.png"):
-        if int(sample.stem.removeprefix("random-")) > images:
+        number = sample.stem.removeprefix("random-")
+        if sample.name.startswith(".") or (number.isdigit() and int(number) > images):
             sample.unlink()
     checkpoint.drop_later(run, images)
 

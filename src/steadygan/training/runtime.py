@@ -9,10 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any, cast
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -61,10 +64,11 @@ def choose_threads(asked: int) -> int:
 
 
 def _conv_seconds(device: str, dtype: torch.dtype, layout: torch.memory_format) -> float:
-    """Seconds of one forward and backward pass of a typical layer, the best of three."""
+    """Seconds of one forward and backward pass of a typical layer, the best of four; on a GPU of a batch it feels."""
+    batch = 32 if device == "cpu" else 1024
     layer = nn.Conv2d(64, 128, 4, 2, 1, bias=False, device=device)
     _in_layout(layer, layout)
-    images = torch.randn(32, 64, 32, 32, device=device).to(memory_format=layout)
+    images = torch.randn(batch, 64, 32, 32, device=device).to(memory_format=layout)
     best = float("inf")
     for _ in range(4):
         start = time.perf_counter()
@@ -84,7 +88,8 @@ def _in_layout(network: nn.Module, layout: torch.memory_format) -> nn.Module:
 def choose(settings: RuntimeSettings) -> Choices:
     """Resolve every `auto` by what is there and by timing one convolution in each precision and layout.
 
-    channels_last is kept unless it is clearly slower, so that two runs on one machine choose alike.
+    channels_last is kept unless it is clearly slower, so that two runs on one machine choose alike. Several processes
+    take what the first one measured.
     """
     device, threads = choose_device(settings.device), choose_threads(settings.threads)
     torch.set_num_threads(threads)
@@ -96,11 +101,20 @@ def choose(settings: RuntimeSettings) -> Choices:
         half = _conv_seconds(device, torch.bfloat16, last)
         dtype = torch.bfloat16 if plain / half > _GAIN else torch.float32
         nchw = _conv_seconds(device, dtype, first)
-        gains = (round(plain / half, 2), round(nchw / min(half, plain), 2))
+        gains = (round(plain / half, 2) if precision == "auto" else 0.0, round(nchw / min(half, plain), 2))
         if precision == "auto":
             precision = "bfloat16" if dtype == torch.bfloat16 else "float32"
         layout = ("channels_last" if gains[1] > 1 / _GAIN else "channels_first") if layout == "auto" else layout
-    return Choices(device, precision, layout, threads, processes, *gains)
+    return _agreed(Choices(device, precision, layout, threads, processes, *gains))
+
+
+def _agreed(choices: Choices) -> Choices:
+    """The first process's choices, in all processes; they wait as long as the first needs to prepare the images."""
+    if choices.processes == 1:
+        return choices
+    PartialState(cpu=choices.device == "cpu", timeout=timedelta(days=1))
+    agreed: list[Choices] = broadcast_object_list([choices])
+    return agreed[0]
 
 
 @contextmanager
@@ -111,9 +125,7 @@ def enough_memory() -> Iterator[None]:
     except (MemoryError, RuntimeError) as problem:
         text = str(problem).lower()
         if isinstance(problem, MemoryError) or "out of memory" in text or "allocate memory" in text:
-            raise ConfigError(
-                "this does not fit into memory; lower --batch, --size or networks.width"
-            ) from None
+            raise ConfigError("this does not fit into memory; lower --batch, --size or networks.width") from None
         raise
 
 
@@ -127,6 +139,8 @@ class Runtime:
     def __init__(self, choices: Choices, compile: bool = False) -> None:
         torch.set_flush_denormal(True)
         torch.set_num_threads(choices.threads)
+        if choices.processes == 1:  # Accelerate remembers the device and precision of the run before
+            AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - there is no public way
         self.choices = choices
         self.compile = compile
         self.accelerator = Accelerator(
@@ -153,6 +167,10 @@ class Runtime:
         if isinstance(wrapped, DistributedDataParallel):
             wrapped.broadcast_buffers = False
         return cast(nn.Module, torch.compile(wrapped)) if self.compile and not alone else wrapped
+
+    def forget(self) -> None:
+        """Let go of the networks prepared so far, which Accelerate would keep alive."""
+        self.accelerator.free_memory()
 
     def to_layout(self, images: Tensor) -> Tensor:
         """A batch (N, C, H, W) in the chosen layout; free where it already is."""

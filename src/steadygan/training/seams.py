@@ -18,6 +18,13 @@ class SeamSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+@runtime_checkable
+class Builds(Protocol):
+    """Settings of a part with tensors inside, such as `show` and `replay`."""
+
+    def build(self) -> nn.Module: ...
+
+
 class Fresh(SeamSettings):
     """The discriminator's turn uses the fakes just made: the off value of `replay`."""
 

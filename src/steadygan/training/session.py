@@ -96,4 +96,6 @@ class Session:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.progress = Progress(**state["progress"])
         self.meter.load_state_dict(state["meter"])
+        if self.meter.total is not None:
+            self.meter.total = self.meter.total.to(self.runtime.device)
         self.game.load_state_dict(state["game"])

@@ -14,7 +14,10 @@ from steadygan.training.config import RunConfig
     ("setting", "sentence"),
     [
         ("bathc=3", "bathc: no such setting; did you mean 'batch'?"),
-        ("loss.kind=hing", "loss.kind: 'hing' is not one of non_saturating, hinge; did you mean 'hinge'?"),
+        (
+            "loss.kind=hing",
+            "loss.kind: 'hing' is not one of non_saturating, hinge, relativistic; did you mean 'hinge'?",
+        ),
         ("batch=abc", "batch: input should be a valid integer"),
         ("optimizer.generator.lr=-1", "optimizer.generator.lr: input should be greater than 0, got -1"),
         ('penalties=[{"kind":"r1","gama":2}]', "penalties[0].gama: no such setting; did you mean 'gamma'?"),

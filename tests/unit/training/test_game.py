@@ -205,8 +205,18 @@ def test_off_values_are_identities():
     assert Fixed().moves(0) == ("discriminator", "generator")
 
 
+def test_bare_leaves_a_users_attribute_called_module_alone():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = nn.Linear(2, 1)
+
+    own = Own()
+    assert bare(own) is own
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile imports its own deprecated parts
-def test_bare_strips_every_wrapper():
+def test_bare_strips_the_compiler():
     network = nn.Linear(2, 2)
     assert bare(torch.compile(network)) is network
     assert bare(network) is network

@@ -184,3 +184,14 @@ def test_budget_is_spent_by_its_first_limit():
 @pytest.mark.parametrize(("seconds", "text"), [(45.2, "45 s"), (700, "12 min"), (12_000, "3 h 20 min")])
 def test_durations_read_naturally(seconds, text):
     assert duration(seconds) == text
+
+
+def test_buffers_that_belong_to_the_weights_follow_the_generator():
+    torch.manual_seed(0)
+    network = nn.utils.parametrizations.spectral_norm(nn.Linear(3, 3))
+    average = Average(network, EMA(half_life_images=0))
+    for _ in range(20):
+        network.train()(torch.randn(4, 3))
+    average.update(64, 64)
+    latents = torch.randn(5, 3)
+    torch.testing.assert_close(average.network(latents), network.eval()(latents))
