@@ -3,7 +3,7 @@
 # PYTHON=...  names the interpreter to make the environment with, 3.11 or newer; otherwise one is looked for
 
 export DEMO_DATA ?= builtin:aerial
-export DEMO_OPTIONS ?= --minutes 2
+export DEMO_OPTIONS ?= --minutes 2 --size 32
 export DEMO_FOLDER ?= runs/demo
 export PYTHON ?=
 

@@ -75,6 +75,7 @@ def resume(
 ) -> None:
     """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
     from steadygan.config import resolve
+    from steadygan.recipes import choose_recipe
     from steadygan.training.config import Budget
     from steadygan.training.run import resume as resume_run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from rich.console import Console
@@ -51,7 +52,8 @@ class Lines:
         self.next_time = 0.0
 
     def say(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        with suppress(BrokenPipeError):  # whoever read along has left; the run goes on
+            print(text, file=self.stream, flush=True)
 
     def preparing(self, done: int, total: int) -> None:
         if done == total or time.monotonic() >= self.next_time:
