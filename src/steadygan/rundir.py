@@ -176,18 +176,20 @@ class RunDir:
 
     def all_checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""
-        found = self.checkpoints.glob(f"{_STEM}*/meta.json")
-        return sorted(meta.parent for meta in found)
+        found = (meta.parent for meta in self.checkpoints.glob(f"{_STEM}*/meta.json"))
+        return sorted(folder for folder in found if folder.name.removeprefix(_STEM).isdigit())
 
     def pointed(self, pointer: Path) -> Path:
         """The checkpoint that `latest` or `best` names; DataError if there is none."""
         try:
-            folder = self.checkpoints / pointer.read_text(encoding="utf-8").strip()
+            name = pointer.read_text(encoding="utf-8", errors="replace").strip()
         except OSError as problem:
             raise DataError(f"{self.path} has no {pointer.name} checkpoint; is it the folder of a run?") from problem
-        if not (folder / "meta.json").exists():
-            raise DataError(f"{pointer} names {folder.name}, which is not there; write another name into that file")
-        return folder
+        there = {folder.name: folder for folder in self.all_checkpoints()}
+        if name not in there:
+            names = ", ".join(there) or "none"
+            raise DataError(f"{pointer} names '{name}', which is not there; write another into it, there are: {names}")
+        return there[name]
 
 
 def checkpoint_images(folder: Path) -> int:

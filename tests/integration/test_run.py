@@ -276,6 +276,7 @@ def test_resume_passes_over_half_written_pictures_and_a_missing_pointer(pictures
 def test_a_run_killed_before_its_first_checkpoint_starts_again(pictures, tmp_path, finished):
     stopped = _stopped_half_way(pictures, tmp_path / "k")
     shutil.rmtree(stopped.files.checkpoints)
+    stopped.files.scores.unlink()
     sg.resume(stopped.path, console=Quiet())
     assert fingerprint(stopped.files.checkpoint(160)) == fingerprint(finished.files.checkpoint(160))
     assert [tick.images for tick in stopped.log()] == [tick.images for tick in finished.log()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steadygan.config.compare import difference, flatten
-from steadygan.config.load import merge, parse_assignment, read_toml, resolve
+from steadygan.config.load import explain, merge, parse_assignment, read_toml, resolve
 from steadygan.config.show import to_toml
 
-__all__ = ["difference", "flatten", "merge", "parse_assignment", "read_toml", "resolve", "to_toml"]
+__all__ = ["difference", "explain", "flatten", "merge", "parse_assignment", "read_toml", "resolve", "to_toml"]

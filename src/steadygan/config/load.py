@@ -71,8 +71,12 @@ def resolve(model: type[M], *layers: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(merge({}, *layers))
     except ValidationError as problem:
-        lines = dict.fromkeys(_sentence(model, error) for error in problem.errors())
-        raise ConfigError("\n".join(lines)) from problem
+        raise ConfigError(explain(model, problem)) from problem
+
+
+def explain(model: type[BaseModel], problem: ValidationError) -> str:
+    """What pydantic found wrong, in the user's words, one line each."""
+    return "\n".join(dict.fromkeys(_sentence(model, error) for error in problem.errors()))
 
 
 def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -45,6 +46,8 @@ def prepare_cached(
     """
     plan = _plan(source, settings)
     place = _place(plan)
+    with suppress(DataError):  # a cache that may only be read is as good, and cannot be locked
+        return open_dataset(place)
     try:
         with storage_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)

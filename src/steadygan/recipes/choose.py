@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from steadygan.config import merge, read_toml, resolve
+from pydantic import ValidationError
+
+from steadygan.config import explain, merge, read_toml, resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes.classic import dcgan, ring
 from steadygan.recipes.modern import steady
@@ -24,14 +26,15 @@ DEFAULT = "steady"
 def choose_recipe(text: str) -> RunConfig:
     """The configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`; ConfigError names the nearest recipe.
 
-    A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none or a file.
+    A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none. If it names a
+    file, as a printed configuration may, it is complete and stands alone.
     """
     if text in RECIPES:
         return RECIPES[text]()
     if text.endswith(".toml"):
         settings = read_toml(Path(text))
         named = str(settings.get("recipe", DEFAULT))
-        base = choose_recipe(DEFAULT if named.endswith(".toml") else named)
+        base = RunConfig() if named.endswith(".toml") else choose_recipe(named)
         return override(base, {**settings, "recipe": text})
     file, colon, function = text.rpartition(":")
     if colon and file.endswith(".py"):
@@ -45,10 +48,15 @@ def _from_python(file: Path, function: str) -> RunConfig:
     """Run the user's own file, which is what asking for a function in it means."""
     if not file.is_file():
         raise ConfigError(f"--recipe {file}:{function}: there is no file {file}")
-    recipe = runpy.run_path(str(file)).get(function)
+    try:
+        recipe = runpy.run_path(str(file)).get(function)
+        config = recipe() if callable(recipe) else None
+    except ValidationError as problem:
+        raise ConfigError(f"--recipe {file}:{function}: {explain(RunConfig, problem)}") from problem
+    except Exception as problem:  # whatever a user's file may do
+        raise ConfigError(f"--recipe {file}:{function}: {type(problem).__name__}: {problem}") from problem
     if not callable(recipe):
         raise ConfigError(f"--recipe {file}:{function}: {file} has no function {function}")
-    config = recipe()
     if not isinstance(config, RunConfig):
         raise ConfigError(
             f"--recipe {file}:{function}: the function must return a RunConfig, not {type(config).__name__}"

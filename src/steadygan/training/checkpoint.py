@@ -58,6 +58,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise DataError(f"{folder / 'meta.json'} cannot be read; {_remedy(folder)}") from problem
+    if not isinstance(meta, dict):
+        raise DataError(f"{folder / 'meta.json'} is damaged; {_remedy(folder)}")
     if meta.get("format") != FORMAT:
         raise DataError(f"{folder} has format {meta.get('format')}, this steadygan reads {FORMAT}; update steadygan")
     return meta
@@ -77,7 +79,10 @@ def _remedy(folder: Path) -> str:
     others = [c.name for c in RunDir(folder.parent.parent).all_checkpoints() if c != folder]
     if not others:
         return "there is no other checkpoint in this run"
-    return f"write an earlier one, such as {others[-1]}, into {folder.parent / 'latest'}"
+    return (
+        f"to resume, write an earlier one, such as {others[-1]}, into {folder.parent / 'latest'}; "
+        f"to sample, name it with --checkpoint {others[-1]}"
+    )
 
 
 def _digest(file: Path) -> str:

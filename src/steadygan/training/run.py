@@ -17,7 +17,7 @@ import torch
 from steadygan import records
 from steadygan.config import difference, resolve
 from steadygan.data.loader import Batches
-from steadygan.errors import ConfigError, DataError, Diverged, Interrupted
+from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, StorageError
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
@@ -64,10 +64,14 @@ class Run:
     def info(self) -> dict[str, Any]:
         """The contents of `run.json`; DataError if this is not the folder of a run."""
         try:
-            info: dict[str, Any] = json.loads(self.files.run_json.read_text(encoding="utf-8"))
+            info: Any = json.loads(self.files.run_json.read_text(encoding="utf-8"))
         except (OSError, ValueError) as problem:
             raise DataError(f"{self.path} is not the folder of a run: its run.json cannot be read") from problem
-        return info
+        groups: dict[str, Any] = info if isinstance(info, dict) else {}
+        missing = [name for name in ("config", "data", "parameters") if not isinstance(groups.get(name), dict)]
+        if missing:
+            raise DataError(f"{self.files.run_json} is not that of a run: it lacks {', '.join(missing)}")
+        return groups
 
     def log(self) -> list[Tick]:
         """The ticks so far."""
@@ -94,6 +98,8 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None) -> Run:
 
     Raises ConfigError and DataError before any work; Diverged and Interrupted leave the last checkpoint.
     """
+    if any(parent.is_file() for parent in out.parents):
+        raise StorageError(f"{out}: a part of the path is a file, not a folder; choose another folder with -o")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists; continue it with `steadygan resume {out}` or choose another folder with -o")
     if (source := Path(config.data.source)).is_dir() and out.resolve().is_relative_to(source.resolve()):
@@ -242,6 +248,7 @@ def _latest(path: Path, config: RunConfig) -> Checkpoint | None:
     """The checkpoint to continue from; None if the run was killed before its first, and starts again."""
     files = RunDir(path)
     if not files.latest.exists() and not files.all_checkpoints():
+        _refuse_if_deleted(path)
         return None
     newest = files.pointed(files.latest) if files.latest.exists() else files.all_checkpoints()[-1]
     saved = checkpoint.load(newest)
@@ -253,6 +260,12 @@ def _latest(path: Path, config: RunConfig) -> Checkpoint | None:
             f"give a larger one, such as --images {2 * images}"
         )
     return saved
+
+
+def _refuse_if_deleted(path: Path) -> None:
+    """A run that scored a checkpoint and has none lost it by another hand; starting again would lose the rest."""
+    if scores := Run(path).scores():
+        raise DataError(f"{path} had a checkpoint after {scores[-1].images:,} images, but it is gone; start a new run")
 
 
 def _load_weights(parts: Parts, saved: Checkpoint) -> None:
@@ -275,6 +288,23 @@ def _forget_later(session: Session) -> None:
         if sample.name.startswith(".") or (number.isdigit() and int(number) > images):
             sample.unlink()
     checkpoint.drop_later(run, images)
+    _mend_scores(run)
+
+
+def _mend_scores(run: RunDir) -> None:
+    """Write the score and the name of the best again, if the run was killed between a checkpoint and them."""
+    scores = [Score.model_validate(checkpoint.read_meta(folder)["score"]) for folder in run.all_checkpoints()]
+    known = {score.images for score in records.read(run.scores, Score)}
+    for score in scores:
+        if score.images not in known:
+            records.append(run.scores, score)
+    if scores and not (run.best.exists() and run.best.read_text(encoding="utf-8").strip() in _names(run)):
+        best = min(scores, key=lambda score: score.value)
+        atomic_write(run.best, run.checkpoint(best.images).name + "\n")
+
+
+def _names(run: RunDir) -> list[str]:
+    return [folder.name for folder in run.all_checkpoints()]
 
 
 def _write_info(session: Session, pair: Pair, before: dict[str, Any] | None = None) -> None:

@@ -53,7 +53,7 @@ def save_grid(
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Write one picture, atomically; the format follows the suffix, usually `.png`."""
     with atomic_path(path) as part:
-        picture.save(part, compress_level=2)  # of PNG: three times as fast as the default, a tenth larger
+        picture.save(part, compress_level=3)  # of PNG: a fifth of the default's time, a tenth larger
 
 
 def save_images(images: Images, folder: Path) -> list[Path]:
