@@ -36,7 +36,7 @@ def overhead(
     size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
     minutes: Annotated[float, typer.Option(help="Length of the run that is measured.")] = 3.0,
 ) -> None:
-    """A whole training run against its own bare step: what input, records, averages, pictures and checkpoints cost."""
+    """The share of a whole training run that its own steps take; the rest is input, records, pictures, checkpoints."""
     from steadygan.studies.bench_step import bench_overhead
 
     typer.echo(bench_overhead(size, minutes).model_dump_json(indent=2))

@@ -45,6 +45,14 @@ class Choices:
         return f"{where}{several}, {self.precision}{measured}, {self.layout.replace('_', ' ')}"
 
 
+def flush_denormals() -> None:
+    """Let the CPU take denormal numbers for zero: a confident discriminator makes so many that steps take far longer.
+
+    Threads inherit this when they start, so it comes before the first parallel computation of the process.
+    """
+    torch.set_flush_denormal(True)
+
+
 def choose_device(asked: str) -> str:
     """The device to use; ConfigError if the one asked for is not there."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -91,6 +99,7 @@ def choose(settings: RuntimeSettings) -> Choices:
     channels_last is kept unless it is clearly slower, so that two runs on one machine choose alike. Several processes
     take what the first one measured.
     """
+    flush_denormals()
     device, threads = choose_device(settings.device), choose_threads(settings.threads)
     torch.set_num_threads(threads)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -130,14 +139,10 @@ def enough_memory() -> Iterator[None]:
 
 
 class Runtime:
-    """Places networks and batches on the machine and lets several processes act as one.
-
-    Denormal numbers are flushed to zero on the CPU: a saturated discriminator makes so many that steps were seen to
-    take up to twenty times as long.
-    """
+    """Places networks and batches on the machine and lets several processes act as one."""
 
     def __init__(self, choices: Choices, compile: bool = False) -> None:
-        torch.set_flush_denormal(True)
+        flush_denormals()
         torch.set_num_threads(choices.threads)
         if choices.processes == 1:  # Accelerate remembers the device and precision of the run before
             AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - there is no public way
