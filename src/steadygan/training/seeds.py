@@ -16,7 +16,12 @@ def derive(seed: int, *place: int | str) -> int:
 
 def seed_everything(seed: int, *place: int | str) -> None:
     """Seed torch's generators of all devices for one place in a run. A resumed run draws what the first would have."""
-    torch.manual_seed(derive(seed, *place))
+    value = derive(seed, *place)
+    torch.default_generator.manual_seed(value)  # torch.manual_seed takes half a millisecond, each step
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(value)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(value)
 
 
 def fixed_latents(count: int, latent_dim: int, seed: int, *place: int | str) -> Tensor:
