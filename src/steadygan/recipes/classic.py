@@ -12,8 +12,8 @@ def dcgan() -> RunConfig:
     """The DCGAN of Radford et al. (2016), with an averaged generator.
 
     Strided convolutions and batch norm, non-saturating loss, Adam 2e-4 with beta1 0.5, N(0, 0.02) weights, batch 64.
-    Any size from 16 to 256. Slow on a processor: at 64 pixels 12,000 images, two minutes on two cores, show no more than
-    blotches; at 32 pixels and half the width 60,000 images show ground and water (swd 0.19 to 0.20).
+    Any size from 16 to 256. Slow on a processor: at 64 pixels 12,000 images, two minutes on two cores, show no more
+    than blotches; at 32 pixels and half the width 60,000 images show ground and water (swd 0.19 to 0.20).
     Source: arXiv:1511.06434, sections 3 and 4; the average after Yazici et al. (2019), arXiv:1806.04498.
     """
     return RunConfig(recipe="dcgan")
