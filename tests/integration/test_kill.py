@@ -61,5 +61,6 @@ def test_three_kills_change_nothing(pictures, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_twenty_kills_change_nothing(pictures, tmp_path):
     _assert_same(*_killed_and_whole(pictures, tmp_path, kills=20, steps=STEPS), STEPS)
