@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from steadygan.data.cache import cache_folder, cached, prepare_cached
 from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-from steadygan.data.decode import Decoded, decode
-from steadygan.data.files import Item, Rejection
 from steadygan.data.inspect import Inspection, inspect
 from steadygan.data.prepare import prepare
+from steadygan.data.reading.decode import Decoded, decode
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import AnySource, Folder, Zip, open_source
+from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.work import Entry
 
 if TYPE_CHECKING:

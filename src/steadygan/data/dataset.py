@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from steadygan.data.files import Rejection
 from steadygan.data.plan import FORMAT
+from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 from steadygan.errors import DataError
 from steadygan.spec import ImageSpec

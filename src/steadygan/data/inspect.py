@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.advice import advice, conversions
 from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-from steadygan.data.files import Rejection
-from steadygan.data.labels import class_names
 from steadygan.data.plan import make_plan
 from steadygan.data.prepare import Progress, choose_channels, results_of
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import Folder, Zip, open_source
+from steadygan.data.sources.items import Rejection
+from steadygan.data.sources.labels import class_names
 from steadygan.data.work import Entry, Row
 from steadygan.errors import ConfigError
 

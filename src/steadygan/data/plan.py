@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from steadygan.data.builtin import AnyBuiltin
-from steadygan.data.files import Item, Rejection
 from steadygan.data.settings import DEFAULT_SIZE, PrepareSettings
 from steadygan.data.sources import AnySource, Folder, Zip, list_items
+from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.work import Draw, ReadFile
 from steadygan.errors import ConfigError
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from steadygan.data.advice import advice, conversions
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
-from steadygan.data.files import Rejection
-from steadygan.data.labels import class_names
 from steadygan.data.plan import FORMAT, Plan, make_plan
 from steadygan.data.pool import cores, run_tasks
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import AnySource
+from steadygan.data.sources.items import Rejection
+from steadygan.data.sources.labels import class_names
 from steadygan.data.work import Entry, Row, groups
 from steadygan.errors import ConfigError, DataError, StorageError
 from steadygan.rundir import atomic_folder
@@ -92,7 +92,8 @@ def results_of(plan: Plan, workers: int | None, progress: Progress | None) -> It
     parts = list(groups(plan.tasks, plan.settings.side))
     done = 0
     for results in run_tasks(parts, min(cores() if workers is None else workers, len(parts))):
-        yield from results
+        for some in results:
+            yield from some
         done += len(results)
         if progress:
             progress(done, len(plan.tasks))

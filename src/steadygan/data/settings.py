@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from steadygan.data.decode import WHITE
+from steadygan.data.reading.decode import WHITE
 
 Level = Annotated[int, Field(ge=0, le=255)]
 

@@ -13,10 +13,10 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.builtin import AnyBuiltin
-from steadygan.data.decode import Mode, decode
-from steadygan.data.files import Item, Rejection
-from steadygan.data.fit import Box, is_enlarged, kept, square
+from steadygan.data.reading.decode import Mode, decode
+from steadygan.data.reading.fit import Box, is_enlarged, kept, square
 from steadygan.data.settings import PrepareSettings
+from steadygan.data.sources.items import Item, Rejection
 from steadygan.errors import DataError
 
 T = TypeVar("T")
@@ -27,11 +27,21 @@ _MODES: dict[str, Mode] = {"rgb": "RGB", "gray": "L"}
 _DRAWN = {1: "L", 3: "RGB"}
 
 
+class Place(BaseModel):
+    """Where a tile lies: `bounds` west, south, east, north in units of `crs`, which is an EPSG code or WKT."""
+
+    model_config = ConfigDict(frozen=True)
+
+    crs: str
+    bounds: tuple[float, float, float, float]
+
+
 class Entry(BaseModel):
     """A line of `index.jsonl`: where an image of the set comes from and what was done to it.
 
     `size` is (width, height) of the upright picture, `crop` the part of it that was used (left, top, right,
-    bottom), `digest` the SHA-256 of the file, `attributes` what is known about a drawn image.
+    bottom), `digest` the SHA-256 of the file, `frame` the number of the page or frame from 0, `attributes` what the
+    source knows about the image, `place` where on earth a tile lies.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -46,7 +56,9 @@ class Entry(BaseModel):
     enlarged: bool = False
     grey: bool = False
     label: str | None = None
+    frame: int = 0
     attributes: dict[str, int | float | str] = {}
+    place: Place | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +69,10 @@ class Row:
     pixels: NDArray[np.uint8] | None
 
 
+Result = Row | Rejection
+"""What a task gives any number of: an image of the set, or a file that cannot be used."""
+
+
 @dataclass(frozen=True)
 class ReadFile:
     """Read, check and fit one file."""
@@ -65,14 +81,14 @@ class ReadFile:
     settings: PrepareSettings
     keep_pixels: bool = True
 
-    def run(self) -> Row | Rejection:
-        """The image, or why it cannot be used; no file makes this raise."""
+    def run(self) -> list[Result]:
+        """The images, or why the file cannot be used; no file makes this raise."""
         try:
             data = self._bytes()
             decoded = decode(data, _MODES.get(self.settings.channels), self.settings.background, self.settings.side)
             pixels = square(decoded, self.settings)
         except (DataError, MemoryError) as problem:
-            return Rejection(self.item.name, str(problem) or "needs more memory than there is")
+            return [Rejection(self.item.name, str(problem) or "needs more memory than there is")]
         entry = Entry(
             file=self.item.name,
             size=decoded.size,
@@ -84,14 +100,14 @@ class ReadFile:
             enlarged=is_enlarged(decoded.size, self.settings),
             grey=is_grey(pixels),
             label=self.item.label,
+            attributes=dict(self.item.attributes),
         )
-        return Row(entry, pixels if self.keep_pixels else None)
+        return [Row(entry, pixels if self.keep_pixels else None)]
 
-    def lost(self) -> Rejection:
+    def lost(self) -> list[Result]:
         """What to say if reading killed the process."""
-        return Rejection(
-            self.item.name, "crashed the decoder, or needed more memory than there is; convert or remove it"
-        )
+        reason = "crashed the decoder, or needed more memory than there is; convert or remove it"
+        return [Rejection(self.item.name, reason)]
 
     def _bytes(self) -> bytes:
         if self.item.size > MAX_BYTES:
@@ -111,7 +127,7 @@ class Draw:
     index: int
     settings: PrepareSettings
 
-    def run(self) -> Row | Rejection:
+    def run(self) -> list[Result]:
         """The drawn image."""
         drawing = self.builtin.draw(self.index, self.settings.side)
         pixels = _with_channels(drawing.image, self.settings)
@@ -127,11 +143,11 @@ class Draw:
             label=None if drawing.label is None else self.builtin.class_names()[drawing.label],
             attributes=drawing.attributes,
         )
-        return Row(entry, pixels)
+        return [Row(entry, pixels)]
 
-    def lost(self) -> Rejection:
+    def lost(self) -> list[Result]:
         """What to say if drawing killed the process."""
-        return Rejection(f"{self.builtin.kind}/{self.index:06d}", "could not be drawn; the process died")
+        return [Rejection(f"{self.builtin.kind}/{self.index:06d}", "could not be drawn; the process died")]
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:

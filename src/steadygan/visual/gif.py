@@ -19,7 +19,8 @@ MAX_FRAMES = 120
 MAX_WIDTH = 512
 MAX_PIXELS = 16_000_000
 """Pixels of a whole GIF; photographs take up to half a byte each, so that it stays below some 8 MB."""
-PALETTE_SAMPLE = 400_000
+PALETTE_SAMPLE = 40_000
+"""Pixels the palette of a GIF is chosen from; ten times as many take 4 s instead of 0.3 and look the same."""
 WALK_FRAMES = 600
 STRIP = 22
 INK = (70, 74, 82)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from steadygan.data.decode import decode, is_image
+from steadygan.data.reading.decode import decode, is_image
 from steadygan.errors import DataError
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "messy"

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from steadygan.data.builtin import Aerial
-from steadygan.data.labels import class_labels, class_names
 from steadygan.data.sources import Folder, Zip, list_items, open_source
+from steadygan.data.sources.labels import class_labels, class_names
 from steadygan.errors import ConfigError, DataError
 
 

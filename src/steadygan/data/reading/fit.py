@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from steadygan.data.decode import Decoded
+from steadygan.data.reading.decode import Decoded
 from steadygan.data.settings import PrepareSettings
 
 Box = tuple[int, int, int, int]

@@ -14,7 +14,7 @@ from typing import IO, Literal
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from steadygan.data.reasons import explain
+from steadygan.data.reading.reasons import explain
 from steadygan.errors import DataError
 
 Mode = Literal["L", "RGB"]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.builtin import AnyBuiltin, parse_builtin
-from steadygan.data.decode import is_image
-from steadygan.data.files import Found, Item, Rejection, is_own, members, open_file, walk
-from steadygan.data.labels import class_labels
+from steadygan.data.reading.decode import is_image
+from steadygan.data.sources.archive import Zip
+from steadygan.data.sources.folder import Folder, is_own
+from steadygan.data.sources.items import Item, Rejection, open_file
+from steadygan.data.sources.labels import class_labels
 from steadygan.errors import ConfigError, DataError
 
 
@@ -35,37 +34,6 @@ class Listing:
         for item in self.items:
             digest.update(f"{item.name}\0{item.size}\0{item.stamp}\n".encode())
         return digest.hexdigest()
-
-
-class _Files(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().name.removesuffix(".zip") or "images"
-
-
-class Folder(_Files):
-    """A folder and everything below it; hidden files and folders that steadygan wrote are passed over."""
-
-    kind: Literal["folder"] = "folder"
-
-    def entries(self) -> Iterator[Found]:
-        """Image files, folders that cannot be read, and the kind of each file passed over, in any order."""
-        return walk(self.path)
-
-
-class Zip(_Files):
-    """A zip archive, read in place."""
-
-    kind: Literal["zip"] = "zip"
-
-    def entries(self) -> Iterator[Found]:
-        """Image files, and the kind of each file passed over, in any order."""
-        return members(self.path)
 
 
 AnySource = Folder | Zip | AnyBuiltin

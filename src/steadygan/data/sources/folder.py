@@ -1,0 +1,99 @@
+"""Finding image files below a folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from steadygan.data.sources.items import Found, Item, Rejection, open_file, passed_over, skipped
+
+_OWN_FOLDERS = (frozenset({"dataset.json", "images.npy"}), frozenset({"run.json", "log.jsonl"}))
+
+
+class Folder(BaseModel):
+    """A folder and everything below it; hidden files and folders that steadygan wrote are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["folder"] = "folder"
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the source is called among others."""
+        return self.path.resolve().name or "images"
+
+    def entries(self) -> Iterator[Found]:
+        """Image files, folders that cannot be read, and the kind of each file passed over, in any order."""
+        return walk(self.path)
+
+
+def is_own(names: Iterable[str]) -> bool:
+    """Whether a folder with these names in it is a data set or a run of steadygan: its pictures are no inputs."""
+    found = set(names)
+    return any(own <= found for own in _OWN_FOLDERS)
+
+
+def walk(root: Path) -> Iterator[Found]:
+    """Everything below `root`. Links to folders are followed after all others, and no folder is read twice."""
+    above = {_identity(str(folder)) for folder in root.resolve().parents}
+    seen: set[tuple[int, int]] = set()
+    waiting, links = [str(root)], list[str]()
+    while waiting or links:
+        folder = waiting.pop() if waiting else links.pop(0)
+        try:
+            identity = _identity(folder)
+            if identity in seen or identity in above:
+                yield "folder linked twice"
+                continue
+            seen.add(identity)
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as problem:
+            yield Rejection(_relative(folder, root), f"is a folder that cannot be read ({problem.strerror})")
+            continue
+        if is_own(entry.name for entry in entries):
+            yield "folder made by steadygan"
+            continue
+        for entry in entries:
+            if reason := skipped(entry.name):
+                yield reason
+            elif _is_folder(entry):
+                (links if entry.is_symlink() else waiting).append(entry.path)
+            else:
+                yield _file(entry, _relative(entry.path, root))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is or leads to a folder; a link that leads to itself does not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _file(entry: os.DirEntry[str], name: str) -> Found:
+    try:
+        status = entry.stat()
+    except OSError as problem:
+        return Rejection(name, f"cannot be read ({problem.strerror})")
+    if not stat.S_ISREG(status.st_mode):
+        return "not an ordinary file"
+    reader = partial(open_file, entry.path)
+    return passed_over(name, reader) or Item(name, status.st_size, status.st_mtime_ns, reader)
+
+
+def _identity(folder: str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _relative(path: str, root: Path) -> str:
+    """Path below `root` with `/`; bytes that are no UTF-8 are replaced, so that the name can be written down."""
+    below = path[len(str(root)) :].replace(os.sep, "/").lstrip("/") or "."
+    return os.fsencode(below).decode("utf-8", "replace")
