@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from steadygan.data.dataset import Dataset, open_dataset
+from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.prepare import Progress, carry_out
 from steadygan.data.settings import PrepareSettings
@@ -42,7 +42,8 @@ def prepare_cached(
 ) -> Dataset:
     """The data set of a source, prepared now or earlier. A second process that wants it waits for the first.
 
-    A damaged one is made again. Raises what `open_source` and `prepare` raise.
+    If only some files changed, or the folder was moved or copied, the rest is taken from the set made before, which
+    goes if it was of the same folder. A damaged one is made again. Raises what `open_source` and `prepare` raise.
     """
     plan = _plan(source, settings)
     place = _place(plan)
@@ -56,15 +57,35 @@ def prepare_cached(
                     return open_dataset(place)
                 except DataError:
                     shutil.rmtree(place, ignore_errors=True)
-                return carry_out(plan, place, workers, progress)
+                before = _before(plan, place.parent)
+                made = carry_out(plan, place, workers, progress, before)
+                if before and before.meta["origin"] == plan.origin:
+                    shutil.rmtree(before.path, ignore_errors=True)
+                return made
     except StorageError as problem:
         raise StorageError(f"{problem} ({_WHERE})") from problem
+
+
+def _before(plan: Plan, folder: Path) -> Dataset | None:
+    """The newest set made with the same settings from this source, or else from one of the same name."""
+    alike = []
+    for place in folder.glob(f"{_stem(plan)}-{'[0-9a-f]' * 16}"):
+        with suppress(DataError, OSError):
+            meta = read_meta(place)
+            if meta["settings"] == plan.settings.model_dump(mode="json"):
+                alike.append((meta["origin"] == plan.origin, place.stat().st_mtime, place))
+    with suppress(DataError):
+        return open_dataset(max(alike)[2]) if alike else None
+    return None
 
 
 def _plan(source: str | Path, settings: PrepareSettings | None) -> Plan:
     return make_plan([open_source(source)], settings or PrepareSettings())
 
 
+def _stem(plan: Plan) -> str:
+    return re.sub(r"[^\w.-]+", "-", plan.name)[:40].strip("-.") or "images"
+
+
 def _place(plan: Plan) -> Path:
-    name = re.sub(r"[^\w.-]+", "-", plan.name)[:40].strip("-.")
-    return cache_folder() / "datasets" / f"{name or 'images'}-{plan.key[:16]}"
+    return cache_folder() / "datasets" / f"{_stem(plan)}-{plan.key[:16]}"

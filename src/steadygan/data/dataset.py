@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from steadygan.spec import ImageSpec
 class Dataset:
     """Images of one form, mapped from disk: `images` uint8 (N, S, S, C), `labels` int64 (N,) or None.
 
-    `digest` is the SHA-256 of pixels and labels, `meta` all of `dataset.json`.
+    `held_out` int64 (M,) are the indices of the images that training never sees, ascending. `digest` is the SHA-256
+    of pixels, labels and held-out indices, `meta` all of `dataset.json`. Sent to another process it is mapped there.
     """
 
     path: Path
@@ -31,6 +33,7 @@ class Dataset:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
     class_names: tuple[str, ...]
+    held_out: NDArray[np.int64]
     digest: str
     meta: dict[str, Any] = field(repr=False)
 
@@ -41,6 +44,14 @@ class Dataset:
         """Image (S, S, C) and label at `index`; IndexError beyond the end."""
         return self.images[index], None if self.labels is None else int(self.labels[index])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open_dataset, (self.path,)
+
+    @cached_property
+    def training(self) -> NDArray[np.int64]:
+        """Indices of the images to train on, int64 (N - M,), ascending."""
+        return np.setdiff1d(np.arange(len(self)), self.held_out, assume_unique=True)
+
     @property
     def advice(self) -> tuple[str, ...]:
         """Sentences on what to expect of this set."""
@@ -48,11 +59,11 @@ class Dataset:
 
     def entries(self) -> list[Entry]:
         """Where each image comes from, in the order of the images."""
-        return [Entry.model_validate_json(line) for line in _lines(self.path / "index.jsonl")]
+        return [Entry.model_validate_json(line) for line in lines_of(self.path / "index.jsonl")]
 
     def rejected(self) -> list[Rejection]:
         """The files that could not be used."""
-        return [Rejection(**json.loads(line)) for line in _lines(self.path / "rejected.jsonl")]
+        return [Rejection(**json.loads(line)) for line in lines_of(self.path / "rejected.jsonl")]
 
 
 def is_dataset(path: Path) -> bool:
@@ -82,14 +93,18 @@ def open_dataset(path: Path) -> Dataset:
     meta = read_meta(path)
     try:
         spec = ImageSpec.model_validate(meta["spec"])
-        number, digest, class_names = int(meta["counts"]["images"]), str(meta["digest"]), tuple(meta["class_names"])
+        number, held = int(meta["counts"]["images"]), int(meta["counts"]["held_out"])
+        digest, class_names = str(meta["digest"]), tuple(meta["class_names"])
     except (KeyError, TypeError, ValueError, ValidationError) as problem:
         raise _damaged(path, f"dataset.json lacks or misspells {problem}") from problem
     images = _array(path, "images.npy", (number, spec.size, spec.size, spec.channels), np.uint8)
     labels = _array(path, "labels.npy", (number,), np.int64) if spec.classes else None
     if labels is not None and (labels.min() < 0 or labels.max() >= spec.classes):
         raise _damaged(path, f"labels.npy holds labels outside 0 to {spec.classes - 1}")
-    return Dataset(path, spec, images, labels, class_names, digest, meta)
+    held_out = _array(path, "held_out.npy", (held,), np.int64)
+    if not np.array_equal(np.unique(held_out), held_out) or not np.isin(held_out, np.arange(number)).all():
+        raise _damaged(path, "held_out.npy holds other numbers than those of its images")
+    return Dataset(path, spec, images, labels, class_names, np.array(held_out), digest, meta)
 
 
 def _array(path: Path, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> NDArray[Any]:
@@ -102,7 +117,8 @@ def _array(path: Path, name: str, shape: tuple[int, ...], kind: type[np.generic]
     return array
 
 
-def _lines(path: Path) -> Iterator[str]:
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of a file of a data set; DataError if it cannot be read."""
     try:
         with path.open(encoding="utf-8") as file:
             yield from file

@@ -76,7 +76,7 @@ def mirrored(seed: int, start: int, count: int) -> NDArray[np.bool_]:
 
 
 class Batches:
-    """An endless iterator over batches, read ahead by one thread. Use it in `with`, or close it.
+    """An endless iterator over batches of training images, read ahead by one thread. Use it in `with`, or close it.
 
     Item n holds positions start_images + n·batch and on of the stream that `positions_to_indices` defines;
     process `rank` of `world` gets its share of batch / world of them. A run that continues at `position`
@@ -141,7 +141,8 @@ class Batches:
 
     def _read(self, start: int) -> _Rows:
         """Copy this process's rows of one batch out of the files; runs in the thread."""
-        indices = positions_to_indices(self._seed, start, self._share, len(self._dataset))
+        training = self._dataset.training
+        indices = training[positions_to_indices(self._seed, start, self._share, len(training))]
         images = torch.empty((self._share, *self._dataset.images.shape[1:]), dtype=torch.uint8, pin_memory=self._pin)
         order = np.argsort(indices)  # ascending in the file, which disks read faster
         images.numpy()[order] = self._dataset.images[indices[order]]

@@ -12,10 +12,10 @@ from steadygan.data.builtin import AnyBuiltin
 from steadygan.data.settings import DEFAULT_SIZE, PrepareSettings
 from steadygan.data.sources import AnySource, Folder, Zip, list_items
 from steadygan.data.sources.items import Item, Rejection
-from steadygan.data.work import Draw, ReadFile
+from steadygan.data.work import Draw, ImageTask, ReadFile
 from steadygan.errors import ConfigError
 
-FORMAT = 1
+FORMAT = 2
 """Number of the layout of a data set folder; a change of the pixels or files made raises it."""
 
 
@@ -30,7 +30,7 @@ class Plan:
     name: str
     sources: tuple[AnySource, ...]
     settings: PrepareSettings
-    tasks: tuple[ReadFile | Draw, ...]
+    tasks: tuple[ImageTask, ...]
     fingerprint: str
     channels: int | None
     class_names: tuple[str, ...] | None = None
@@ -42,6 +42,12 @@ class Plan:
         """SHA-256 of all that decides what the data set holds."""
         text = f"{FORMAT} {self.settings.model_dump_json()} {self.fingerprint}"
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def origin(self) -> str:
+        """SHA-256 of the settings and the sources, whatever files are in them: two plans of one origin are versions."""
+        sources = " ".join(source.model_dump_json() for source in self.sources)
+        return hashlib.sha256(f"{FORMAT} {self.settings.model_dump_json()} {sources}".encode()).hexdigest()
 
 
 def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, keep_pixels: bool = True) -> Plan:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
+import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import numpy as np
-import PIL
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from steadygan.data.advice import advice, conversions
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
-from steadygan.data.plan import FORMAT, Plan, make_plan
+from steadygan.data.describe import describe
+from steadygan.data.earlier import TASKS, Earlier, write_tasks
+from steadygan.data.growing import JOURNAL, Growing, write_header
+from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import cores, run_tasks
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import AnySource
-from steadygan.data.sources.items import Rejection
-from steadygan.data.sources.labels import class_names
-from steadygan.data.work import Entry, Row, groups
-from steadygan.errors import ConfigError, DataError, StorageError
-from steadygan.rundir import atomic_folder
-from steadygan.spec import ImageSpec
-from steadygan.version import __version__
+from steadygan.data.sources import AnySource, Rejection, class_names
+from steadygan.data.split import hold_out
+from steadygan.data.work import Entry, ImageTask, Result, groups
+from steadygan.errors import ConfigError, DataError, Interrupted, StorageError
+from steadygan.rundir import storage_errors, sync_folder
 from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
 
@@ -44,40 +41,60 @@ def prepare(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Read, check and fit all images of the sources into a new data set folder `out`.
+    """Read, check and fit all images of the sources into a data set folder `out`.
 
     The result does not depend on `workers`, the number of processes: None is one per core, 0 does all work in
-    this process. `progress` is called with (done, total) files. What cannot be used is listed in
-    `rejected.jsonl`. A data set made from the same files and settings is reused.
-    Raises DataError if fewer than two images can be used, ConfigError if `out` is something else,
-    StorageError if the disk is full; nothing half-made is left.
+    this process. `progress` is called with (done, total) files. What cannot be used is listed in `rejected.jsonl`.
+    A data set made from the same files and settings is reused; if files were added, changed or removed since, the
+    others are taken from it. What a killed or interrupted call has done, the next one goes on from.
+    Raises DataError if fewer than two images can be used, ConfigError if `out` is something else or in use,
+    StorageError if the disk is full, Interrupted at Ctrl-C.
     """
     return carry_out(make_plan(sources, settings or PrepareSettings()), out, workers, progress)
 
 
-def carry_out(plan: Plan, out: Path, workers: int | None = None, progress: Progress | None = None) -> Dataset:
-    """Make the data set that `plan` describes, or open it if it is there."""
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        return _existing(out, plan)
+def carry_out(
+    plan: Plan,
+    out: Path,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    earlier: Dataset | None = None,
+) -> Dataset:
+    """Make the data set that `plan` describes, or open it if it is there; `earlier` is another to take images from."""
+    there = _there(out, plan)
+    if there and there.meta["key"] == plan.key:
+        return there
     _check_space(out, plan)
-    with atomic_folder(out) as folder:
-        _fill(folder, plan, results_of(plan, workers, progress))
+    part = out.with_name(f".{out.name}.part")
+    with storage_errors(out):
+        part.mkdir(parents=True, exist_ok=True)
+        with _alone(part, out):
+            try:
+                _fill(part, plan, there or earlier, _Work(workers, progress))
+            except DataError:
+                shutil.rmtree(part)
+                raise
+            except KeyboardInterrupt as stop:
+                raise Interrupted("preparing was interrupted; the same command goes on where it stopped") from stop
+        _put_in_place(part, out)
     return open_dataset(out)
 
 
-def _existing(out: Path, plan: Plan) -> Dataset:
+def _there(out: Path, plan: Plan) -> Dataset | None:
+    """The data set at `out` if this plan made it or may bring it up to date; ConfigError for anything else there."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
     try:
-        same = out.is_dir() and read_meta(out).get("key") == plan.key
+        if read_meta(out).get("origin") == plan.origin:
+            return open_dataset(out)
     except DataError:
-        same = False
-    if not same:
-        raise ConfigError(f"{out} exists and holds something else; choose another folder with -o, or delete it first")
-    return open_dataset(out)
+        pass
+    raise ConfigError(f"{out} exists and holds something else; choose another folder with -o, or delete it first")
 
 
 def _check_space(out: Path, plan: Plan) -> None:
     """Refuse before an hour of work what cannot be stored."""
-    needed = len(plan.tasks) * plan.settings.side**2 * (plan.channels or 3)
+    needed = sum(task.weight for task in plan.tasks) * plan.settings.side**2 * (plan.channels or 3)
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -87,33 +104,87 @@ def _check_space(out: Path, plan: Plan) -> None:
         )
 
 
-def results_of(plan: Plan, workers: int | None, progress: Progress | None) -> Iterator[Row | Rejection]:
+@contextmanager
+def _alone(part: Path, out: Path) -> Iterator[None]:
+    """Keep two processes from making one set; a killed one leaves no lock behind."""
+    try:
+        with FileLock(part / "lock", timeout=0):
+            yield
+    except Timeout as busy:
+        raise ConfigError(
+            f"another process is preparing {out}; wait for it, or choose another folder with -o"
+        ) from busy
+
+
+def _put_in_place(part: Path, out: Path) -> None:
+    """Give a complete set its name; the one that has it goes."""
+    for name in (JOURNAL, "lock"):
+        (part / name).unlink(missing_ok=True)
+    for file in part.iterdir():
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+    sync_folder(part)
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.replace(old)
+    part.replace(out)
+    shutil.rmtree(old, ignore_errors=True)
+    sync_folder(out.parent)
+
+
+class _Work:
+    """How tasks are carried out: in how many processes, and who is told of it."""
+
+    def __init__(self, workers: int | None, progress: Progress | None) -> None:
+        self.workers = cores() if workers is None else workers
+        self.progress = progress or (lambda _done, _total: None)
+
+    def results(self, plan: Plan, tasks: Sequence[ImageTask]) -> Iterator[list[tuple[ImageTask, list[Result]]]]:
+        """Each task with what it gave, in order and group by group."""
+        done, total = len(plan.tasks) - len(tasks), len(plan.tasks)
+        parts = list(groups(tasks, plan.settings.side))
+        for group, results in zip(parts, run_tasks(parts, min(self.workers, len(parts))), strict=True):
+            yield list(zip(group, results, strict=True))
+            done += len(group)
+            self.progress(done, total)
+
+
+def results_of(plan: Plan, workers: int | None, progress: Progress | None) -> Iterator[Result]:
     """Carry out the tasks of a plan, each once, and give their results in order."""
-    parts = list(groups(plan.tasks, plan.settings.side))
-    done = 0
-    for results in run_tasks(parts, min(cores() if workers is None else workers, len(parts))):
-        for some in results:
-            yield from some
-        done += len(results)
-        if progress:
-            progress(done, len(plan.tasks))
+    for pairs in _Work(workers, progress).results(plan, plan.tasks):
+        for _, results in pairs:
+            yield from results
 
 
-def _fill(folder: Path, plan: Plan, results: Iterator[Row | Rejection]) -> None:
+def _fill(folder: Path, plan: Plan, before: Dataset | None, work: _Work) -> None:
     """Write all files of the data set."""
-    images = folder / "images.npy"
-    entries, rejected = _write_images(images, plan, results)
+    earlier = Earlier.of(before) if before else None
+    shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
+    with Growing(folder, plan.key, shape, earlier, plan.settings.duplicates == "keep") as growing:
+        rest = plan.tasks[len(growing.carried) :]
+        for pairs in work.results(plan, list(earlier.spare(rest)) if earlier else rest):
+            for task, results in pairs:
+                growing.add(task, results)
+            growing.flush()
+        growing.finish()
+    entries, rejected = growing.entries, [*plan.problems, *growing.rejected]
     if len(entries) < 2:
         raise _too_few(plan, len(entries), rejected)
+    images = folder / "images.npy"
     if not plan.channels and choose_channels(entries) == 1:
         _keep_first_channel(images)
     pixels: NDArray[np.uint8] = np.load(images, mmap_mode="r")
     labels, names = _labels(entries, plan)
     if labels is not None:
         np.save(folder / "labels.npy", labels)
+    digests = [entry.digest for entry in entries]
+    held_out = hold_out(digests, _families(growing), plan.settings.held_out, _held_before(before))
+    np.save(folder / "held_out.npy", held_out)
     _write_lines(folder / "index.jsonl", (entry.model_dump_json(exclude_defaults=True) for entry in entries))
     _write_lines(folder / "rejected.jsonl", (json.dumps(asdict(it), ensure_ascii=False) for it in rejected))
-    meta = _meta(plan, entries, rejected, pixels, labels, names)
+    write_tasks(folder / TASKS, growing.carried)
+    meta = describe(plan, growing, rejected, pixels, labels, names, held_out)
     (folder / "dataset.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shown = np.linspace(0, len(pixels) - 1, min(_MONTAGE, len(pixels))).astype(int)
     save_picture(picture(pixels[shown]), folder / "montage.png")
@@ -128,37 +199,12 @@ def choose_channels(entries: Sequence[Entry]) -> int:
     return 1 if all(entry.grey for entry in entries) else 3
 
 
-def _write_images(path: Path, plan: Plan, results: Iterator[Row | Rejection]) -> tuple[list[Entry], list[Rejection]]:
-    """Append the images to an .npy file as they come; while the channels are open, with three."""
-    side, channels = plan.settings.side, plan.channels or 3
-    entries: list[Entry] = []
-    rejected = list(plan.problems)
-    with path.open("wb") as file:
-        _write_header(file, (0, side, side, channels))
-        for result in results:
-            if isinstance(result, Rejection):
-                rejected.append(result)
-                continue
-            pixels = result.pixels
-            assert pixels is not None
-            file.write((pixels if pixels.shape[2] == channels else pixels.repeat(channels, axis=2)).tobytes())
-            entries.append(result.entry)
-        file.seek(0)
-        _write_header(file, (len(entries), side, side, channels))
-    return entries, rejected
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """The header of a uint8 .npy file. NumPy leaves room in it for the first number to grow, so its length is fixed."""
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
 def _keep_first_channel(path: Path) -> None:
     """Rewrite an .npy file of grey RGB images (N, S, S, 3) as (N, S, S, 1), some rows at a time."""
     images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        _write_header(file, (*images.shape[:3], 1))
+        write_header(file, (*images.shape[:3], 1))
         for start in range(0, len(images), 256):
             file.write(images[start : start + 256, ..., :1].tobytes())
     del images
@@ -175,52 +221,20 @@ def _labels(entries: Sequence[Entry], plan: Plan) -> tuple[NDArray[np.int64] | N
     return np.array([numbers[label] for label in found], np.int64), names
 
 
-def _meta(
-    plan: Plan,
-    entries: Sequence[Entry],
-    rejected: Sequence[Rejection],
-    pixels: NDArray[np.uint8],
-    labels: NDArray[np.int64] | None,
-    names: tuple[str, ...],
-) -> dict[str, Any]:
-    _, size, _, channels = pixels.shape
-    classes = Counter(entry.label for entry in entries) if names else Counter()
-    return {
-        "format": FORMAT,
-        "digest": _digest(pixels, labels),
-        "spec": ImageSpec(size=size, channels=channels, classes=len(names)).model_dump(),
-        "counts": {
-            "images": len(entries),
-            "rejected": len(rejected),
-            "enlarged": sum(entry.enlarged for entry in entries),
-            "grey": sum(entry.grey for entry in entries),
-            "passed_over": dict(plan.passed_over),
-            "classes": {name: classes[name] for name in names},
-        },
-        "class_names": names,
-        "converted": conversions(entries, channels),
-        "advice": advice(entries, len(rejected), size, channels),
-        "settings": plan.settings.model_dump(),
-        "sources": [source.model_dump(mode="json") for source in plan.sources],
-        "fingerprint": plan.fingerprint,
-        "key": plan.key,
-        "versions": {
-            "steadygan": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "pillow": PIL.__version__,
-        },
-    }
+def _families(growing: Growing) -> Iterator[Sequence[int]]:
+    """Images of one file or strip of tiles: neighbours that must not be parted."""
+    start = 0
+    for task in growing.carried:
+        if task.images > 1:
+            yield range(start, start + task.images)
+        start += task.images
 
 
-def _digest(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None) -> str:
-    """SHA-256 over the form, the pixels and the labels."""
-    digest = hashlib.sha256(f"{pixels.shape} {labels is not None}".encode())
-    for start in range(0, len(pixels), 256):
-        digest.update(pixels[start : start + 256].tobytes())
-    if labels is not None:
-        digest.update(labels.astype("<i8").tobytes())
-    return digest.hexdigest()
+def _held_before(before: Dataset | None) -> set[str]:
+    if before is None:
+        return set()
+    entries = before.entries()
+    return {entries[index].digest for index in before.held_out}
 
 
 def _write_lines(path: Path, lines: Iterator[str]) -> None:

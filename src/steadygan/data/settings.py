@@ -18,21 +18,29 @@ class PrepareSettings(BaseModel):
 
     - `size`: pixels of each side; None is 64, or what a built-in set is drawn at.
     - `fit`: how an oblong picture becomes square. "crop" keeps the middle, "pad" keeps all of it on
-      `background`, "stretch" keeps all of it and bends the proportions.
+      `background`, "stretch" keeps all of it and bends the proportions, "random-crops" takes `crops` squares of
+      random size and place from each picture, "faces" the square around the largest face.
+    - `frames`: of an animation or a file of several pages the "first", or "all".
     - `channels`: "auto" is grey if every picture is, else RGB.
     - `background`: red, green and blue shown by transparent pixels and by "pad".
     - `filter`: of the reduction. Lanczos with antialiasing is what image metrics expect (Parmar et al. 2022).
     - `limit`: use no more than so many files, taken evenly from all; None uses all.
+    - `duplicates`: files with the same bytes, "keep" them all or "remove" all but the first.
+    - `held_out`: share of the images that no training sees, at most 5,000 images; `split.py` says which.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int | None = Field(default=None, ge=1, le=4096)
-    fit: Literal["crop", "pad", "stretch"] = "crop"
+    fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
+    crops: int = Field(default=4, ge=1, le=1000)
+    frames: Literal["first", "all"] = "first"
     channels: Literal["auto", "rgb", "gray"] = "auto"
     background: tuple[Level, Level, Level] = WHITE
     filter: Literal["lanczos"] = "lanczos"
     limit: int | None = Field(default=None, ge=2)
+    duplicates: Literal["keep", "remove"] = "keep"
+    held_out: float = Field(default=0.1, ge=0, le=0.5)
 
     @property
     def side(self) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ from steadygan.data.reading.fit import Box, is_enlarged, kept, square
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.errors import DataError
-
-T = TypeVar("T")
 
 MAX_BYTES = 2**30
 _GROUP_BYTES, _GROUP_LENGTH = 2**22, 32
@@ -69,22 +67,89 @@ class Row:
     pixels: NDArray[np.uint8] | None
 
 
-Result = Row | Rejection
-"""What a task gives any number of: an image of the set, or a file that cannot be used."""
+@dataclass(frozen=True)
+class Copy:
+    """Images `start` to `start + count` of the set that was here before; `item` is what their file is now."""
+
+    start: int
+    count: int
+    item: Item | None = None
+
+
+Result = Row | Copy | Rejection | str
+"""What a task gives any number of: images, a file that cannot be used, or the kind of something passed over."""
+
+
+class ImageTask(Protocol):
+    """A piece of the work of preparing a set.
+
+    `key` names it and changes with what it reads, `size` is that of the file in bytes (0 if it reads no whole file),
+    `weight` about how many images it will give.
+    """
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def weight(self) -> int: ...
+
+    def run(self) -> list[Result]:
+        """Do it, in whatever process."""
+        ...
+
+    def lost(self) -> list[Result]:
+        """What to say if the process died of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Known:
+    """A task whose images are in the set that was here before."""
+
+    key: str
+    results: tuple[Result, ...]
+    size: int = 0
+    weight: int = 1
+
+    def run(self) -> list[Result]:
+        return list(self.results)
+
+    def lost(self) -> list[Result]:
+        return list(self.results)
 
 
 @dataclass(frozen=True)
 class ReadFile:
-    """Read, check and fit one file."""
+    """Read, check and fit one file; what was made before of bytes with one of the digests in `known` is copied."""
 
     item: Item
     settings: PrepareSettings
     keep_pixels: bool = True
+    known: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.item.name}|{self.item.size}|{self.item.stamp}"
+
+    @property
+    def size(self) -> int:
+        return self.item.size
+
+    @property
+    def weight(self) -> int:
+        return self.settings.crops if self.settings.fit == "random-crops" else 1
 
     def run(self) -> list[Result]:
         """The images, or why the file cannot be used; no file makes this raise."""
         try:
             data = self._bytes()
+            digest = hashlib.sha256(data).hexdigest()
+            for known, start, count in self.known:
+                if known == digest:
+                    return [Copy(start, count, self.item)]
             decoded = decode(data, _MODES.get(self.settings.channels), self.settings.background, self.settings.side)
             pixels = square(decoded, self.settings)
         except (DataError, MemoryError) as problem:
@@ -95,7 +160,7 @@ class ReadFile:
             mode=decoded.mode,
             format=decoded.format,
             crop=kept(decoded.size, self.settings),
-            digest=hashlib.sha256(data).hexdigest(),
+            digest=digest,
             changes=decoded.changes,
             enlarged=is_enlarged(decoded.size, self.settings),
             grey=is_grey(pixels),
@@ -126,6 +191,12 @@ class Draw:
     builtin: AnyBuiltin
     index: int
     settings: PrepareSettings
+    size: int = 0
+    weight: int = 1
+
+    @property
+    def key(self) -> str:
+        return f"{self.builtin.kind}/{self.index}"
 
     def run(self) -> list[Result]:
         """The drawn image."""
@@ -155,10 +226,19 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     return all(bool((part == part[..., :1]).all()) for part in (pixels[len(pixels) // 2], pixels))
 
 
-def groups(tasks: Sequence[T], side: int) -> Iterator[Sequence[T]]:
+def groups(tasks: Iterable[ImageTask], side: int) -> Iterator[list[ImageTask]]:
     """Tasks in groups whose pixels together take a few megabytes."""
-    length = max(1, min(_GROUP_LENGTH, _GROUP_BYTES // (side * side * 3)))
-    return (tasks[start : start + length] for start in range(0, len(tasks), length))
+    most = max(1, min(_GROUP_LENGTH, _GROUP_BYTES // (side * side * 3)))
+    group: list[ImageTask] = []
+    weight = 0
+    for task in tasks:
+        if group and weight + task.weight > most:
+            yield group
+            group, weight = [], 0
+        group.append(task)
+        weight += task.weight
+    if group:
+        yield group
 
 
 def _with_channels(image: NDArray[np.uint8], settings: PrepareSettings) -> NDArray[np.uint8]:

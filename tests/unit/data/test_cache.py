@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygan.data import PrepareSettings, cached, prepare_cached
+from steadygan.data import PrepareSettings, cached, prepare_cached, work
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,7 +37,22 @@ def test_the_cache_is_used_until_a_file_or_a_setting_changes(tmp_path: Path, mon
     assert cached(source, PrepareSettings(size=9)) != first.path
     assert cached(source) == cached(source, PrepareSettings(size=64))
     os.utime(source / "000.png")
-    assert prepare_cached(source, settings, workers=0).path != first.path
+    touched = prepare_cached(source, settings, workers=0)
+    assert touched.path != first.path
+    assert touched.digest == first.digest
+    assert not first.path.exists()  # no one can find it any more
+
+
+def test_a_folder_that_was_copied_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path / "cache"))
+    settings = PrepareSettings(size=8)
+    first = prepare_cached(fill(tmp_path / "photos", 3), settings, workers=0)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copytree(tmp_path / "photos", tmp_path / "elsewhere" / "photos", copy_function=shutil.copyfile)
+    monkeypatch.setattr(work, "decode", None)
+    copy = prepare_cached(tmp_path / "elsewhere" / "photos", settings, workers=0)
+    assert copy.digest == first.digest
+    assert first.path.exists()  # the other folder still has it
 
 
 def test_a_damaged_cached_set_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,13 +19,15 @@ from steadygan.spec import ImageSpec
 ROOT = Path(__file__).parents[3]
 
 
-def dataset(length: int, size: int = 4, channels: int = 3, labelled: bool = False) -> Dataset:
+def dataset(
+    length: int, size: int = 4, channels: int = 3, labelled: bool = False, held_out: tuple[int, ...] = ()
+) -> Dataset:
     """Images whose first pixel is their index."""
     images = np.random.default_rng(0).integers(0, 256, (length, size, size, channels), np.uint8)
     images[:, 0, 0, 0] = np.arange(length)
     labels = np.arange(length, dtype=np.int64) if labelled else None
     spec = ImageSpec(size=size, channels=channels, classes=length if labelled else 0)
-    return Dataset(Path("nowhere"), spec, images, labels, (), "", {})
+    return Dataset(Path("nowhere"), spec, images, labels, (), np.array(held_out, np.int64), "", {})
 
 
 def indices(batch: Batch) -> list[int]:
@@ -203,3 +205,12 @@ def test_the_data_package_loads_torch_only_when_batches_are_asked_for() -> None:
     assert done.stdout == "False True\n"
     with pytest.raises(ImportError, match="Batch_"):
         from steadygan.data import Batch_  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_images_held_out_never_come_and_all_others_do() -> None:
+    data = dataset(11, held_out=(2, 7))
+    with Batches(data, batch=3, seed=5) as batches:
+        seen = [
+            int(round((value + 1) * 127.5)) for _ in range(6) for value in next(batches).images[:, 0, 0, 0].tolist()
+        ]
+    assert sorted(seen) == sorted([index for index in range(11) if index not in (2, 7)] * 2)

@@ -26,6 +26,7 @@ from steadygan.data import (
     open_source,
     prepare,
 )
+from steadygan.data.work import ReadFile
 from steadygan.errors import ConfigError, DataError, StorageError
 
 ROOT = Path(__file__).parents[3]
@@ -66,7 +67,7 @@ def test_a_folder_becomes_one_array_with_an_index_and_a_montage(tmp_path: Path) 
     assert entry["file"] == "003.png"
     assert (entry["size"], entry["crop"], entry["mode"]) == ([40, 30], list(box), "RGB")
     assert set(contents(tmp_path / "out")) == {
-        "images.npy", "index.jsonl", "rejected.jsonl", "dataset.json", "montage.png",
+        "images.npy", "held_out.npy", "index.jsonl", "rejected.jsonl", "tasks.jsonl", "dataset.json", "montage.png",
     }  # fmt: skip
     with Image.open(tmp_path / "out" / "montage.png") as montage:
         assert min(montage.size) > 100
@@ -220,13 +221,12 @@ def test_the_same_files_and_settings_are_reused_and_others_refused(tmp_path: Pat
     assert (tmp_path / "out" / "images.npy").stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match="out exists and holds something else; choose another"):
         here(source, tmp_path / "out", size=8)
-    fill(source, 1, start=3)
     with pytest.raises(ConfigError, match="exists and holds something else"):
-        here(source, tmp_path / "out")
+        here(fill(tmp_path / "other", 3), tmp_path / "out")
     with pytest.raises(ConfigError, match="exists and holds something else"):
         here(source, source / "000.png")
     (tmp_path / "empty").mkdir()
-    assert len(here(source, tmp_path / "empty")) == 4
+    assert len(here(source, tmp_path / "empty")) == 3
 
 
 def test_without_a_usable_image_the_first_reasons_are_named(tmp_path: Path) -> None:
@@ -278,20 +278,21 @@ def test_a_full_disk_is_noticed_before_the_work(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_a_disk_that_fills_up_on_the_way_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_on_the_way_costs_nothing_that_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = fill(tmp_path / "in", 3)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
-    fill(source / "a", 1)
-    fill(source / "b", 1)
-    for path in source.glob("*.png"):
-        path.unlink()
-    with pytest.raises(StorageError, match="the disk is full"):
-        here(source, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == [source]
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", full)
+        with pytest.raises(StorageError, match="the disk is full"):
+            here(source, tmp_path / "out")
+    monkeypatch.setattr(ReadFile, "run", full)  # all three were read before
+    assert len(here(source, tmp_path / "out")) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
 def test_settings_refuse_what_they_do_not_know() -> None:

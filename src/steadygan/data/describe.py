@@ -1,0 +1,74 @@
+"""`dataset.json`: what a data set is, in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from steadygan.data.advice import advice, conversions
+from steadygan.data.growing import Growing
+from steadygan.data.plan import FORMAT, Plan
+from steadygan.data.sources import Rejection
+from steadygan.spec import ImageSpec
+from steadygan.version import __version__
+
+
+def describe(
+    plan: Plan,
+    growing: Growing,
+    rejected: Sequence[Rejection],
+    pixels: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None,
+    names: tuple[str, ...],
+    held_out: NDArray[np.int64],
+) -> dict[str, Any]:
+    """All of `dataset.json` for images uint8 (N, S, S, C) with their labels (N,) and the indices held out."""
+    entries = growing.entries
+    _, size, _, channels = pixels.shape
+    classes = Counter(entry.label for entry in entries) if names else Counter()
+    return {
+        "format": FORMAT,
+        "digest": _digest(pixels, labels, held_out),
+        "spec": ImageSpec(size=size, channels=channels, classes=len(names)).model_dump(),
+        "counts": {
+            "images": len(entries),
+            "held_out": len(held_out),
+            "rejected": len(rejected),
+            "enlarged": sum(entry.enlarged for entry in entries),
+            "grey": sum(entry.grey for entry in entries),
+            "passed_over": dict(sorted((growing.passed_over + Counter(dict(plan.passed_over))).items())),
+            "classes": {name: classes[name] for name in names},
+        },
+        "class_names": names,
+        "converted": conversions(entries, channels),
+        "advice": advice(entries, len(rejected), size, channels),
+        "settings": plan.settings.model_dump(),
+        "sources": [source.model_dump(mode="json") for source in plan.sources],
+        "origin": plan.origin,
+        "fingerprint": plan.fingerprint,
+        "key": plan.key,
+        "versions": {
+            "steadygan": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+        },
+    }
+
+
+def _digest(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:
+    """SHA-256 over the form, the pixels, the labels and which images are held out."""
+    digest = hashlib.sha256(f"{pixels.shape} {labels is not None}".encode())
+    for start in range(0, len(pixels), 256):
+        digest.update(pixels[start : start + 256].tobytes())
+    if labels is not None:
+        digest.update(labels.astype("<i8").tobytes())
+    digest.update(held_out.astype("<i8").tobytes())
+    return digest.hexdigest()

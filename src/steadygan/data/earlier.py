@@ -1,0 +1,69 @@
+"""What a data set that is there already saves us from doing again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from steadygan.data.dataset import Dataset, lines_of
+from steadygan.data.work import Copy, ImageTask, Known, ReadFile
+
+TASKS = "tasks.jsonl"
+
+_MOST_ALIKE = 64  # uncompressed pictures may all have one size, and each task carries the digests of its size
+
+
+class Carried(NamedTuple):
+    """A line of `tasks.jsonl`: a task, the size and SHA-256 of the file it read, how many images it gave.
+
+    `passed` are the kinds of what it passed over. The digest is empty if the task must be carried out anew next time.
+    """
+
+    key: str
+    size: int
+    digest: str
+    images: int
+    passed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The images of a set by the tasks they came from, and by the size of their files."""
+
+    dataset: Dataset
+    by_key: dict[str, Known] = field(default_factory=dict)
+    by_size: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Earlier:
+        """What can be taken from `dataset`; DataError if its records are damaged."""
+        earlier = cls(dataset)
+        start = 0
+        for line in lines_of(dataset.path / TASKS):
+            task = Carried(*json.loads(line))
+            if task.digest:
+                copy = Copy(start, task.images)
+                earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
+                earlier.by_size.setdefault(task.size, []).append((task.digest, start, task.images))
+            start += task.images
+        return earlier
+
+    def spare(self, tasks: Iterable[ImageTask]) -> Iterator[ImageTask]:
+        """The same tasks, less what is known: by name, size and time of a file, or else by its bytes once read."""
+        for task in tasks:
+            known = self.by_size.get(task.size)
+            if task.key in self.by_key:
+                yield self.by_key[task.key]
+            elif isinstance(task, ReadFile) and known:
+                yield replace(task, known=tuple(known[:_MOST_ALIKE]))
+            else:
+                yield task
+
+
+def write_tasks(path: Path, carried: Iterable[Carried]) -> None:
+    """Note for the next time what was done."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(task, ensure_ascii=False) + "\n" for task in carried)

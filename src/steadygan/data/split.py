@@ -1,0 +1,56 @@
+"""Which images no training ever sees, so that what was learned can be judged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST = 5_000
+"""More images than this are never held out: scores get no better by them, and training misses them."""
+
+
+def hold_out(
+    digests: Sequence[str], families: Iterable[Sequence[int]], share: float, before: Collection[str] = ()
+) -> NDArray[np.int64]:
+    """Indices of the images to hold out, ascending: at most `share` of them and at most 5,000.
+
+    `digests` has one entry an image. The images of a family (a file's frames or crops, near-duplicates) stay together,
+    or a copy of a held-out image would be trained on. Which families are taken depends on the digests in them and on
+    nothing else, so that neither names nor order nor workers matter; those with a digest in `before` come first,
+    so that images once held out stay so when others are added.
+    """
+    quota = min(int(len(digests) * share), MOST)
+    chosen: list[int] = []
+    for family in sorted(_joined(len(digests), families), key=lambda family: _rank(family, digests, before)):
+        if len(chosen) + len(family) <= quota:
+            chosen += family
+        if len(chosen) == quota:
+            break
+    return np.array(sorted(chosen), np.int64)
+
+
+def _rank(family: Sequence[int], digests: Sequence[str], before: Collection[str]) -> tuple[bool, str]:
+    members = [digests[index] for index in family]
+    lot = hashlib.sha256(f"held out {min(members)}".encode()).hexdigest()
+    return not any(digest in before for digest in members), lot
+
+
+def _joined(number: int, families: Iterable[Sequence[int]]) -> list[list[int]]:
+    """All of 0 to number, in families; two that share a member are one."""
+    head = list(range(number))
+
+    def find(index: int) -> int:
+        while head[index] != index:
+            head[index] = index = head[head[index]]
+        return index
+
+    for first, *others in families:
+        for other in others:
+            head[find(other)] = find(first)
+    members: dict[int, list[int]] = {}
+    for index in range(number):
+        members.setdefault(find(index), []).append(index)
+    return list(members.values())
