@@ -17,7 +17,7 @@ from steadygan.version import __version__
 
 if TYPE_CHECKING:
     from steadygan.augment import AsIs, InstanceNoise
-    from steadygan.data import Dataset, PrepareSettings, inspect, open_dataset, prepare
+    from steadygan.data import Dataset, PrepareSettings, TorchImages, inspect, open_dataset, prepare, save_images
     from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, SteadyganError, StorageError
     from steadygan.export import TrainedGenerator, load
     from steadygan.networks import DCGAN, DCGANDiscriminator, DCGANGenerator, Points
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "augment": ("AsIs", "InstanceNoise"),
-    "data": ("Dataset", "PrepareSettings", "inspect", "open_dataset", "prepare"),
+    "data": ("Dataset", "PrepareSettings", "TorchImages", "inspect", "open_dataset", "prepare", "save_images"),
     "errors": ("ConfigError", "DataError", "Diverged", "Interrupted", "SteadyganError", "StorageError"),
     "export": ("TrainedGenerator", "load"),
     "networks": ("DCGAN", "DCGANDiscriminator", "DCGANGenerator", "Points"),
@@ -81,6 +81,7 @@ __all__ = [
     "RunConfig",
     "SteadyganError",
     "StorageError",
+    "TorchImages",
     "TrainedGenerator",
     "View",
     "__version__",
@@ -90,6 +91,7 @@ __all__ = [
     "open_dataset",
     "prepare",
     "resume",
+    "save_images",
     "train",
 ]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from steadygan.data.cache import cache_folder, cached, prepare_cached
 from steadygan.data.dataset import Dataset, is_dataset, open_dataset
 from steadygan.data.inspect import Inspection, inspect
+from steadygan.data.pictures import save_images
 from steadygan.data.prepare import prepare
 from steadygan.data.reading.decode import Decoded, decode
 from steadygan.data.settings import PrepareSettings
@@ -20,7 +21,7 @@ from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.work import Entry
 
 if TYPE_CHECKING:
-    from steadygan.data.loader import Batch, Batches, positions_to_indices
+    from steadygan.data.loader import Batch, Batches, TorchImages, positions_to_indices
 
 __all__ = [
     "AnySource",
@@ -34,6 +35,7 @@ __all__ = [
     "Item",
     "PrepareSettings",
     "Rejection",
+    "TorchImages",
     "Zip",
     "cache_folder",
     "cached",
@@ -45,9 +47,10 @@ __all__ = [
     "positions_to_indices",
     "prepare",
     "prepare_cached",
+    "save_images",
 ]
 
-_LOADER = frozenset({"Batch", "Batches", "positions_to_indices"})
+_LOADER = frozenset({"Batch", "Batches", "TorchImages", "positions_to_indices"})
 
 
 def __getattr__(name: str) -> Any:

@@ -88,8 +88,9 @@ def read_meta(path: Path) -> dict[str, Any]:
     return meta
 
 
-def open_dataset(path: Path) -> Dataset:
+def open_dataset(path: str | Path) -> Dataset:
     """Map a prepared data set into memory; DataError if it is none, damaged, or of another version."""
+    path = Path(path)
     meta = read_meta(path)
     try:
         spec = ImageSpec.model_validate(meta["spec"])

@@ -7,7 +7,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from types import TracebackType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -73,6 +73,28 @@ def mirrored(seed: int, start: int, count: int) -> NDArray[np.bool_]:
     word = (word ^ (word >> np.uint64(27))) * np.uint64(second)
     coins: NDArray[np.bool_] = (word ^ (word >> np.uint64(31))) >> np.uint64(63) == 1
     return coins
+
+
+class TorchImages(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+    """Images one by one for a `torch.utils.data.DataLoader`: float32 (C, S, S) in [-1, 1] and a label.
+
+    `part` is "training", "held-out" or "all". Without labels every label is 0. Workers map the files themselves.
+    """
+
+    def __init__(self, dataset: Dataset, part: Literal["training", "held-out", "all"] = "training") -> None:
+        parts = {"training": dataset.training, "held-out": dataset.held_out, "all": np.arange(len(dataset))}
+        if part not in parts:
+            raise ConfigError(f"a data set has no part {part!r}; choose {', '.join(parts)}")
+        self.dataset = dataset
+        self.indices = parts[part]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        image, label = self.dataset[int(self.indices[index])]
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        return pixels.to(torch.float32).div_(127.5).sub_(1), label or 0
 
 
 class Batches:

@@ -21,7 +21,7 @@ from steadygan.data.growing import JOURNAL, Growing, write_header
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import cores, run_tasks
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import AnySource, Rejection, class_names
+from steadygan.data.sources import AnySource, Rejection, class_names, open_source
 from steadygan.data.split import hold_out
 from steadygan.data.work import Entry, ImageTask, Result, groups
 from steadygan.errors import ConfigError, DataError, Interrupted, StorageError
@@ -35,13 +35,15 @@ _MONTAGE = 64
 
 
 def prepare(
-    sources: Sequence[AnySource],
-    out: Path,
+    sources: str | Path | AnySource | Sequence[str | Path | AnySource],
+    out: str | Path,
     settings: PrepareSettings | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Read, check and fit all images of the sources into a data set folder `out`.
+
+    A source is a folder, an archive, a table, … as `open_source` takes it, or what that returned.
 
     The result does not depend on `workers`, the number of processes: None is one per core, 0 does all work in
     this process. `progress` is called with (done, total) files. What cannot be used is listed in `rejected.jsonl`.
@@ -50,7 +52,9 @@ def prepare(
     Raises DataError if fewer than two images can be used, ConfigError if `out` is something else or in use,
     StorageError if the disk is full, Interrupted at Ctrl-C.
     """
-    return carry_out(make_plan(sources, settings or PrepareSettings()), out, workers, progress)
+    several = sources if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
+    opened = [open_source(source) if isinstance(source, str | Path) else source for source in several]
+    return carry_out(make_plan(opened, settings or PrepareSettings()), Path(out), workers, progress)
 
 
 def carry_out(

@@ -48,7 +48,8 @@ def make_parts(config: RunConfig, console: Reporter) -> Parts:
     )
     config = config.model_copy(update={"size": dataset.spec.size, "runtime": machine})
     if runtime.main:
-        console.say(f"{len(dataset):,} images, {dataset.spec}, from {config.data.source}")
+        held = f", {len(dataset.held_out):,} of them held out" if len(dataset.held_out) else ""
+        console.say(f"{len(dataset):,} images, {dataset.spec}{held}, from {config.data.source}")
         for advice in dataset.advice:
             console.say(f"  {advice}")
         console.say(chosen.sentence())
@@ -60,7 +61,8 @@ def open_data(config: RunConfig, console: Reporter) -> Dataset:
     """The data set of a run: a prepared folder as it is, anything else prepared into the cache."""
     source = config.data.source
     if not is_dataset(Path(source)):
-        settings = PrepareSettings(size=config.size, fit=config.data.fit, channels=config.data.channels)
+        chosen = config.data.model_dump(include=set(PrepareSettings.model_fields))
+        settings = PrepareSettings(size=config.size, **chosen)
         return prepare_cached(source, settings, progress=console.preparing)
     dataset = open_dataset(Path(source))
     if config.size and config.size != dataset.spec.size:

@@ -84,11 +84,14 @@ class DataSettings(Settings):
     """Where the images come from and how they are brought to one form (see `prepare`).
 
     `mirror` flips half of the reals left to right, at random: right for most photographs, wrong for text.
+    `held_out` is the share of the images that training does not see, at most 5,000 images.
     """
 
     source: str = ""
-    fit: Literal["crop", "pad", "stretch"] = "crop"
+    fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
     channels: Literal["auto", "rgb", "gray"] = "auto"
+    duplicates: Literal["keep", "remove"] = "keep"
+    held_out: float = Field(default=0.1, ge=0, le=0.5)
     mirror: bool = False
 
 

@@ -197,7 +197,8 @@ def _listeners(session: Session) -> Sequence[Listener]:
     """Records, pictures and checkpoints, in the order in which they act at the same step."""
     config = session.config
     every = [group.every_images or 1 for group in (config.log, config.samples, config.checkpoint)]
-    reals = session.dataset.images[_evenly(len(session.dataset), _SCORED)]
+    training = session.dataset.training
+    reals = session.dataset.images[training[_evenly(len(training), _SCORED)]]
     writer = CheckpointWriter(every[2], config.checkpoint.keep, SlicedWasserstein(reals))
     return (TickWriter(every[0], session.progress), SampleWriter(every[1]), writer)
 
@@ -320,6 +321,7 @@ def _write_info(session: Session, pair: Pair, before: dict[str, Any] | None = No
             "source": config.data.source,
             "digest": dataset.digest,
             "count": len(dataset),
+            "held_out": len(dataset.held_out),
             "spec": dataset.spec.model_dump(),
             "class_names": list(dataset.class_names),
         },
