@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,3 +41,32 @@ def overhead(
     from steadygan.studies.bench_step import bench_overhead
 
     typer.echo(bench_overhead(size, minutes).model_dump_json(indent=2))
+
+
+@app.command()
+def prepare(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of images. [default: JPEGs drawn for it]")] = None,
+    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
+    rounds: Annotated[int, typer.Option(help="Times that each is done, in turn.", min=1)] = 5,
+    drawn: Annotated[int, typer.Option(help="How many JPEGs to draw.", min=2)] = 2000,
+) -> None:
+    """`steadygan prepare` against a plain loop with the same filter, in one process, taken in turn."""
+    from steadygan.studies.bench_prepare import bench_prepare
+
+    typer.echo(bench_prepare(folder, size, rounds, drawn).model_dump_json(indent=2))
+
+
+@app.command()
+def feed(
+    gigabytes: Annotated[
+        float | None, typer.Option(help="Size of the set. [default: 0.55 of the free memory]", min=0.001)
+    ] = None,
+    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
+    batch: Annotated[int, typer.Option(help="Images a batch.")] = 64,
+    seconds: Annotated[float, typer.Option(help="Length of each of the three measurements.")] = 20.0,
+    folder: Annotated[Path | None, typer.Option(help="Where to write the set. [default: the system's]")] = None,
+) -> None:
+    """Batches from a set larger than half of the free memory, against what the DCGAN step uses up."""
+    from steadygan.studies.bench_feed import bench_feed
+
+    typer.echo(bench_feed(gigabytes, size, batch, seconds, folder).model_dump_json(indent=2))

@@ -12,9 +12,11 @@ from filelock import FileLock
 
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.plan import Plan, make_plan
+from steadygan.data.pool import Pool, cores
 from steadygan.data.prepare import Progress, carry_out
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import open_source
+from steadygan.data.work import Result
 from steadygan.errors import DataError, StorageError
 from steadygan.rundir import storage_errors
 
@@ -58,7 +60,8 @@ def prepare_cached(
                 except DataError:
                     shutil.rmtree(place, ignore_errors=True)
                 before = _before(plan, place.parent)
-                made = carry_out(plan, place, workers, progress, before)
+                with Pool[list[Result]](cores() if workers is None else workers) as pool:
+                    made = carry_out(plan, place, pool, progress, before)
                 if before and before.meta["origin"] == plan.origin:
                     shutil.rmtree(before.path, ignore_errors=True)
                 return made

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from steadygan.data.builtin import AnyBuiltin
 from steadygan.data.settings import DEFAULT_SIZE, PrepareSettings
-from steadygan.data.sources import AnySource, Folder, Zip, list_items
+from steadygan.data.sources import AnyFiles, AnySource, list_items
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.work import Draw, ImageTask, ReadFile
 from steadygan.errors import ConfigError
@@ -55,8 +55,8 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, keep_pixe
 
     Raises DataError if there is no image, ConfigError if the sources do not go together or with the settings.
     """
-    files = [source for source in sources if isinstance(source, Folder | Zip)]
-    drawn = [source for source in sources if not isinstance(source, Folder | Zip)]
+    files = [source for source in sources if isinstance(source, AnyFiles)]
+    drawn = [source for source in sources if not isinstance(source, AnyFiles)]
     if not sources:
         raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
     if not drawn:
@@ -66,7 +66,7 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, keep_pixe
     return _builtin_plan(drawn[0], settings)
 
 
-def _files_plan(sources: Sequence[Folder | Zip], settings: PrepareSettings, keep_pixels: bool) -> Plan:
+def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, keep_pixels: bool) -> Plan:
     settings = settings.model_copy(update={"size": settings.size or DEFAULT_SIZE})
     listing = list_items(sources)
     return Plan(

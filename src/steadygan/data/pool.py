@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -46,52 +47,59 @@ def cores() -> int:
 
 
 def run_tasks(tasks: Iterable[Sequence[Task[R]]], workers: int) -> Iterator[list[R]]:
-    """The results of each group of tasks, in order; `workers` processes work ahead by two groups each.
+    """The results of each group of tasks, in order, from `workers` processes of their own."""
+    with Pool[R](workers) as pool:
+        yield from pool.run(tasks)
 
-    With 0 workers everything runs in this process. An exception of a task is raised here.
+
+class Pool(Generic[R]):
+    """Processes, and one thread for each that hands it work and waits for the result. Use it in `with`.
+
+    With 0 workers everything runs in this process. `at_once` starts the processes now, so that they are ready when
+    the work is known; otherwise each starts when it is first needed.
     """
-    if workers == 0:
-        yield from ([task.run() for task in group] for group in tasks)
-        return
-    with _Pool[R](workers) as pool:
-        waiting: deque[Future[list[R]]] = deque()
-        for group in tasks:
-            waiting.append(pool.submit(group))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
-
-class _Pool(Generic[R]):
-    """Processes, and one thread for each that hands it work and waits for the result."""
-
-    def __init__(self, workers: int) -> None:
-        self._idle: SimpleQueue[_Child] = SimpleQueue()
-        for _ in range(workers):
-            self._idle.put(_Child())
+    def __init__(self, workers: int, at_once: bool = False) -> None:
         self._workers = workers
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="prepare")
+        self._idle: SimpleQueue[_Child | None] = SimpleQueue()
+        for _ in range(workers):
+            self._idle.put(_Child() if at_once else None)
+        self._threads = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="prepare")
 
-    def __enter__(self) -> _Pool[R]:
+    def __enter__(self) -> Pool[R]:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._threads.shutdown(cancel_futures=True)
         for _ in range(self._workers):
-            self._idle.get().close()
+            if child := self._idle.get():
+                child.close()
 
-    def submit(self, group: Sequence[Task[R]]) -> Future[list[R]]:
-        return self._threads.submit(self._run, group)
+    def run(self, tasks: Iterable[Sequence[Task[R]]]) -> Iterator[list[R]]:
+        """The results of each group of tasks, in order; each process works ahead by two groups.
+
+        An exception of a task is raised here.
+        """
+        if self._workers == 0:
+            yield from ([task.run() for task in group] for group in tasks)
+            return
+        waiting: deque[Future[list[R]]] = deque()
+        for group in tasks:
+            waiting.append(self._threads.submit(self._run, group))
+            if len(waiting) > 2 * self._workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
     def _run(self, group: Sequence[Task[R]]) -> list[R]:
         child = self._idle.get()
         try:
+            child = child or _Child()
             answer = child.ask(group)
         except (EOFError, OSError, pickle.UnpicklingError):
-            child.close()
-            child = _Child()
-            answer = None
+            if child:
+                child.close()
+            child, answer = None, None
         finally:
             self._idle.put(child)
         if isinstance(answer, Exception):
@@ -130,11 +138,12 @@ class _Child:
         return pickle.load(stdout)
 
     def close(self) -> None:
-        try:
-            self._process.communicate(timeout=10)
-        except (OSError, ValueError, subprocess.TimeoutExpired):
-            self._process.kill()
-            self._process.communicate()
+        """End it at once; between two answers it has nothing to lose."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+            with suppress(OSError):
+                pipe.close()
 
 
 def serve() -> None:

@@ -19,11 +19,11 @@ from steadygan.data.describe import describe
 from steadygan.data.earlier import TASKS, Earlier, write_tasks
 from steadygan.data.growing import JOURNAL, Growing, write_header
 from steadygan.data.plan import Plan, make_plan
-from steadygan.data.pool import cores, run_tasks
+from steadygan.data.pool import Pool, cores, run_tasks
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import AnySource, Rejection, class_names, open_source
 from steadygan.data.split import hold_out
-from steadygan.data.work import Entry, ImageTask, Result, groups
+from steadygan.data.work import Entry, Result, groups
 from steadygan.errors import ConfigError, DataError, Interrupted, StorageError
 from steadygan.rundir import storage_errors, sync_folder
 from steadygan.visual.grid import save_picture
@@ -54,13 +54,15 @@ def prepare(
     """
     several = sources if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
     opened = [open_source(source) if isinstance(source, str | Path) else source for source in several]
-    return carry_out(make_plan(opened, settings or PrepareSettings()), Path(out), workers, progress)
+    out = Path(out)
+    with Pool[list[Result]](cores() if workers is None else workers, at_once=not out.exists()) as pool:
+        return carry_out(make_plan(opened, settings or PrepareSettings()), out, pool, progress)
 
 
 def carry_out(
     plan: Plan,
     out: Path,
-    workers: int | None = None,
+    pool: Pool[list[Result]],
     progress: Progress | None = None,
     earlier: Dataset | None = None,
 ) -> Dataset:
@@ -74,7 +76,7 @@ def carry_out(
         part.mkdir(parents=True, exist_ok=True)
         with _alone(part, out):
             try:
-                _fill(part, plan, there or earlier, _Work(workers, progress))
+                _fill(part, plan, there or earlier, pool, progress)
             except DataError:
                 shutil.rmtree(part)
                 raise
@@ -137,40 +139,32 @@ def _put_in_place(part: Path, out: Path) -> None:
     sync_folder(out.parent)
 
 
-class _Work:
-    """How tasks are carried out: in how many processes, and who is told of it."""
-
-    def __init__(self, workers: int | None, progress: Progress | None) -> None:
-        self.workers = cores() if workers is None else workers
-        self.progress = progress or (lambda _done, _total: None)
-
-    def results(self, plan: Plan, tasks: Sequence[ImageTask]) -> Iterator[list[tuple[ImageTask, list[Result]]]]:
-        """Each task with what it gave, in order and group by group."""
-        done, total = len(plan.tasks) - len(tasks), len(plan.tasks)
-        parts = list(groups(tasks, plan.settings.side))
-        for group, results in zip(parts, run_tasks(parts, min(self.workers, len(parts))), strict=True):
-            yield list(zip(group, results, strict=True))
-            done += len(group)
-            self.progress(done, total)
-
-
 def results_of(plan: Plan, workers: int | None, progress: Progress | None) -> Iterator[Result]:
     """Carry out the tasks of a plan, each once, and give their results in order."""
-    for pairs in _Work(workers, progress).results(plan, plan.tasks):
-        for _, results in pairs:
-            yield from results
+    parts = list(groups(plan.tasks, plan.settings.side))
+    done = 0
+    for tasks, answers in zip(parts, run_tasks(parts, cores() if workers is None else workers), strict=True):
+        yield from (result for results in answers for result in results)
+        done += len(tasks)
+        if progress:
+            progress(done, len(plan.tasks))
 
 
-def _fill(folder: Path, plan: Plan, before: Dataset | None, work: _Work) -> None:
+def _fill(
+    folder: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None
+) -> None:
     """Write all files of the data set."""
     earlier = Earlier.of(before) if before else None
     shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
     with Growing(folder, plan.key, shape, earlier, plan.settings.duplicates == "keep") as growing:
         rest = plan.tasks[len(growing.carried) :]
-        for pairs in work.results(plan, list(earlier.spare(rest)) if earlier else rest):
-            for task, results in pairs:
+        parts = list(groups(earlier.spare(rest) if earlier else rest, plan.settings.side))
+        for tasks, answers in zip(parts, pool.run(parts), strict=True):
+            for task, results in zip(tasks, answers, strict=True):
                 growing.add(task, results)
             growing.flush()
+            if progress:
+                progress(len(growing.carried), len(plan.tasks))
         growing.finish()
     entries, rejected = growing.entries, [*plan.problems, *growing.rejected]
     if len(entries) < 2:

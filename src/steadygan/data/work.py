@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.builtin import AnyBuiltin
 from steadygan.data.reading.decode import Mode, decode
 from steadygan.data.reading.fit import Box, is_enlarged, kept, square
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.errors import DataError
+
+if TYPE_CHECKING:
+    from steadygan.data.builtin import AnyBuiltin
 
 MAX_BYTES = 2**30
 _GROUP_BYTES, _GROUP_LENGTH = 2**22, 32

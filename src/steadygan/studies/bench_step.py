@@ -72,13 +72,15 @@ def textbook_step(real: Tensor, latent_dim: int, pair: Pair) -> Callable[[], Non
     return update
 
 
-def steadygan_step(real: Tensor, config: RunConfig, spec: ImageSpec, runtime: Runtime) -> Callable[[], None]:
-    """The step of a run, with its precision and layout, on a batch that stays."""
+def steadygan_step(
+    real: Callable[[], Tensor], config: RunConfig, spec: ImageSpec, runtime: Runtime
+) -> Callable[[], None]:
+    """The step of a run, with its precision and layout, on the batches that `real` gives."""
     pair = Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
-    game, real = make_game(config, pair), runtime.to_layout(real)
+    game, form = make_game(config, pair), (config.batch, config.networks.latent_dim)
 
     def update() -> None:
-        game.step(lambda: real, lambda: torch.randn(len(real), config.networks.latent_dim, device=real.device))
+        game.step(real, lambda: torch.randn(form, device=runtime.device))
 
     return update
 
@@ -92,13 +94,15 @@ def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, de
     runtime = Runtime(choose(config.runtime))
     torch.manual_seed(0)
     real = torch.rand(batch, 3, size, size, device=runtime.device) * 2 - 1
+    placed = runtime.to_layout(real)
     textbook = Pair(*(network.to(runtime.device) for network in make_pair(config, spec)))
     kinds = {
         "textbook": textbook_step(real, config.networks.latent_dim, textbook),
-        "steadygan": steadygan_step(real, config, spec, runtime),
+        "steadygan": steadygan_step(lambda: placed, config, spec, runtime),
     }
     if compile:
-        kinds["compiled"] = steadygan_step(real, config, spec, Runtime(runtime.choices, compile=True))
+        compiled = Runtime(runtime.choices, compile=True)
+        kinds["compiled"] = steadygan_step(lambda: placed, config, spec, compiled)
     timings = _time(kinds, batch, rounds, runtime.device)
     gflop = gflop_per_image(DCGAN(width=width).build(spec), DCGAN().latent_dim, spec)
     peak = matrix_peak_gflops(runtime.device, runtime.choices.precision)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from steadygan.data.pool import cores, run_tasks
+from steadygan.data.pool import Pool, cores
 from steadygan.errors import ConfigError
 
 
@@ -43,21 +43,23 @@ def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int
     return Importable  # type: ignore[no-any-return]
 
 
-def test_a_file_that_kills_the_decoder_costs_only_itself(importable: Callable[[int], Any]) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_file_that_kills_the_decoder_costs_only_itself(importable: Callable[[int], Any], at_once: bool) -> None:
     groups = [[importable(number) for number in range(start, start + 5)] for start in range(0, 20, 5) if start != 15]
-    found = [result for group in run_tasks(groups, 2) for result in group]
+    with Pool[int](2, at_once) as pool:
+        found = [result for group in pool.run(groups) for result in group]
     assert found == [number**2 if number != 13 else -13 for number in range(15)]
 
 
 def test_an_error_in_a_worker_is_raised_where_the_work_was_asked_for(importable: Callable[[int], Any]) -> None:
-    with pytest.raises(ConfigError, match="17 is a mistake"):
-        list(run_tasks([[importable(1)], [importable(17)]], 2))
+    with Pool[int](2) as pool, pytest.raises(ConfigError, match="17 is a mistake"):
+        list(pool.run([[importable(1)], [importable(17)]]))
 
 
 def test_a_worker_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", shutil.which("true"))
-    with pytest.raises(ConfigError, match="cannot start a worker process"):
-        list(run_tasks([[Square(1)]], 1))
+    with Pool[int](1) as pool, pytest.raises(ConfigError, match="cannot start a worker process"):
+        list(pool.run([[Square(1)]]))
 
 
 def test_at_least_one_core_is_counted() -> None:
