@@ -2,97 +2,186 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from steadygan.data import Inspection, PrepareSettings
+    from steadygan.data import Dataset, PrepareSettings
+    from steadygan.data.sources import AnySource
+    from steadygan.training.console import Reporter
 
-Size = Annotated[int | None, typer.Option(help="Pixels of a side. [default: 64]")]
-Fit = Annotated[str, typer.Option(help="crop the middle, pad, or stretch to a square.")]
+Size = Annotated[int | None, typer.Option(help="Pixels of a side. [default: 64, or that of the tiles]")]
+Fit = Annotated[
+    str, typer.Option(help="crop the middle, pad, stretch, or take random-crops, to get a square.", metavar="HOW")
+]
 Channels = Annotated[str, typer.Option(help="auto, rgb or gray.")]
+Frames = Annotated[str, typer.Option(help="first or all, of animations and files of several pages.")]
 
 
 def prepare(
-    source: Annotated[list[str], typer.Argument(help="Folders or zips of images, or builtin:NAME.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the data set.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(help="Folders, archives, tables, idx, parquet, hub:USER/NAME, builtin:NAME, one or several."),
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the data set.")] = ...,  # type: ignore[assignment]
     size: Size = None,
     fit: Fit = "crop",
+    crop: Annotated[str, typer.Option(help="middle, or faces: the square around the largest face.")] = "middle",
+    crops: Annotated[int, typer.Option(help="How many random-crops of each image.")] = 4,
     channels: Channels = "auto",
+    frames: Frames = "first",
+    background: Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")] = "255,255,255",
+    duplicates: Annotated[str, typer.Option(help="keep or remove files with the same bytes.")] = "keep",
+    held_out: Annotated[float, typer.Option(help="Share that training never sees, at most 5,000 images.")] = 0.1,
     limit: Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")] = None,
+    tile: Annotated[
+        int | None, typer.Option(help="Cut huge images, GeoTIFF too, into tiles of so many pixels.")
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(help="With --tile: pixels from tile to tile. [default: those of a tile]")
+    ] = None,
+    min_content: Annotated[float, typer.Option(help="With --tile: share of a tile that must be data.")] = 0.5,
+    bands: Annotated[str | None, typer.Option(help="With --tile: bands for grey or R,G,B, from 1, as 4,3,2.")] = None,
+    xyz: Annotated[
+        str | None, typer.Option(help="Map tiles from a server: its address with {z}, {x} and {y}.", metavar="URL")
+    ] = None,
+    bbox: Annotated[
+        str | None, typer.Option(help="With --xyz: west,south,east,north in degrees.", metavar="BOX")
+    ] = None,
+    zoom: Annotated[int | None, typer.Option(help="With --xyz: level of the tiles.")] = None,
+    rate: Annotated[float, typer.Option(help="With --xyz: requests a second, at most.")] = 2.0,
+    attribution: Annotated[str, typer.Option(help="With --xyz: whose images these are.")] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --xyz: fetch more than 10,000 tiles without asking.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=0)] = None,
 ) -> None:
-    """Check, convert and fit images once, into a data set that trains without delay."""
-    from steadygan.data import open_source
+    """Check, convert and fit images once, into a data set that trains without delay.
+
+    Called again it takes up only what is new or changed; interrupted, it goes on where it stopped.
+    """
     from steadygan.data import prepare as prepare_sources
     from steadygan.training.console import reporter
 
-    settings = _settings(size, fit, channels, limit)
+    settings = _settings(
+        size=size,
+        fit=_fit(fit, crop),
+        crops=crops,
+        channels=channels,
+        frames=frames,
+        background=_numbers("background", background),
+        duplicates=duplicates,
+        held_out=held_out,
+        limit=limit,
+        tiles=_tiles(tile, stride, min_content, bands),
+    )
     console = reporter()
-    dataset = prepare_sources([open_source(s) for s in source], out, settings, workers, console.preparing)
+    maps = {"url": xyz, "bbox": bbox and _numbers("bbox", bbox), "zoom": zoom, "rate": rate}
+    fetched = [_fetched({**maps, "attribution": attribution}, yes, console)] if xyz else _without_maps(bbox, zoom)
+    dataset = prepare_sources([*(source or ()), *fetched], out, settings, workers, console.preparing)
     console.close()
-    rejected = dataset.rejected()
-    typer.echo(f"{len(dataset):,} images, {dataset.spec}, in {dataset.path}")
-    if rejected:
+    _report(dataset)
+
+
+def inspect(
+    path: Annotated[Path, typer.Argument(help="Prepared data set, or what `prepare` takes.")],
+    size: Size = None,
+    fit: Fit = "crop",
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures into this file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Say what images there are, what is wrong with some, and what would be converted."""
+    from steadygan.data import inspect as inspect_path
+    from steadygan.training.console import reporter
+
+    console = reporter(quiet=json)
+    found = inspect_path(path, _settings(size=size, fit=fit), progress=console.preparing)
+    console.close()
+    typer.echo(found.model_dump_json(indent=2) if json else found)
+
+
+def _settings(**given: Any) -> PrepareSettings:
+    from steadygan.config import resolve
+    from steadygan.data import PrepareSettings
+
+    return resolve(PrepareSettings, given)
+
+
+def _fit(fit: str, crop: str) -> str:
+    """One setting of the two options: `--crop faces` is a way to crop."""
+    from steadygan.errors import ConfigError
+
+    if crop not in ("middle", "faces"):
+        raise ConfigError(f"crop: '{crop}' is neither middle nor faces")
+    if crop == "faces" and fit != "crop":
+        raise ConfigError(f"crop: faces are cropped; leave --fit {fit} out")
+    return "faces" if crop == "faces" else fit
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    """The numbers of an option that takes several."""
+    from steadygan.errors import ConfigError
+
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError as problem:
+        raise ConfigError(f"{option}: '{text}' should be numbers with commas between them") from problem
+    return tuple(int(number) if number.is_integer() else number for number in numbers)
+
+
+def _tiles(side: int | None, stride: int | None, min_content: float, bands: str | None) -> dict[str, Any] | None:
+    from steadygan.errors import ConfigError
+
+    if side is None and (stride is not None or bands is not None):
+        option = "bands" if stride is None else "stride"
+        raise ConfigError(f"{option}: only tiles have it; give --tile with the pixels of a tile, too")
+    chosen = bands and _numbers("bands", bands)
+    return None if side is None else {"side": side, "stride": stride, "min_content": min_content, "bands": chosen}
+
+
+def _without_maps(bbox: str | None, zoom: int | None) -> list[AnySource]:
+    from steadygan.errors import ConfigError
+
+    if bbox is not None or zoom is not None:
+        raise ConfigError("bbox and zoom say what to fetch from a server of map tiles; give its address with --xyz")
+    return []
+
+
+def _fetched(settings: dict[str, Any], yes: bool, console: Reporter) -> AnySource:
+    """Map tiles, all fetched; before many are, the user is asked."""
+    from steadygan.config import resolve
+    from steadygan.data.tiles import ASK_FROM, Xyz
+    from steadygan.errors import ConfigError
+
+    missing = [name for name in ("bbox", "zoom") if settings[name] is None]
+    if missing:
+        raise ConfigError(f"xyz: say which tiles with --{' and --'.join(missing)}")
+    tiles = resolve(Xyz, settings)
+    console.say(tiles.estimate())
+    if tiles.count() > ASK_FROM and not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "xyz: so many tiles are not fetched unasked; choose a smaller --bbox or --zoom, or add --yes"
+            )
+        typer.confirm("Fetch them?", abort=True)
+    tiles.download(console.preparing, confirmed=True)
+    return tiles
+
+
+def _report(dataset: Dataset) -> None:
+    held = len(dataset.held_out)
+    typer.echo(f"{len(dataset):,} images, {dataset.spec}, {held:,} of them held out, in {dataset.path}")
+    typer.echo(dataset.meta["converted"])
+    passed = dataset.meta["counts"]["passed_over"]
+    if passed:
+        typer.echo("passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items()))
+    if rejected := dataset.rejected():
         typer.echo(f"{len(rejected):,} files rejected, see {dataset.path / 'rejected.jsonl'}; the first:")
         for rejection in rejected[:5]:
             typer.echo(f"  {rejection.file}: {rejection.reason}")
     for sentence in dataset.advice:
         typer.echo(sentence)
     typer.echo(f"look at {dataset.path / 'montage.png'}")
-
-
-def inspect(
-    path: Annotated[Path, typer.Argument(help="Prepared data set, folder or zip of images.")],
-    size: Size = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-) -> None:
-    """Say what images there are, what is wrong with some, and what would be converted."""
-    from steadygan.data import inspect as inspect_path
-    from steadygan.data import is_dataset
-    from steadygan.training.console import reporter
-
-    console = reporter(quiet=json)
-    found = inspect_path(path, _settings(size, "crop", "auto", None), progress=console.preparing)
-    console.close()
-    if json:
-        typer.echo(found.model_dump_json(indent=2))
-        return
-    _show(found)
-    if is_dataset(path):
-        typer.echo(f"montage    {path / 'montage.png'}")
-
-
-def _settings(size: int | None, fit: str, channels: str, limit: int | None) -> PrepareSettings:
-    from steadygan.config import resolve
-    from steadygan.data import PrepareSettings
-
-    return resolve(PrepareSettings, {"size": size, "fit": fit, "channels": channels, "limit": limit})
-
-
-def _show(found: Inspection) -> None:
-    def counts(numbers: dict[str, int]) -> str:
-        return ", ".join(f"{name} {number:,}" for name, number in numbers.items()) or "none"
-
-    others = sum(found.passed_over.values())
-    widths, heights = found.widths, found.heights
-    lines = {
-        "images": f"{found.images:,} usable, {len(found.rejected):,} rejected, {others:,} other files",
-        "width": f"{widths.min} to {widths.max} pixels, median {widths.median:g}",
-        "height": f"{heights.min} to {heights.max} pixels, median {heights.median:g}",
-        "modes": counts(found.modes),
-        "formats": counts(found.formats),
-        "classes": counts(found.classes),
-        "converted": found.converted or "nothing",
-        "enlarged": f"{found.enlarged:,} are smaller than {found.size} pixels",
-    }
-    for name, text in lines.items():
-        typer.echo(f"{name:10} {text}")
-    for sentence in found.advice:
-        typer.echo(f"advice     {sentence}")
-    for rejection in found.rejected[:10]:
-        typer.echo(f"rejected   {rejection.file}: {rejection.reason}")
-    if len(found.rejected) > 10:
-        typer.echo(f"           and {len(found.rejected) - 10:,} more; --json lists them all")

@@ -32,11 +32,16 @@ def sample(
 
 
 def export(
-    run: RunFolder,
-    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or a prepared data set.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, or a new folder for pictures.")],
     checkpoint: Checkpoint = "best",
 ) -> None:
-    """Write the averaged generator into one file that `sg.load` and `steadygan sample` read."""
+    """Write the averaged generator of a run into one file, or a prepared data set as a folder of PNGs."""
+    from steadygan.data import is_dataset, open_dataset, save_images
+
+    if is_dataset(run):
+        typer.echo(str(save_images(open_dataset(run), out)))
+        return
     from steadygan.export import load
 
     typer.echo(str(load(run, checkpoint).save(out)))

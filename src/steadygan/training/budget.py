@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from steadygan.training.config import Budget
-from steadygan.training.session import Progress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from steadygan.training.config import Budget
+    from steadygan.training.session import Progress
 
 
 def spent(budget: Budget, progress: Progress) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import suppress
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from steadygan.training.budget import duration, spent
-from steadygan.training.session import Session
+
+if TYPE_CHECKING:
+    from steadygan.training.session import Session
 
 _PREPARING_SECONDS = 5.0
 
@@ -44,12 +46,29 @@ class Silent:
         pass
 
 
+class _Clock:
+    """Rate and time left of a count that may begin above nothing, because an earlier attempt got so far."""
+
+    def __init__(self) -> None:
+        self.first: tuple[int, float] | None = None
+
+    def read(self, done: int, total: int) -> str:
+        """What to add to the count: `, 120/s, 3 min left`, or nothing as long as nothing is known."""
+        if self.first is None or done < self.first[0]:
+            self.first = done, time.monotonic()
+        counted, seconds = done - self.first[0], time.monotonic() - self.first[1]
+        if not counted or seconds <= 0:
+            return ""
+        return f", {counted / seconds:,.0f}/s, {duration((total - done) * seconds / counted)} left"
+
+
 class Lines:
     """A line per tick, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.next_time = 0.0
+        self.clock = _Clock()
 
     def say(self, text: str) -> None:
         with suppress(BrokenPipeError):  # whoever read along has left; the run goes on
@@ -58,7 +77,7 @@ class Lines:
     def preparing(self, done: int, total: int) -> None:
         if done == total or time.monotonic() >= self.next_time:
             self.next_time = time.monotonic() + _PREPARING_SECONDS
-            self.say(f"preparing images: {done:,} of {total:,}")
+            self.say(f"preparing images: {done:,} of {total:,}{self.clock.read(done, total)}")
 
     def step(self, session: Session) -> None:
         every = session.config.log.every_images
@@ -76,13 +95,15 @@ class Bars:
         self.console = Console(file=stream)
         self.bar: Progress | None = None
         self.title = ""
+        self.clock = _Clock()
 
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def preparing(self, done: int, total: int) -> None:
-        columns = (SpinnerColumn(), TextColumn("preparing images"), BarColumn(), MofNCompleteColumn())
-        self._update("preparing", columns, done / max(total, 1), completed=done, total=total)
+        columns = (SpinnerColumn(), TextColumn("preparing images"), BarColumn(), MofNCompleteColumn(),
+                   TextColumn("{task.fields[text]}"))  # fmt: skip
+        self._update("preparing", columns, completed=done, total=total, text=self.clock.read(done, total))
         if done == total:
             self.close()
 
@@ -90,9 +111,9 @@ class Bars:
         columns = (TextColumn("training"), BarColumn(), TextColumn("{task.fields[text]}"))
         share = min(spent(session.config.budget, session.progress), 1.0)
         text = f"{session.progress.images:,} images  {_rate(session):,.0f}/s  {_left(session)} left"
-        self._update("training", columns, share, completed=share, total=1.0, text=text)
+        self._update("training", columns, completed=share, total=1.0, text=text)
 
-    def _update(self, title: str, columns: tuple[object, ...], share: float, **fields: object) -> None:
+    def _update(self, title: str, columns: tuple[object, ...], **fields: object) -> None:
         if self.bar is None or self.title != title:
             self.close()
             self.title = title
