@@ -100,7 +100,7 @@ def __getattr__(name: str) -> Any:
     """Load a public name from its home when it is first used (PEP 562)."""
     if name not in _HOME:
         raise AttributeError(f"module 'steadygan' has no attribute {name!r}")
-    value = vars(import_module(f"steadygan.{_HOME[name]}"))[name]
+    value = getattr(import_module(f"steadygan.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

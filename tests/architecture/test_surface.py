@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SOURCE = PROJECT / "src" / "steadygan"
 FILES = sorted(SOURCE.rglob("*.py"))
 MODULES = [".".join(f.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__") for f in FILES]
-IMPORTED_AS = {"pillow": "PIL", "pydantic": "pydantic_core"}
+IMPORTED_AS = {"pillow": "PIL", "pydantic": "pydantic_core", "dlib-bin": "dlib"}
 
 
 def settings() -> dict[str, object]:
@@ -93,7 +93,8 @@ def test_every_package_that_is_imported_is_asked_for() -> None:
     project = settings()
     extras = project["optional-dependencies"]
     assert isinstance(extras, dict)
-    wanted = package_names(project["dependencies"]) | package_names(extras["video"])
+    wanted = package_names(project["dependencies"])
+    wanted |= {name for extra, packages in extras.items() if extra != "dev" for name in package_names(packages)}
     wanted |= {IMPORTED_AS.get(name, name) for name in wanted}
     assert imported_packages() - wanted == set()
 

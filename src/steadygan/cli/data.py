@@ -13,51 +13,62 @@ if TYPE_CHECKING:
     from steadygan.data.sources import AnySource
     from steadygan.training.console import Reporter
 
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(help="Folders, archives, tables, idx, parquet, hub:USER/NAME, builtin:NAME, one or several."),
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the data set.")]
 Size = Annotated[int | None, typer.Option(help="Pixels of a side. [default: 64, or that of the tiles]")]
 Fit = Annotated[
     str, typer.Option(help="crop the middle, pad, stretch, or take random-crops, to get a square.", metavar="HOW")
 ]
+Crop = Annotated[str, typer.Option(help="middle, or faces: the square around the largest face.")]
+Crops = Annotated[int, typer.Option(help="How many random-crops of each image.")]
 Channels = Annotated[str, typer.Option(help="auto, rgb or gray.")]
 Frames = Annotated[str, typer.Option(help="first or all, of animations and files of several pages.")]
+Background = Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")]
+Duplicates = Annotated[str, typer.Option(help="keep or remove files with the same bytes.")]
+HeldOut = Annotated[float, typer.Option(help="Share that training never sees, at most 5,000 images.")]
+Limit = Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")]
+Tile = Annotated[int | None, typer.Option(help="Cut huge images, GeoTIFF too, into tiles of so many pixels.")]
+Stride = Annotated[int | None, typer.Option(help="With --tile: pixels from tile to tile. [default: those of a tile]")]
+Content = Annotated[float, typer.Option(help="With --tile: share of a tile that must be data.")]
+Bands = Annotated[str | None, typer.Option(help="With --tile: bands for grey or R,G,B, from 1, as 4,3,2.")]
+Map = Annotated[
+    str | None, typer.Option(help="Map tiles from a server: its address with {z}, {x} and {y}.", metavar="URL")
+]
+Box = Annotated[str | None, typer.Option(help="With --xyz: west,south,east,north in degrees.", metavar="BOX")]
+Zoom = Annotated[int | None, typer.Option(help="With --xyz: level of the tiles.")]
+Rate = Annotated[float, typer.Option(help="With --xyz: requests a second, at most.")]
+Attribution = Annotated[str, typer.Option(help="With --xyz: whose images these are.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --xyz: fetch more than 10,000 tiles without asking.")]
+Workers = Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=0)]
 
 
 def prepare(
-    source: Annotated[
-        list[str] | None,
-        typer.Argument(help="Folders, archives, tables, idx, parquet, hub:USER/NAME, builtin:NAME, one or several."),
-    ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the data set.")] = ...,  # type: ignore[assignment]
+    source: Sources = None,
+    out: Out = ...,  # type: ignore[assignment]
     size: Size = None,
     fit: Fit = "crop",
-    crop: Annotated[str, typer.Option(help="middle, or faces: the square around the largest face.")] = "middle",
-    crops: Annotated[int, typer.Option(help="How many random-crops of each image.")] = 4,
+    crop: Crop = "middle",
+    crops: Crops = 4,
     channels: Channels = "auto",
     frames: Frames = "first",
-    background: Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")] = "255,255,255",
-    duplicates: Annotated[str, typer.Option(help="keep or remove files with the same bytes.")] = "keep",
-    held_out: Annotated[float, typer.Option(help="Share that training never sees, at most 5,000 images.")] = 0.1,
-    limit: Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")] = None,
-    tile: Annotated[
-        int | None, typer.Option(help="Cut huge images, GeoTIFF too, into tiles of so many pixels.")
-    ] = None,
-    stride: Annotated[
-        int | None, typer.Option(help="With --tile: pixels from tile to tile. [default: those of a tile]")
-    ] = None,
-    min_content: Annotated[float, typer.Option(help="With --tile: share of a tile that must be data.")] = 0.5,
-    bands: Annotated[str | None, typer.Option(help="With --tile: bands for grey or R,G,B, from 1, as 4,3,2.")] = None,
-    xyz: Annotated[
-        str | None, typer.Option(help="Map tiles from a server: its address with {z}, {x} and {y}.", metavar="URL")
-    ] = None,
-    bbox: Annotated[
-        str | None, typer.Option(help="With --xyz: west,south,east,north in degrees.", metavar="BOX")
-    ] = None,
-    zoom: Annotated[int | None, typer.Option(help="With --xyz: level of the tiles.")] = None,
-    rate: Annotated[float, typer.Option(help="With --xyz: requests a second, at most.")] = 2.0,
-    attribution: Annotated[str, typer.Option(help="With --xyz: whose images these are.")] = "",
-    yes: Annotated[
-        bool, typer.Option("--yes", help="With --xyz: fetch more than 10,000 tiles without asking.")
-    ] = False,
-    workers: Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=0)] = None,
+    background: Background = "255,255,255",
+    duplicates: Duplicates = "keep",
+    held_out: HeldOut = 0.1,
+    limit: Limit = None,
+    tile: Tile = None,
+    stride: Stride = None,
+    min_content: Content = 0.5,
+    bands: Bands = None,
+    xyz: Map = None,
+    bbox: Box = None,
+    zoom: Zoom = None,
+    rate: Rate = 2.0,
+    attribution: Attribution = "",
+    yes: Yes = False,
+    workers: Workers = None,
 ) -> None:
     """Check, convert and fit images once, into a data set that trains without delay.
 

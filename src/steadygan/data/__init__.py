@@ -16,25 +16,43 @@ from steadygan.data.pictures import save_images
 from steadygan.data.prepare import prepare
 from steadygan.data.reading.decode import Decoded, decode
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import AnySource, Folder, Zip, open_source
-from steadygan.data.sources.items import Item, Rejection
+from steadygan.data.sources import (
+    AnyFiles,
+    AnySource,
+    Columns,
+    Folder,
+    Hub,
+    Idx,
+    Item,
+    Rejection,
+    Table,
+    Tar,
+    Zip,
+    open_source,
+)
 from steadygan.data.work import Entry
 
 if TYPE_CHECKING:
     from steadygan.data.loader import Batch, Batches, TorchImages, positions_to_indices
 
 __all__ = [
+    "AnyFiles",
     "AnySource",
     "Batch",
     "Batches",
+    "Columns",
     "Dataset",
     "Decoded",
     "Entry",
     "Folder",
+    "Hub",
+    "Idx",
     "Inspection",
     "Item",
     "PrepareSettings",
     "Rejection",
+    "Table",
+    "Tar",
     "TorchImages",
     "Zip",
     "cache_folder",

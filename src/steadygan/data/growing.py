@@ -132,6 +132,14 @@ class Growing:
         return True
 
 
+def has_tasks(folder: Path) -> bool:
+    """Whether a set that is being made has got anywhere."""
+    try:
+        return (folder / JOURNAL).read_bytes().count(b"\n") > 1
+    except OSError:
+        return False
+
+
 def write_header(file: BinaryIO, shape: tuple[int, ...]) -> int:
     """Write the header of a uint8 .npy file; returns its length.
 

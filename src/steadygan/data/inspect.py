@@ -1,25 +1,36 @@
-"""What is in a data set, or in a folder of images before it becomes one."""
+"""What is in a data set, or in a source of images before it becomes one."""
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.advice import advice, conversions
 from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-from steadygan.data.plan import make_plan
+from steadygan.data.health import Health, examine
+from steadygan.data.health.closely import FILES, chosen, look_closely
+from steadygan.data.health.page import write_page
+from steadygan.data.health.pixels import reduced, small_side
+from steadygan.data.plan import Plan, make_plan
+from steadygan.data.pool import cores
 from steadygan.data.prepare import Progress, choose_channels, results_of
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import Folder, Zip, open_source
-from steadygan.data.sources.items import Rejection
-from steadygan.data.sources.labels import class_names
-from steadygan.data.work import Entry, Row
+from steadygan.data.sources import AnyFiles, Rejection, class_names, open_source
+from steadygan.data.work import Entry, ReadFile, Row
 from steadygan.errors import ConfigError
+from steadygan.rundir import storage_errors
+
+_LISTED = 10
 
 
 class Range(BaseModel):
@@ -33,18 +44,18 @@ class Range(BaseModel):
 
 
 class Inspection(BaseModel):
-    """What was found, as data: `model_dump_json()` is the answer of `inspect --json`.
+    """What was found, as data: `model_dump_json()` is the answer of `inspect --json`, `str()` that without it.
 
     `images` counts those that can be used. Sizes are those of the upright source pictures in pixels; `modes`,
     `formats` and `changes` count what the files hold and what is converted. `size` is the side the images
-    have, or are asked to be judged for, in pixels, and `enlarged` how many are smaller than it. `digest` is
-    empty before preparing.
+    have, or are asked to be judged for, in pixels, and `enlarged` how many are smaller than it. `kind` is "dataset" or
+    that of the source. `digest` is empty before preparing. `health` says what is the matter with the images.
     """
 
     model_config = ConfigDict(frozen=True)
 
     path: Path
-    kind: Literal["dataset", "folder", "zip"]
+    kind: str
     images: int
     size: int
     channels: int
@@ -61,6 +72,34 @@ class Inspection(BaseModel):
     converted: str
     advice: tuple[str, ...]
     digest: str = ""
+    health: Health = Health(images=0)
+
+    def rows(self) -> dict[str, str]:
+        """The facts in words, by name."""
+        others = sum(self.passed_over.values())
+        return {
+            "images": f"{self.images:,} usable, {len(self.rejected):,} rejected, {others:,} other files",
+            "width": f"{self.widths.min:,} to {self.widths.max:,} pixels, median {self.widths.median:,.10g}",
+            "height": f"{self.heights.min:,} to {self.heights.max:,} pixels, median {self.heights.median:,.10g}",
+            "modes": _counts(self.modes),
+            "formats": _counts(self.formats),
+            "classes": _counts(self.classes),
+            "converted": self.converted or "nothing",
+            "enlarged": f"{self.enlarged:,} {'is' if self.enlarged == 1 else 'are'} smaller than {self.size} pixels",
+        }
+
+    def __str__(self) -> str:
+        """A table for a terminal: facts, findings, rejected files."""
+        lines = [f"{name:10} {text}" for name, text in self.rows().items()]
+        for finding in self.health.findings:
+            lines += [f"{finding.severity:10} {finding.sentence}", f"{'':10} → {finding.remedy}"]
+            if finding.examples:
+                more = ", …" if finding.count > 3 or len(finding.examples) > 3 else ""
+                lines.append(f"{'':10}   {', '.join(finding.examples[:3])}{more}")
+        lines += [f"{'rejected':10} {it.file}: {it.reason}" for it in self.rejected[:_LISTED]]
+        if len(self.rejected) > _LISTED:
+            lines.append(f"{'':10} and {len(self.rejected) - _LISTED:,} more; --json lists them all")
+        return "\n".join(lines)
 
 
 def inspect(
@@ -68,29 +107,114 @@ def inspect(
     settings: PrepareSettings | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    page: str | Path | None = None,
 ) -> Inspection:
-    """Look into a prepared data set, or read every image of a folder or `.zip` without preparing it.
+    """Look into a prepared data set, or read every image of a source without preparing it.
 
     `settings` say what an unprepared source would be prepared as; `workers` and `progress` are as for `prepare`.
-    Raises ConfigError for a missing path, DataError if there is nothing to look at.
+    `page` is a file to write an HTML page with pictures to. Of an unprepared source up to 500 files are opened a second
+    time, to see whether they were enlarged. Its images wait in a temporary file, reduced to 127 pixels at most.
+    Raises ConfigError for a missing path, DataError if there is nothing to look at, StorageError if there is no room.
     """
     if is_dataset(Path(path)):
-        return _of_dataset(open_dataset(Path(path)))
+        return _of_dataset(open_dataset(Path(path)), page)
     source = open_source(path)
-    if not isinstance(source, Folder | Zip):
+    if not isinstance(source, AnyFiles):
         raise ConfigError(f"{path} is drawn and holds no files to inspect; prepare it and inspect the data set")
-    plan = make_plan([source], settings or PrepareSettings(), keep_pixels=False)
-    results = list(results_of(plan, workers, progress))
-    entries = [result.entry for result in results if isinstance(result, Row)]
-    rejected = [*plan.problems, *(result for result in results if isinstance(result, Rejection))]
-    facts = _facts(entries, rejected, plan.settings.side, plan.channels or choose_channels(entries))
-    return Inspection(path=source.path, kind=source.kind, passed_over=dict(plan.passed_over), **facts)
+    plan = make_plan([source], settings or PrepareSettings())
+    heard = _Heard(progress, len(plan.tasks), min(FILES, len(plan.tasks)))
+    with _read(plan, workers, heard.reading) as read:
+        channels = plan.channels or choose_channels(read.entries)
+        images = read.images if channels > 1 else read.images[..., :1]
+        factors = _factors(plan, read.entries, workers, heard)
+        health = examine(images, read.entries, factors, plan.settings.side)
+        facts = _facts(read.entries, [*plan.problems, *read.rejected], plan.settings.side, channels)
+        passed_over = dict(sorted((Counter(dict(plan.passed_over)) + read.passed_over).items()))
+        found = Inspection(path=Path(source.where), kind=source.kind, passed_over=passed_over, health=health, **facts)
+        if page:
+            write_page(found, images, read.entries, Path(page))
+    return found
 
 
-def _of_dataset(dataset: Dataset) -> Inspection:
-    facts = _facts(dataset.entries(), dataset.rejected(), dataset.spec.size, dataset.spec.channels)
-    passed_over = dataset.meta["counts"]["passed_over"]
-    return Inspection(path=dataset.path, kind="dataset", passed_over=passed_over, digest=dataset.digest, **facts)
+def _of_dataset(dataset: Dataset, page: str | Path | None) -> Inspection:
+    entries = dataset.entries()
+    facts = _facts(entries, dataset.rejected(), dataset.spec.size, dataset.spec.channels)
+    found = Inspection(
+        path=dataset.path,
+        kind="dataset",
+        passed_over=dataset.meta["counts"]["passed_over"],
+        digest=dataset.digest,
+        health=examine(dataset.images, entries),
+        **facts,
+    )
+    if page:
+        write_page(found, dataset.images, entries, Path(page))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """Progress of reading all files and then looking closely at some, told as one."""
+
+    progress: Progress | None
+    files: int
+    closer: int
+
+    def reading(self, done: int, _total: int) -> None:
+        self._tell(done)
+
+    def looking(self, done: int) -> None:
+        self._tell(self.files + done)
+
+    def _tell(self, done: int) -> None:
+        if self.progress:
+            self.progress(min(done, self.files + self.closer), self.files + self.closer)
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What the tasks of a plan gave: images uint8 (N, S, S, C) of at most 127 pixels, and their entries."""
+
+    images: NDArray[np.uint8]
+    entries: list[Entry]
+    rejected: list[Rejection]
+    passed_over: Counter[str]
+
+
+@contextmanager
+def _read(plan: Plan, workers: int | None, progress: Progress) -> Iterator[_Read]:
+    """Carry out a plan; the images are there until the block ends."""
+    side, channels = small_side(plan.settings.side), plan.channels or 3
+    entries: list[Entry] = []
+    rejected: list[Rejection] = []
+    passed_over: Counter[str] = Counter()
+    with tempfile.TemporaryFile() as file:
+        for result in results_of(plan, workers, progress):
+            if isinstance(result, Row) and result.pixels is not None:
+                pixels = reduced(result.pixels[None])
+                whole = pixels if pixels.shape[-1] == channels else pixels.repeat(channels, axis=-1)
+                with storage_errors(Path(tempfile.gettempdir()) / "(images of inspect)"):
+                    file.write(whole.tobytes())
+                entries.append(result.entry)
+            elif isinstance(result, Rejection):
+                rejected.append(result)
+            elif isinstance(result, str):
+                passed_over[result] += 1
+        file.flush()
+        shape = (len(entries), side, side, channels)
+        images = np.memmap(file, np.uint8, "r", shape=shape) if entries else np.zeros(shape, np.uint8)
+        yield _Read(images, entries, rejected, passed_over)
+
+
+def _factors(plan: Plan, entries: Sequence[Entry], workers: int | None, heard: _Heard) -> dict[int, float]:
+    """The true resolution of some files, by index; of those only that are read whole."""
+    items = {task.item.name: task.item for task in plan.tasks if isinstance(task, ReadFile)}
+    indices = [index for index in chosen(entries) if entries[index].file in items]
+    some = [items[entries[index].file] for index in indices]
+    factors = look_closely(some, cores() if workers is None else workers, heard.looking)
+    found = {index: factor for index, factor in zip(indices, factors, strict=True) if factor is not None}
+    heard.looking(heard.closer)
+    return found
 
 
 def _facts(entries: Sequence[Entry], rejected: Sequence[Rejection], size: int, channels: int) -> dict[str, Any]:
@@ -117,3 +241,7 @@ def _range(numbers: Sequence[int]) -> Range:
     if not numbers:
         return Range(min=0, median=0, max=0)
     return Range(min=min(numbers), median=statistics.median(numbers), max=max(numbers))
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in numbers.items()) or "none"

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.describe import describe
 from steadygan.data.earlier import TASKS, Earlier, write_tasks
-from steadygan.data.growing import JOURNAL, Growing, write_header
+from steadygan.data.growing import JOURNAL, Growing, has_tasks, write_header
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import AnySource, Rejection, class_names, open_source
+from steadygan.data.sources import AnyFiles, AnySource, Rejection, class_names, open_source
 from steadygan.data.split import hold_out
 from steadygan.data.work import Entry, Result, groups
 from steadygan.errors import ConfigError, DataError, Interrupted, StorageError
@@ -79,6 +79,10 @@ def carry_out(
                 _fill(part, plan, there or earlier, pool, progress)
             except DataError:
                 shutil.rmtree(part)
+                raise
+            except OSError:
+                if not has_tasks(part):
+                    shutil.rmtree(part, ignore_errors=True)
                 raise
             except KeyboardInterrupt as stop:
                 raise Interrupted("preparing was interrupted; the same command goes on where it stopped") from stop
@@ -241,7 +245,7 @@ def _write_lines(path: Path, lines: Iterator[str]) -> None:
 
 
 def _too_few(plan: Plan, number: int, rejected: Sequence[Rejection]) -> DataError:
-    where = ", ".join(str(getattr(source, "path", source)) for source in plan.sources)
+    where = ", ".join(source.where if isinstance(source, AnyFiles) else source.kind for source in plan.sources)
     reasons = "; ".join(f"{it.file} {it.reason}" for it in rejected[:3])
     why = f": {len(rejected)} files were rejected, the first because: {reasons}" if rejected else ""
     if number == 0:

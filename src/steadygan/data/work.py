@@ -134,7 +134,7 @@ class ReadFile:
 
     @property
     def key(self) -> str:
-        return f"{self.item.name}|{self.item.size}|{self.item.stamp}"
+        return self.item.key
 
     @property
     def size(self) -> int:

@@ -1,11 +1,31 @@
-"""Where images come from: folders, archives, tables and the sets that steadygan draws itself."""
+"""Where images come from: folders, archives, tables, columns, the Hub, and the sets that steadygan draws itself."""
 
 from __future__ import annotations
 
-from steadygan.data.sources.archive import Zip
+from steadygan.data.sources.archive import Tar, Zip
+from steadygan.data.sources.columns import Columns
 from steadygan.data.sources.folder import Folder
+from steadygan.data.sources.hub import Hub
+from steadygan.data.sources.idx import Idx
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.sources.labels import class_names
-from steadygan.data.sources.opening import AnySource, Listing, list_items, open_source
+from steadygan.data.sources.opening import AnyFiles, AnySource, Listing, list_items, open_source
+from steadygan.data.sources.table import Table
 
-__all__ = ["AnySource", "Folder", "Item", "Listing", "Rejection", "Zip", "class_names", "list_items", "open_source"]
+__all__ = [
+    "AnyFiles",
+    "AnySource",
+    "Columns",
+    "Folder",
+    "Hub",
+    "Idx",
+    "Item",
+    "Listing",
+    "Rejection",
+    "Table",
+    "Tar",
+    "Zip",
+    "class_names",
+    "list_items",
+    "open_source",
+]

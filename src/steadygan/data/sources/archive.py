@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.sources.items import Found, Item, passed_over, skipped
+from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes
+from steadygan.data.sources.items import Found, Item, Rejection, Version, passed_over, skipped, tidy, version_of
+from steadygan.data.sources.unpacked import unpacked
+from steadygan.data.sources.window import open_window
 from steadygan.errors import DataError
+
+_TAR_SUFFIX = re.compile(r"(\.tar(\.(gz|bz2|xz))?|\.tgz|\.tbz2?|\.txz)$", re.IGNORECASE)
+_ENCRYPTED = 1
+_AGAIN = "get the archive again"
 
 
 class Zip(BaseModel):
@@ -28,34 +38,160 @@ class Zip(BaseModel):
         """What the source is called among others."""
         return self.path.resolve().name.removesuffix(".zip") or "images"
 
+    @property
+    def where(self) -> str:
+        """What to call the source in messages."""
+        return str(self.path)
+
     def entries(self) -> Iterator[Found]:
-        """Image files, and the kind of each file passed over, in any order."""
-        return members(self.path)
+        """Image files, members that cannot be read, and the kind of each file passed over, in any order."""
+        return annotated(_zip_members(self.path))
 
 
-def members(path: Path) -> Iterator[Found]:
+class Tar(BaseModel):
+    """A tar archive, read in place; one packed with gzip, bzip2 or xz is first unpacked to a temporary file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["tar"] = "tar"
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the source is called among others."""
+        return _TAR_SUFFIX.sub("", self.path.resolve().name) or "images"
+
+    @property
+    def where(self) -> str:
+        """What to call the source in messages."""
+        return str(self.path)
+
+    def entries(self) -> Iterator[Found]:
+        """Image files, damage, and the kind of each file passed over, in any order."""
+        return annotated(_tar_members(self.path))
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive, packed or not."""
+    try:
+        return tarfile.is_tarfile(path)
+    except (OSError, EOFError, ValueError):
+        return False
+
+
+def _zip_members(path: Path) -> Iterator[Raw]:
     """Everything in a zip archive; of two members with the same name the later, as for every unpacker."""
-    infos = {info.filename: info for info in _archive(path).infolist() if not info.is_dir()}
-    for member, info in infos.items():
-        name = member.replace("\\", "/").lstrip("/")
-        reader = partial(_open_member, path, member)
-        kind = next(filter(None, map(skipped, name.split("/"))), None) or passed_over(name, reader)
-        yield kind or Item(name, info.file_size, info.CRC, reader)
+    infos = {tidy(info.filename.replace("\\", "/")): info for info in _archive(path).infolist() if not info.is_dir()}
+    for name in sorted(infos, key=is_notes, reverse=True):
+        info = infos[name]
+        reader = partial(_open_member, path, info.filename)
+        if reason := _skipped(name):
+            yield reason
+        elif info.flag_bits & _ENCRYPTED:
+            yield Rejection(name, "is encrypted; unpack the archive with its password and give the folder")
+        elif is_notes(name):
+            yield Notes(name, reader)
+        else:
+            whole = partial(_read_member, path, info.filename, info.file_size)
+            yield passed_over(name, reader) or Item(name, info.file_size, info.CRC, whole)
+
+
+def _skipped(name: str) -> str | None:
+    return next(filter(None, map(skipped, name.split("/"))), None)
 
 
 def _open_member(path: Path, member: str) -> IO[bytes]:
     return _archive(path).open(member)
 
 
+def _read_member(path: Path, member: str, size: int) -> IO[bytes]:
+    """A whole member. Asking for its size, and not for all, bounds what a member that lies about it can take."""
+    with _open_member(path, member) as stream:
+        return io.BytesIO(stream.read(size))
+
+
 def _archive(path: Path) -> zipfile.ZipFile:
-    status = path.stat()
-    return _opened(path, (status.st_size, status.st_mtime_ns), os.getpid())
+    return _opened(path, version_of(path), os.getpid())
 
 
 @lru_cache(maxsize=8)
-def _opened(path: Path, version: tuple[int, int], process: int) -> zipfile.ZipFile:
+def _opened(path: Path, version: Version, process: int) -> zipfile.ZipFile:
     """The archive, opened once per version and process: two processes must not share its position in the file."""
     try:
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile, NotImplementedError) as problem:
         raise DataError(f"{path} cannot be read as a .zip: {problem}; download or pack it again") from problem
+
+
+class _Member(NamedTuple):
+    """Where the bytes of a member lie in the archive, or why it is passed over."""
+
+    start: int
+    size: int
+    reason: str | None
+
+
+class _Contents(NamedTuple):
+    """All members but folders, by name, and what is wrong with the archive as a whole."""
+
+    members: dict[str, _Member]
+    problem: str
+
+
+def _tar_members(path: Path) -> Iterator[Raw]:
+    """Everything in a tar archive; of two members with the same name the later, as for every unpacker."""
+    whole = unpacked(path)
+    version, stamp = version_of(whole.path), version_of(path)[1]
+    members, problem = _contents(whole.path, version)
+    for name in sorted(members, key=is_notes, reverse=True):
+        start, size, reason = members[name]
+        reader = partial(open_window, whole.path, version, start, size)
+        if reason := _skipped(name) or reason:
+            yield reason
+        elif start + size > version[0]:
+            yield Rejection(name, f"is cut short, for the archive ends within it; {_AGAIN}")
+        elif is_notes(name):
+            yield Notes(name, reader)
+        else:
+            yield passed_over(name, reader) or Item(name, size, stamp, reader)
+    if damage := whole.problem or problem:
+        yield Rejection(path.name, f"{damage}; {len(members)} files were found before that; {_AGAIN}")
+
+
+@lru_cache(maxsize=4)
+def _contents(path: Path, version: Version) -> _Contents:
+    members: dict[str, _Member] = {}
+    problem = ""
+    try:
+        with tarfile.open(path, "r:") as archive:
+            try:
+                while (info := archive.next()) is not None:
+                    archive.members.clear()  # type: ignore[attr-defined]  # it would keep a kilobyte for each
+                    if not info.isdir():
+                        members[tidy(info.name)] = _Member(info.offset_data, info.size, _not_ordinary(info))
+                end = archive.offset
+            except tarfile.TarError:
+                end = version[0]
+            problem = _ending(path, end)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        problem = f"cannot be read as a tar archive ({error})"
+    return _Contents(members, problem)
+
+
+def _not_ordinary(info: tarfile.TarInfo) -> str | None:
+    kinds = (
+        (info.issym() or info.islnk(), "link in an archive"),
+        (info.issparse(), "sparse file in an archive"),
+        (not info.isreg(), "not an ordinary file"),
+    )
+    return next((reason for is_so, reason in kinds if is_so), None)
+
+
+def _ending(path: Path, end: int) -> str:
+    """What is wrong with the end of an archive: after the last member there should be a block of zeros."""
+    with path.open("rb") as file:
+        file.seek(end)
+        block = file.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE:
+        return "is cut short: the mark that ends a tar archive is missing"
+    return f"is damaged at byte {end:,}" if any(block) else ""

@@ -11,13 +11,19 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes
+from steadygan.data.sources.idx import idx_in_folder, is_idx
 from steadygan.data.sources.items import Found, Item, Rejection, open_file, passed_over, skipped
+from steadygan.errors import DataError, StorageError
 
 _OWN_FOLDERS = (frozenset({"dataset.json", "images.npy"}), frozenset({"run.json", "log.jsonl"}))
 
 
 class Folder(BaseModel):
-    """A folder and everything below it; hidden files and folders that steadygan wrote are passed over."""
+    """A folder and everything below it; hidden files and folders that steadygan wrote are passed over.
+
+    The pictures of idx files count as images. What `dataset.json` and `metadata.csv` say is used (see `annotated`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,9 +35,14 @@ class Folder(BaseModel):
         """What the source is called among others."""
         return self.path.resolve().name or "images"
 
+    @property
+    def where(self) -> str:
+        """What to call the source in messages."""
+        return str(self.path)
+
     def entries(self) -> Iterator[Found]:
         """Image files, folders that cannot be read, and the kind of each file passed over, in any order."""
-        return walk(self.path)
+        return annotated(walk(self.path))
 
 
 def is_own(names: Iterable[str]) -> bool:
@@ -40,7 +51,7 @@ def is_own(names: Iterable[str]) -> bool:
     return any(own <= found for own in _OWN_FOLDERS)
 
 
-def walk(root: Path) -> Iterator[Found]:
+def walk(root: Path) -> Iterator[Raw]:
     """Everything below `root`. Links to folders are followed after all others, and no folder is read twice."""
     above = {_identity(str(folder)) for folder in root.resolve().parents}
     seen: set[tuple[int, int]] = set()
@@ -53,7 +64,7 @@ def walk(root: Path) -> Iterator[Found]:
                 yield "folder linked twice"
                 continue
             seen.add(identity)
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(folder), key=lambda entry: (not is_notes(entry.name), entry.name))
         except OSError as problem:
             yield Rejection(_relative(folder, root), f"is a folder that cannot be read ({problem.strerror})")
             continue
@@ -66,7 +77,7 @@ def walk(root: Path) -> Iterator[Found]:
             elif _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append(entry.path)
             else:
-                yield _file(entry, _relative(entry.path, root))
+                yield from _files(entry, _relative(entry.path, root))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -77,15 +88,31 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _file(entry: os.DirEntry[str], name: str) -> Found:
+def _files(entry: os.DirEntry[str], name: str) -> Iterator[Raw]:
+    """What one file of a folder is: mostly one image, of an idx file all in it."""
     try:
         status = entry.stat()
     except OSError as problem:
-        return Rejection(name, f"cannot be read ({problem.strerror})")
-    if not stat.S_ISREG(status.st_mode):
-        return "not an ordinary file"
+        yield Rejection(name, f"cannot be read ({problem.strerror})")
+        return
     reader = partial(open_file, entry.path)
-    return passed_over(name, reader) or Item(name, status.st_size, status.st_mtime_ns, reader)
+    if not stat.S_ISREG(status.st_mode):
+        yield "not an ordinary file"
+    elif is_notes(name):
+        yield Notes(name, reader)
+    elif is_idx(entry.name):
+        yield from _idx(Path(entry.path), name)
+    else:
+        yield passed_over(name, reader) or Item(name, status.st_size, status.st_mtime_ns, reader)
+
+
+def _idx(path: Path, name: str) -> Iterator[Found]:
+    try:
+        yield from idx_in_folder(path, name.removesuffix(path.name))
+    except StorageError:
+        raise
+    except (DataError, OSError) as problem:
+        yield Rejection(name, f"gives no pictures: {problem}")
 
 
 def _identity(folder: str) -> tuple[int, int]:

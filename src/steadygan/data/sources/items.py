@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +16,9 @@ _IMAGES = """
     psd qoi sgi tga tif tiff webp xbm
 """
 _JUNK = """
-    7z avi cfg csv db doc docx eps gz h5 hdf5 htm html ini ipynb js json jsonl lock log m4a mat md mov mp3 mp4 mpeg
-    mpg npy npz parquet pdf pickle pkl ps pt pth py rar safetensors sh svg tar tfrecord toml tsv txt url wav wmf xlsx
-    xml yaml yml zip
+    7z arrow avi bz2 cfg csv db doc docx eps gz h5 hdf5 htm html ini ipynb js json jsonl lock log m4a mat md mov mp3
+    mp4 mpeg mpg npy npz parquet pdf pickle pkl ps pt pth py rar safetensors sh svg tar tbz2 tfrecord tgz toml tsv
+    txt txz url wav wmf xlsx xml xz yaml yml zip zst
 """
 
 IMAGE_SUFFIXES = frozenset(f".{name}" for name in _IMAGES.split())
@@ -27,6 +28,10 @@ JUNK_SUFFIXES = frozenset(f".{name}" for name in _JUNK.split())
 """Files named so are passed over without looking. All others are looked into: what Pillow knows is an image."""
 
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+
+
+Attributes = Mapping[str, int | float | str]
+Version = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,10 @@ class Rejection:
 class Item:
     """One file that claims to be an image.
 
-    `name` is its path inside the source with `/`, `size` its bytes, `stamp` changes with its content
-    (modification time in ns of a file, CRC of an archive member), `open` may be called in another process.
-    `label` and `attributes` are what the source itself says about the image; class folders are looked at later.
+    `name` is its path inside the source with `/`, `size` its bytes (0 where that is not known without reading),
+    `stamp` changes with its content (modification time in ns of a file, CRC of an archive member), `open` may be
+    called in another process. `label` and `attributes` are what the source itself says about the image; class
+    folders are looked at later, unless `in_folders` is False: then the folders in the name are no classes.
     """
 
     name: str
@@ -51,7 +57,15 @@ class Item:
     stamp: int
     open: Callable[[], IO[bytes]]
     label: str | None = None
-    attributes: Mapping[str, int | float | str] = field(default_factory=dict)
+    attributes: Attributes = field(default_factory=dict)
+    in_folders: bool = True
+
+    @property
+    def key(self) -> str:
+        """Text that changes with all that is known of the image before it is read, its label included."""
+        said = "" if self.label is None else f"|{self.label}"
+        told = json.dumps(dict(self.attributes), sort_keys=True) if self.attributes else ""
+        return f"{self.name}|{self.size}|{self.stamp}{said}{told}"
 
 
 Found = Item | Rejection | str
@@ -61,6 +75,18 @@ Found = Item | Rejection | str
 def open_file(path: str | Path) -> IO[bytes]:
     """A file for reading bytes; unlike a lambda it can be sent to another process."""
     return open(path, "rb")
+
+
+def version_of(path: Path) -> Version:
+    """Size in bytes and modification time in ns: another pair as soon as somebody wrote the file anew."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def tidy(name: str) -> str:
+    """The name of a member of an archive as a path below it: no `/` before it, no `.` in it, all of it UTF-8."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return os.fsencode("/".join(parts)).decode("utf-8", "replace")
 
 
 def skipped(name: str) -> str | None:

@@ -1,21 +1,30 @@
-"""Where images come from: folders, zip archives, and the sets that steadygan draws itself."""
+"""From what the user writes to a source, and from sources to one list of images."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
+from urllib.parse import parse_qsl
 
+from steadygan.config import resolve
 from steadygan.data.builtin import AnyBuiltin, parse_builtin
 from steadygan.data.reading.decode import is_image
-from steadygan.data.sources.archive import Zip
+from steadygan.data.sources import shards, table
+from steadygan.data.sources.archive import Tar, Zip, is_tar
+from steadygan.data.sources.columns import Columns, column_files
 from steadygan.data.sources.folder import Folder, is_own
+from steadygan.data.sources.hub import Hub
+from steadygan.data.sources.idx import Idx, is_idx
 from steadygan.data.sources.items import Item, Rejection, open_file
 from steadygan.data.sources.labels import class_labels
+from steadygan.data.sources.table import Table
 from steadygan.errors import ConfigError, DataError
 
 
@@ -29,37 +38,51 @@ class Listing:
 
     @property
     def fingerprint(self) -> str:
-        """Sha256 over the names, sizes and stamps of all items: equal as long as nothing changed."""
+        """Sha256 over the names, sizes, stamps and labels of all items: equal as long as nothing changed."""
         digest = hashlib.sha256()
         for item in self.items:
-            digest.update(f"{item.name}\0{item.size}\0{item.stamp}\n".encode())
+            digest.update(f"{item.key}\n".encode())
         return digest.hexdigest()
 
 
-AnySource = Folder | Zip | AnyBuiltin
+AnyFiles = Folder | Zip | Tar | Idx | Table | Columns | Hub
+"""Sources of image files; each has a `name`, says `where` it is, and gives its `entries`."""
+
+AnySource = AnyFiles | AnyBuiltin
+
+S = TypeVar("S", bound=AnyFiles)
+
+_GIVE = "give a folder or .zip with images in it, another archive, or a table of images"
+_UNREAD_ARCHIVES = frozenset({".rar", ".7z", ".zst", ".lz4", ".cab", ".iso"})
+_ELSEWHERE = {
+    **dict.fromkeys(
+        (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"), "an archive inside is not opened, give it by itself"
+    ),
+    **dict.fromkeys((".csv", ".tsv", ".jsonl"), "a table inside is not looked into, give it by itself"),
+    **dict.fromkeys((".rar", ".7z", ".zst"), "an archive of this kind is not read, unpack it"),
+}
 
 
 def open_source(text: str | Path) -> AnySource:
-    """The source that a path or `builtin:NAME` means, after a first look that it holds an image.
+    """The source that a text means, after a first look that it holds an image.
 
-    Raises ConfigError if there is no such path, DataError if there is nothing to use in it.
+    It is a path to a folder, an archive (.zip, .tar, .tar.gz, …), idx files, a table (.csv, .tsv, .jsonl) or columns
+    (.parquet, .arrow, or a folder of them); or `hub:USER/NAME`, or `builtin:NAME`. Settings follow a `?`, as in
+    `table.csv?image=COLUMN&label=COLUMN`.
+    Raises ConfigError if there is no such path or setting, DataError if there is nothing to use in it.
     """
-    if str(text).startswith("builtin:"):
-        return parse_builtin(str(text))
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise ConfigError(f"there is no file or folder {path}; check the path")
-    source = Folder(path=path) if path.is_dir() else _archive(path)
-    if not any(isinstance(entry, Item) for entry in source.entries()):
+    written = str(text)
+    source = next(make(written) for matches, make in _WRITTEN if matches(written))
+    if isinstance(source, AnyFiles) and not any(isinstance(entry, Item) for entry in source.entries()):
         raise _nothing(source)
     return source
 
 
-def list_items(sources: Sequence[Folder | Zip]) -> Listing:
-    """Everything in these sources, sorted by name and labelled by class folder.
+def list_items(sources: Sequence[AnyFiles]) -> Listing:
+    """Everything in these sources, sorted by name and labelled by class folder where they say nothing of labels.
 
     With several sources the name of each stands before the names in it, and there are labels only if
-    every source has class folders. Raises DataError if a source holds no image.
+    every source has some. Raises DataError if a source holds no image.
     """
     listings = [_list(source) for source in sources]
     if len(listings) == 1:
@@ -73,7 +96,7 @@ def list_items(sources: Sequence[Folder | Zip]) -> Listing:
     return Listing(tuple(sorted(items, key=lambda item: item.name)), problems, tuple(sorted(passed.items())))
 
 
-def _list(source: Folder | Zip) -> Listing:
+def _list(source: AnyFiles) -> Listing:
     items, problems, passed = [], [], Counter[str]()
     for entry in source.entries():
         if isinstance(entry, Item):
@@ -85,13 +108,13 @@ def _list(source: Folder | Zip) -> Listing:
     if not items:
         raise _nothing(source)
     items.sort(key=lambda item: item.name)
-    labels = class_labels([item.name for item in items])
-    if labels:
-        items = [replace(item, label=label) for item, label in zip(items, labels, strict=True)]
+    if all(item.label is None and item.in_folders for item in items):
+        labels = class_labels([item.name for item in items])
+        items = [replace(item, label=label) for item, label in zip(items, labels, strict=True)] if labels else items
     return Listing(tuple(items), tuple(sorted(problems, key=lambda it: it.file)), tuple(sorted(passed.items())))
 
 
-def _prefixes(sources: Sequence[Folder | Zip]) -> list[str]:
+def _prefixes(sources: Sequence[AnyFiles]) -> list[str]:
     """A name for each source, numbered where two would be the same."""
     names = [source.name for source in sources]
     return [name if names.count(name) == 1 else f"{name}-{index}" for index, name in enumerate(names, start=1)]
@@ -103,31 +126,96 @@ def _under(prefix: str, listing: Listing) -> Listing:
     return Listing(items, problems, listing.passed_over)
 
 
-def _archive(path: Path) -> Zip:
+def _of_path(written: str) -> AnyFiles:
+    path, settings = Path(written).expanduser(), dict[str, str]()
+    if not path.exists() and "?" in written:
+        before, _, query = written.rpartition("?")
+        path, settings = Path(before).expanduser(), dict(parse_qsl(query, keep_blank_values=True))
+    if not path.exists():
+        raise ConfigError(f"there is no file or folder {path}; check the path")
+    kind = _kind_of_folder(path) if path.is_dir() else _kind_of_file(path)
+    return _made(kind, str(path), {"path": path, **settings})
+
+
+def _of_hub(written: str) -> Hub:
+    repo, _, query = written.removeprefix("hub:").partition("?")
+    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo):
+        raise ConfigError(f"{written} names no data set of the Hub; write hub:USER/NAME, as on huggingface.co/datasets")
+    return _made(Hub, f"hub:{repo}", {"repo": repo, **dict(parse_qsl(query, keep_blank_values=True))})
+
+
+def _of_web(written: str) -> AnySource:
+    """Sources on the web would begin here."""
+    raise ConfigError(
+        f"{written} lies on the web: a raster is read from there in tiles with --tile, anything else "
+        "has to be downloaded first; then give the file or folder"
+    )
+
+
+_WRITTEN: tuple[tuple[Callable[[str], object], Callable[[str], AnySource]], ...] = (
+    (lambda written: written.startswith("builtin:"), parse_builtin),
+    (lambda written: written.startswith("hub:"), _of_hub),
+    (lambda written: re.match(r"(https?|s3|gs|ftp):/", written), _of_web),
+    (lambda _: True, _of_path),
+)
+
+
+def _made(kind: type[S], where: str, settings: Mapping[str, object]) -> S:
+    """A source with its settings; ConfigError names those that it does not have."""
+    try:
+        return resolve(kind, settings)
+    except ConfigError as problem:
+        known = [name for name in kind.model_fields if name not in ("kind", "path", "repo")]
+        words = f"its settings are {', '.join(known)}" if known else "it has no settings"
+        raise ConfigError(f"{where}: {'; '.join(str(problem).splitlines())}; {words}") from problem
+
+
+def _kind_of_folder(path: Path) -> type[Folder | Columns]:
+    """Columns if there are some and no image beside them."""
+    columns = column_files(path)
+    if columns and not any(isinstance(entry, Item) for entry in Folder(path=path).entries()):
+        return Columns
+    return Folder
+
+
+_FILES: tuple[tuple[Callable[[Path], bool], type[AnyFiles]], ...] = (
+    (lambda path: is_idx(path.name), Idx),
+    (lambda path: path.suffix.lower() in table.SUFFIXES, Table),
+    (lambda path: path.suffix.lower() in shards.SUFFIXES, Columns),
+    (zipfile.is_zipfile, Zip),
+    (is_tar, Tar),
+)
+
+
+def _kind_of_file(path: Path) -> type[AnyFiles]:
     if not path.is_file():
-        raise DataError(f"{path} is not an ordinary file; give a folder of images or a .zip")
+        raise DataError(f"{path} is not an ordinary file; {_GIVE}")
     try:
         open_file(path).close()
     except OSError as problem:
         raise DataError(f"{path} cannot be read ({problem.strerror}); check its permissions") from problem
-    if zipfile.is_zipfile(path):
-        return Zip(path=path)
+    for matches, kind in _FILES:
+        if matches(path):
+            return kind
     if is_image(partial(open_file, path)):
         raise DataError(f"{path} is one image, and one image is not a set; give the folder that holds your images")
-    raise DataError(f"{path} is neither a folder of images nor a readable .zip; unpack it and give the folder")
+    if path.suffix.lower() in _UNREAD_ARCHIVES:
+        raise DataError(f"{path} is an archive that is not read; unpack it and give the folder")
+    raise DataError(f"{path} is neither a folder of images nor a readable archive; unpack it and give the folder")
 
 
-def _nothing(source: Folder | Zip) -> DataError:
+def _nothing(source: AnyFiles) -> DataError:
     if isinstance(source, Folder) and is_own(path.name for path in source.path.glob("*")):
         return DataError(f"{source.path} was made by steadygan and is no folder of images; give the one it came from")
     found = list(source.entries())
     if problems := [entry for entry in found if isinstance(entry, Rejection)]:
         return DataError(
-            f"there is no image in {source.path} that can be read: {problems[0].file}: {problems[0].reason}"
+            f"there is no image in {source.where} that can be read: {problems[0].file}: {problems[0].reason}"
         )
     kinds = Counter(entry for entry in found if isinstance(entry, str))
     if not kinds:
-        return DataError(f"{source.path} is empty; give a folder or .zip with images in it")
+        return DataError(f"{source.where} is empty; {_GIVE}")
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
-    archives = "; an archive inside is not opened, give it by itself" if kinds[".zip"] else ""
-    return DataError(f"there is no image in {source.path}, only {listed}{archives}; give a folder or .zip with images")
+    hints = dict.fromkeys(_ELSEWHERE[kind] for kind, _ in kinds.most_common() if kind in _ELSEWHERE)
+    advice = "; ".join([*hints, _GIVE])
+    return DataError(f"there is no image in {source.where}, only {listed}; {advice}")

@@ -1,0 +1,159 @@
+"""What a file beside the images says about them: labels of StyleGAN's dataset.json, metadata.csv of Hugging Face."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import IO
+
+from steadygan.data.sources.items import Attributes, Found, Item, Rejection
+from steadygan.data.sources.rows import Facts, label_text, normal, read_rows
+from steadygan.errors import ConfigError, DataError
+
+_MAX_BYTES = 2**28
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A file that may say something about the images in its folder and below."""
+
+    name: str
+    open: Callable[[], IO[bytes]]
+
+
+Raw = Found | Notes
+"""What is found before notes are applied; the notes of a folder come before the images they speak of."""
+
+
+@dataclass
+class _Said:
+    """What some notes say: a label (or none) and attributes for files below the folder of the notes.
+
+    `classes` is True where these labels, or the lack of them, stand in place of class folders. `seen` collects
+    the files that are there.
+    """
+
+    name: str
+    facts: Mapping[str, tuple[str | None, Attributes]]
+    classes: bool
+    problem: str = ""
+    seen: set[str] = field(default_factory=set)
+
+
+def is_notes(name: str) -> bool:
+    """Whether a file of this name may be notes."""
+    return PurePosixPath(name).name in _READERS
+
+
+def annotated(found: Iterable[Raw]) -> Iterator[Found]:
+    """The same files with what the notes say about them; the nearest notes above a file count.
+
+    - `dataset.json` with a list `labels` (StyleGAN): whole numbers are labels in place of class folders, and
+      files that are not listed have none. `"labels": null` says that the folders are no classes.
+    - `metadata.csv`, `metadata.jsonl` with a column `file_name` (Hugging Face): the column of labels, if there
+      is one, in place of class folders; all other columns as attributes.
+
+    Files of these names with anything else in them are passed over.
+    """
+    said: dict[str, _Said] = {}
+    for entry in found:
+        if isinstance(entry, Notes):
+            answer = _read(entry)
+            if isinstance(answer, _Said):
+                said.setdefault(_folder(entry.name), answer)
+            else:
+                yield answer
+        elif said and isinstance(entry, Item | Rejection):
+            yield _apply(entry, said)
+        else:
+            yield entry
+    for notes in said.values():
+        yield from _complaints(notes)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
+
+
+def _read(notes: Notes) -> _Said | Found:
+    suffix = PurePosixPath(notes.name).suffix
+    try:
+        with notes.open() as stream:
+            data = stream.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise DataError(f"has more than the {_MAX_BYTES // 2**20} MB allowed")
+        return _READERS[PurePosixPath(notes.name).name](data, notes.name) or suffix
+    except (DataError, ConfigError) as problem:
+        return Rejection(notes.name, f"says nothing about the images: {problem}")
+    except Exception as problem:  # noqa: BLE001  whatever an archive raises, the images may still be good
+        return Rejection(notes.name, f"cannot be read ({problem})")
+
+
+def _apply(entry: Item | Rejection, said: Mapping[str, _Said]) -> Found:
+    name = entry.name if isinstance(entry, Item) else entry.file
+    parts = name.split("/")
+    above = [("/".join(parts[:depth]), "/".join(parts[depth:])) for depth in range(len(parts))]
+    about = [(said[folder], below) for folder, below in above if folder in said]
+    for notes, below in about:
+        notes.seen.add(below)
+    if isinstance(entry, Rejection) or not about:
+        return entry
+    notes, below = about[-1]
+    label, attributes = notes.facts.get(below, (None, {}))
+    in_folders = entry.in_folders and not notes.classes
+    return replace(entry, label=label, attributes={**entry.attributes, **attributes}, in_folders=in_folders)
+
+
+def _complaints(notes: _Said) -> Iterator[Rejection]:
+    if notes.problem:
+        yield Rejection(notes.name, notes.problem)
+    gone = [file for file in notes.facts if file not in notes.seen]
+    if gone:
+        yield Rejection(notes.name, f"lists {len(gone)} files that are not there, the first {gone[0]}")
+
+
+def _of_stylegan(data: bytes, name: str) -> _Said | None:
+    """The labels of a `dataset.json`, None if the file is something else."""
+    try:
+        content = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(content, dict) or "labels" not in content:
+        return None
+    pairs = content["labels"] or []
+    try:
+        labels = {str(file).replace("\\", "/"): label for file, label in pairs}
+    except (TypeError, ValueError):
+        return _Said(
+            name, {}, classes=True, problem='has "labels" that are no list of [file, label]; they are not used'
+        )
+    usable: dict[str, tuple[str | None, Attributes]] = {
+        file: (label_text(label), {}) for file, label in labels.items() if isinstance(label, int | float | str)
+    }
+    if len(usable) < len(labels):
+        facts = {file: usable.get(file, (None, {})) for file in labels}
+        problem = f"holds {len(labels) - len(usable)} labels that are lists or empty; they are not used"
+        return _Said(name, facts, classes=True, problem=problem)
+    return _Said(name, usable, classes=True)
+
+
+def _of_hugging_face(data: bytes, name: str) -> _Said | None:
+    """The lines of a `metadata.csv` or `metadata.jsonl`, None if it has no column `file_name`."""
+    rows = read_rows(data, PurePosixPath(name).name)
+    if "file_name" not in rows.columns:
+        return None
+    label = rows.label_column(None, "file_name")
+    facts: dict[str, Facts] = rows.facts("file_name", label, normal)
+    clashes = [file for file, fact in facts.items() if fact.clash]
+    problem = f"gives {clashes[0]} two labels, {facts[clashes[0]].clash}; neither is used" if clashes else ""
+    said = {file: (None if fact.clash else fact.label, fact.attributes) for file, fact in facts.items()}
+    return _Said(name, said, classes=label is not None, problem=problem)
+
+
+_READERS: Mapping[str, Callable[[bytes, str], _Said | None]] = {
+    "dataset.json": _of_stylegan,
+    "metadata.csv": _of_hugging_face,
+    "metadata.jsonl": _of_hugging_face,
+}

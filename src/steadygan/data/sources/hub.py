@@ -1,0 +1,215 @@
+"""Data sets on the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from steadygan.data.sources.archive import Tar, Zip
+from steadygan.data.sources.columns import rows_of, splits_of
+from steadygan.data.sources.folder import Folder
+from steadygan.data.sources.items import IMAGE_SUFFIXES, Found, Item, Rejection
+from steadygan.data.sources.labels import SPLITS
+from steadygan.errors import ConfigError, DataError, StorageError
+
+_CONVERTED = "refs/convert/parquet"
+_PATIENCE = 30  # seconds
+_PARTIAL = "partial-"
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_NOTES = ("metadata.csv", "metadata.jsonl", "dataset.json")
+
+
+class Hub(BaseModel):
+    """A data set of huggingface.co, downloaded once into its own cache.
+
+    Its Parquet files are used, else those that the Hub made of it, else its images and archives of images.
+    `config`, `split` and `revision` are the Hub's; `image` and `label` are columns, as for `Columns`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["hub"] = "hub"
+    repo: str
+    config: str | None = None
+    split: str | None = None
+    revision: str | None = None
+    image: str | None = None
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the source is called among others."""
+        return self.repo.rpartition("/")[2]
+
+    @property
+    def where(self) -> str:
+        """What to call the source in messages."""
+        return f"hub:{self.repo}"
+
+    def entries(self) -> Iterator[Found]:
+        """The images of the data set; ConfigError or DataError if it cannot be had or holds no images."""
+        place = _downloaded(self)
+        if place.is_parquet:
+            files = [place.folder / file for file in place.files]
+            yield from rows_of(place.folder, files, self.image, self.label)
+            if any(part.startswith(_PARTIAL) for file in place.files for part in PurePosixPath(file).parts):
+                yield Rejection(self.where, "is larger than what the Hub keeps as Parquet: only its first part is used")
+            return
+        for entry in Folder(path=place.folder).entries():
+            if not isinstance(entry, Item) or self.split in (None, *PurePosixPath(entry.name).parts):
+                yield entry
+        for file in place.files:
+            if file.lower().endswith(_ARCHIVES):
+                yield from _inside(place.folder / file, file)
+
+
+class _Place(NamedTuple):
+    """Where the files of a data set lie on this machine."""
+
+    folder: Path
+    files: tuple[str, ...]
+    is_parquet: bool
+
+
+def _inside(path: Path, file: str) -> Iterator[Found]:
+    """What is in an archive of the data set, its name before theirs."""
+    archive = Zip(path=path) if path.suffix.lower() == ".zip" else Tar(path=path)
+    prefix = re.sub(r"(\.tar)?\.[^.]+$", "", file)
+    for entry in archive.entries():
+        if isinstance(entry, Item):
+            yield replace(entry, name=f"{prefix}/{entry.name}")
+        elif isinstance(entry, Rejection):
+            yield Rejection(f"{prefix}/{entry.file}", entry.reason)
+        else:
+            yield entry
+
+
+@lru_cache(maxsize=4)
+def _downloaded(source: Hub) -> _Place:
+    """Where the files are after a download, or were left by an earlier one if the Hub cannot be reached."""
+    try:
+        import huggingface_hub  # noqa: F401
+    except ImportError as problem:
+        raise ConfigError(f'{source.where} needs huggingface_hub: pip install "steadygan[hub]"') from problem
+    try:
+        return _fetch(source, local=False)
+    except _Unreachable as problem:
+        try:
+            return _fetch(source, local=True)
+        except (_Unreachable, DataError):
+            raise DataError(
+                f"{source.where} cannot be downloaded ({problem}) and is not whole in the cache; "
+                "check the connection, or download it elsewhere and give the folder"
+            ) from problem
+
+
+class _Unreachable(Exception):
+    """The Hub does not answer, or a download of earlier is not there."""
+
+
+def _fetch(source: Hub, local: bool) -> _Place:
+    places = [(source.revision, True), (_CONVERTED, True), (source.revision, False)]
+    if source.revision is not None:
+        places.remove((_CONVERTED, True))  # it is made of the newest revision
+    for revision, is_parquet in places:
+        listed = _ask(source, revision, partial(_listed, source.repo, revision, local))
+        files = _chosen(source, [file for file in listed if _is_wanted(file, is_parquet)])
+        if files:
+            patterns = [glob.escape(file) for file in files] if is_parquet and not local else _patterns(source, files)
+            folder = _ask(source, revision, partial(_snapshot, source.repo, revision, local, patterns))
+            if not folder:
+                raise _Unreachable("the download broke off")
+            return _Place(Path(folder[0]), tuple(files), is_parquet)
+    raise DataError(f"{source.where} holds neither Parquet files nor images or archives of images")
+
+
+def _listed(repo: str, revision: str | None, local: bool) -> list[str]:
+    from huggingface_hub import HfApi
+
+    if not local:
+        # unlike the calls that list the tree, this one does not try for half a minute when there is no network
+        about = HfApi().dataset_info(repo, revision=revision, timeout=_PATIENCE)
+        return [file.rfilename for file in about.siblings or ()]
+    (folder,) = _snapshot(repo, revision, local, ["-"])
+    return [file.relative_to(folder).as_posix() for file in Path(folder).rglob("*") if file.is_file()]
+
+
+def _snapshot(repo: str, revision: str | None, local: bool, patterns: list[str]) -> list[str]:
+    from huggingface_hub import snapshot_download
+
+    folder = snapshot_download(
+        repo, repo_type="dataset", revision=revision, allow_patterns=patterns, local_files_only=local
+    )
+    return [str(folder)]
+
+
+def _ask(source: Hub, revision: str | None, question: Callable[[], list[str]]) -> list[str]:
+    """An answer of the Hub; what it refuses becomes one line. A missing conversion to Parquet is no files."""
+    from huggingface_hub import errors
+
+    page = f"https://huggingface.co/datasets/{source.repo}"
+    refusals = (
+        (errors.GatedRepoError, f"wants its terms accepted at {page}; do so and log in with 'hf auth login'"),
+        (errors.RepositoryNotFoundError, "is not there, or is private; check the name, or log in with 'hf auth login'"),
+        (errors.RevisionNotFoundError, f"has no revision {revision!r}; see {page}/tree/main"),
+        (errors.HFValidationError, "is no name of a data set; write hub:USER/NAME"),
+    )
+    try:
+        return question()
+    except Exception as problem:
+        if isinstance(problem, errors.RevisionNotFoundError) and revision == _CONVERTED:
+            return []
+        for kind, words in refusals:
+            if isinstance(problem, kind):
+                raise ConfigError(f"{source.where} {words}") from problem
+        if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"{source.where} does not fit on the disk; set HF_HOME to a folder on another"
+            ) from problem
+        if isinstance(problem, errors.LocalEntryNotFoundError) and revision == _CONVERTED:
+            return []
+        raise _Unreachable(str(problem).strip().split("\n")[0] or type(problem).__name__) from problem
+
+
+def _is_wanted(file: str, is_parquet: bool) -> bool:
+    suffix = PurePosixPath(file).suffix.lower()
+    if is_parquet:
+        return suffix == ".parquet"
+    return suffix in IMAGE_SUFFIXES or PurePosixPath(file).name in _NOTES or file.lower().endswith(_ARCHIVES)
+
+
+def _chosen(source: Hub, files: Sequence[str]) -> list[str]:
+    """The files of the configuration and split that are asked for; ConfigError if they are not there, or unclear."""
+    tops = {PurePosixPath(file).parts[0] for file in files if "/" in file}
+    configs = sorted(top for top in tops if top.lower() not in SPLITS and top.removeprefix(_PARTIAL) not in SPLITS)
+    is_parquet = all(file.endswith(".parquet") for file in files)
+    if source.config is None and is_parquet and len(configs) > 1:
+        raise ConfigError(
+            f"{source.where} has several configurations ({', '.join(configs)}); say which as ?config=NAME"
+        )
+    if source.config is not None and files:
+        files = [file for file in files if source.config in PurePosixPath(file).parts]
+        if not files:
+            raise ConfigError(f"{source.where} has no configuration {source.config!r}; there are {', '.join(configs)}")
+    if source.split is None or not files:
+        return sorted(files)
+    splits = {file: [name.removeprefix(_PARTIAL) for name in splits_of(PurePosixPath(file))] for file in files}
+    found = [file for file in files if source.split in splits[file] or PurePosixPath(file).name in _NOTES]
+    if not any(source.split in splits[file] for file in found):
+        known = ", ".join(sorted({name for names in splits.values() for name in names if name in SPLITS})) or "none"
+        raise ConfigError(f"{source.where} has no split {source.split!r}; there are {known}")
+    return sorted(found)
+
+
+def _patterns(source: Hub, files: Sequence[str]) -> list[str]:
+    """Patterns for files too many to be listed one by one."""
+    split = "" if source.split is None else f"*{glob.escape(source.split)}"
+    return sorted({f"{split}*{PurePosixPath(file).suffix}" for file in files} | {f"*{name}" for name in _NOTES})

@@ -1,0 +1,86 @@
+"""Image files that a table names, with their labels and whatever else it says about them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from steadygan.data.sources.items import Found, Item, Rejection, open_file, tidy
+from steadygan.data.sources.rows import Facts, normal, read_rows
+from steadygan.errors import DataError
+
+SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
+
+
+class Table(BaseModel):
+    """A table of image files in CSV, TSV or JSONL, with a header or, in CSV, just a path and a label in each line.
+
+    - `image`, `label`: columns of the paths and labels; None finds them by their names, "" for `label` uses none.
+      Paths are absolute or relative to the folder of the table. Other columns become attributes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["table"] = "table"
+    path: Path
+    image: str | None = None
+    label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the source is called among others."""
+        return self.path.resolve().stem or "images"
+
+    @property
+    def where(self) -> str:
+        """What to call the source in messages."""
+        return str(self.path)
+
+    def entries(self) -> Iterator[Found]:
+        """Files of the table, each once, and those that are not there or have two labels.
+
+        Raises ConfigError if it is not clear which columns to use, DataError if the table cannot be read.
+        """
+        try:
+            data = self.path.read_bytes()
+        except OSError as problem:
+            raise DataError(f"{self.path} cannot be read ({problem.strerror})") from problem
+        folder = self.path.absolute().parent
+        rows = read_rows(data, self.path.name, lambda file: _is_file(folder, file))
+        image = rows.image_column(self.image, lambda file: _is_file(folder, file))
+        label = rows.label_column(self.label, image)
+        above = folder.as_posix().rstrip("/") + "/"
+        for file, fact in rows.facts(image, label, lambda text: normal(text).removeprefix(above)).items():
+            yield self._entry(file, os.path.join(folder, file), fact)
+
+    def _entry(self, file: str, path: str, fact: Facts) -> Found:
+        name = tidy(file)
+        listed = f"is listed in {self.path.name} line {fact.line}"
+        if fact.clash:
+            return Rejection(name, f"has two labels in {self.path.name}: {fact.clash}")
+        if "://" in file:
+            return Rejection(file, f"{listed} but lies on the web; download it and name the file")
+        try:
+            status = os.stat(path)
+        except (OSError, ValueError) as problem:
+            reason = getattr(problem, "strerror", None) or str(problem)
+            missing = isinstance(problem, FileNotFoundError | NotADirectoryError)
+            return Rejection(name, f"{listed} but {'does not exist' if missing else f'cannot be read ({reason})'}")
+        if not stat.S_ISREG(status.st_mode):
+            return Rejection(name, f"{listed} but is no ordinary file")
+        reader = partial(open_file, path)
+        about = fact.label, fact.attributes
+        return Item(name, status.st_size, status.st_mtime_ns, reader, *about, in_folders=self.label is None)
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return bool(name) and (folder / name.replace("\\", "/")).is_file()
+    except (OSError, ValueError):
+        return False
