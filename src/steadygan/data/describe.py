@@ -19,6 +19,8 @@ from steadygan.data.sources import Rejection
 from steadygan.spec import ImageSpec
 from steadygan.version import __version__
 
+_NOTES = 10
+
 
 def describe(
     plan: Plan,
@@ -48,7 +50,7 @@ def describe(
         },
         "class_names": names,
         "converted": conversions(entries, channels),
-        "advice": advice(entries, len(rejected), size, channels),
+        "advice": [*plan.notes[:_NOTES], *advice(entries, len(rejected), size, channels)],
         "settings": plan.settings.model_dump(),
         "sources": [source.model_dump(mode="json") for source in plan.sources],
         "origin": plan.origin,

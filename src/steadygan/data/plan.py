@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from steadygan.data.builtin import AnyBuiltin
+from steadygan.data.pool import cores, run_tasks
 from steadygan.data.settings import DEFAULT_SIZE, PrepareSettings
-from steadygan.data.sources import AnyFiles, AnySource, list_items
+from steadygan.data.sources import AnyFiles, AnySource, Picture, list_items
 from steadygan.data.sources.items import Item, Rejection
+from steadygan.data.tiles.remote import Remote
 from steadygan.data.work import Draw, ImageTask, ReadFile
-from steadygan.errors import ConfigError
+from steadygan.errors import ConfigError, DataError
 
 FORMAT = 2
 """Number of the layout of a data set folder; a change of the pixels or files made raises it."""
@@ -24,7 +26,7 @@ class Plan:
     """The tasks that make a data set, and what identifies it.
 
     `channels` and `class_names` are None where they depend on what the files turn out to hold.
-    `fingerprint` changes with the files.
+    `fingerprint` changes with the files, `notes` are sentences for the user on what was chosen.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Plan:
     class_names: tuple[str, ...] | None = None
     problems: tuple[Rejection, ...] = ()
     passed_over: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -50,9 +53,12 @@ class Plan:
         return hashlib.sha256(f"{FORMAT} {self.settings.model_dump_json()} {sources}".encode()).hexdigest()
 
 
-def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, keep_pixels: bool = True) -> Plan:
+def make_plan(
+    sources: Sequence[AnySource], settings: PrepareSettings, keep_pixels: bool = True, workers: int | None = None
+) -> Plan:
     """Look through the sources; without `keep_pixels` the tasks find out the facts about each image only.
 
+    Images to be cut into tiles are opened for it, by `workers` processes.
     Raises DataError if there is no image, ConfigError if the sources do not go together or with the settings.
     """
     files = [source for source in sources if isinstance(source, AnyFiles)]
@@ -60,7 +66,7 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, keep_pixe
     if not sources:
         raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
     if not drawn:
-        return _files_plan(files, settings, keep_pixels)
+        return _tiles_plan(files, settings, workers) if settings.tiles else _files_plan(files, settings, keep_pixels)
     if len(sources) > 1:
         raise ConfigError(f"builtin:{drawn[0].kind} cannot be mixed with other sources; prepare it by itself")
     return _builtin_plan(drawn[0], settings)
@@ -68,9 +74,17 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, keep_pixe
 
 def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, keep_pixels: bool) -> Plan:
     settings = settings.model_copy(update={"size": settings.size or DEFAULT_SIZE})
+    if remote := [source for source in sources if isinstance(source, Remote)]:
+        raise ConfigError(f"{remote[0].where} is read in parts: say with --tile how large they shall be")
     listing = list_items(sources)
+    if len(listing.items) == 1 and isinstance(sources[0], Picture):
+        many = settings.fit == "random-crops" or settings.frames == "all"
+        if not many:
+            raise DataError(
+                f"{sources[0].where} is one image, and one is not a set; give a folder, or cut it with --tile"
+            )
     return Plan(
-        name="-".join(source.name for source in sources),
+        name=_name(sources),
         sources=tuple(sources),
         settings=settings,
         tasks=tuple(ReadFile(item, settings, keep_pixels) for item in _evenly(listing.items, settings.limit)),
@@ -79,6 +93,38 @@ def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, keep_pix
         problems=listing.problems,
         passed_over=listing.passed_over,
     )
+
+
+def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers: int | None) -> Plan:
+    from steadygan.data.tiles.strips import cut
+    from steadygan.data.tiles.survey import Survey
+
+    tiles = settings.tiles
+    assert tiles is not None
+    settings = settings.model_copy(update={"size": settings.size or tiles.side})
+    listing = list_items(sources)
+    surveys = [[Survey(item, tiles)] for item in _evenly(listing.items, settings.limit)]
+    found = [answer for (answers,) in run_tasks(surveys, min(len(surveys), cores() if workers is None else workers))
+             for answer in answers]  # fmt: skip
+    problems = [answer for answer in found if isinstance(answer, Rejection)]
+    scenes = [answer for answer in found if not isinstance(answer, Rejection)]
+    if not scenes:
+        raise DataError(f"nothing here can be cut into tiles: {problems[0].file} {problems[0].reason}")
+    return Plan(
+        name=_name(sources),
+        sources=tuple(sources),
+        settings=settings,
+        tasks=tuple(strip for scene in scenes for strip in cut(scene, tiles, settings)),
+        fingerprint=listing.fingerprint,
+        channels={"auto": None, "rgb": 3, "gray": 1}[settings.channels],
+        problems=(*listing.problems, *problems),
+        passed_over=listing.passed_over,
+        notes=tuple(dict.fromkeys(note for scene in scenes for note in scene.notes)),
+    )
+
+
+def _name(sources: Sequence[AnyFiles]) -> str:
+    return "-".join(source.name for source in sources)
 
 
 def _builtin_plan(builtin: AnyBuiltin, settings: PrepareSettings) -> Plan:

@@ -56,7 +56,7 @@ def prepare(
     opened = [open_source(source) if isinstance(source, str | Path) else source for source in several]
     out = Path(out)
     with Pool[list[Result]](cores() if workers is None else workers, at_once=not out.exists()) as pool:
-        return carry_out(make_plan(opened, settings or PrepareSettings()), out, pool, progress)
+        return carry_out(make_plan(opened, settings or PrepareSettings(), workers=workers), out, pool, progress)
 
 
 def carry_out(

@@ -2,15 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from steadygan.data.reading.decode import WHITE
 
 Level = Annotated[int, Field(ge=0, le=255)]
 
 DEFAULT_SIZE = 64
+
+
+Band = Annotated[int, Field(ge=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+COLOURS = (1, 3)
+"""Numbers of bands a picture can be made of: grey, or red, green and blue."""
+
+
+class Tiles(BaseModel):
+    """How huge images are cut into square tiles.
+
+    - `side`: pixels of each side of the window that is cut out, at least 8.
+    - `stride`: pixels from one window to the next; None is `side`. Less makes tiles overlap, more leaves gaps.
+    - `min_content`: share of a tile, 0 to 1, that must be valid data; of a tile that holds less nothing is kept.
+    - `bands`: numbers of the bands, from 1, that become grey (one) or red, green and blue (three); None chooses.
+    - `percentiles`: of all valid values of an image that is not 8-bit; what lies between them fills 0 to 255.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    side: int = Field(default=256, ge=8, le=16384)
+    stride: int | None = Field(default=None, ge=1)
+    min_content: float = Field(default=0.5, ge=0, le=1)
+    bands: tuple[Band, ...] | None = None
+    percentiles: tuple[Percent, Percent] = (2.0, 98.0)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.bands is not None and len(self.bands) not in COLOURS:
+            raise ValueError(f"bands are one (grey) or three (red, green, blue), not {len(self.bands)}")
+        if self.percentiles[0] >= self.percentiles[1]:
+            raise ValueError("the first of the percentiles must be less than the second")
+        return self
+
+    @property
+    def step(self) -> int:
+        """Pixels from one window to the next."""
+        return self.stride or self.side
+
+    def starts(self, length: int) -> range:
+        """Where windows begin along an edge of so many pixels; only whole windows count."""
+        return range(0, length - self.side + 1, self.step)
 
 
 class PrepareSettings(BaseModel):
@@ -21,6 +64,7 @@ class PrepareSettings(BaseModel):
       `background`, "stretch" keeps all of it and bends the proportions, "random-crops" takes `crops` squares of
       random size and place from each picture, "faces" the square around the largest face.
     - `frames`: of an animation or a file of several pages the "first", or "all".
+    - `tiles`: cut every image into tiles; None takes whole images.
     - `channels`: "auto" is grey if every picture is, else RGB.
     - `background`: red, green and blue shown by transparent pixels and by "pad".
     - `filter`: of the reduction. Lanczos with antialiasing is what image metrics expect (Parmar et al. 2022).
@@ -35,6 +79,7 @@ class PrepareSettings(BaseModel):
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
     crops: int = Field(default=4, ge=1, le=1000)
     frames: Literal["first", "all"] = "first"
+    tiles: Tiles | None = None
     channels: Literal["auto", "rgb", "gray"] = "auto"
     background: tuple[Level, Level, Level] = WHITE
     filter: Literal["lanczos"] = "lanczos"

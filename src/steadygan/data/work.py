@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from steadygan.data.reading.decode import Mode, decode
 from steadygan.data.reading.fit import Box, is_enlarged, kept, square
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources.items import Item, Rejection
+from steadygan.data.sources.items import Item, Place, Rejection
 from steadygan.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,15 +25,6 @@ MAX_BYTES = 2**30
 _GROUP_BYTES, _GROUP_LENGTH = 2**22, 32
 _MODES: dict[str, Mode] = {"rgb": "RGB", "gray": "L"}
 _DRAWN = {1: "L", 3: "RGB"}
-
-
-class Place(BaseModel):
-    """Where a tile lies: `bounds` west, south, east, north in units of `crs`, which is an EPSG code or WKT."""
-
-    model_config = ConfigDict(frozen=True)
-
-    crs: str
-    bounds: tuple[float, float, float, float]
 
 
 class Entry(BaseModel):
@@ -168,6 +159,7 @@ class ReadFile:
             grey=is_grey(pixels),
             label=self.item.label,
             attributes=dict(self.item.attributes),
+            place=self.item.place,
         )
         return [Row(entry, pixels if self.keep_pixels else None)]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from steadygan.data import prepare
 from steadygan.data.builtin import Aerial
 from steadygan.data.sources import Folder, Zip, list_items, open_source
 from steadygan.data.sources.labels import class_labels, class_names
@@ -216,8 +217,8 @@ def test_a_source_without_images_says_what_is_there_instead(tmp_path: Path) -> N
 def test_a_single_file_that_is_no_archive_is_refused_with_the_way_out(tmp_path: Path) -> None:
     fill(tmp_path, "a.jpg")
     fill(tmp_path, "a.tar", data=b"x" * 1000)
-    with pytest.raises(DataError, match="one image is not a set; give the folder"):
-        open_source(tmp_path / "a.jpg")
+    with pytest.raises(DataError, match="is one image, and one is not a set; give a folder, or cut it"):
+        prepare(tmp_path / "a.jpg", tmp_path / "set", workers=0)
     with pytest.raises(DataError, match="neither a folder of images nor a readable"):
         open_source(tmp_path / "a.tar")
     with pytest.raises(DataError, match="not an ordinary file"):

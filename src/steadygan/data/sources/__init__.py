@@ -10,6 +10,7 @@ from steadygan.data.sources.idx import Idx
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, AnySource, Listing, list_items, open_source
+from steadygan.data.sources.picture import Picture
 from steadygan.data.sources.table import Table
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Idx",
     "Item",
     "Listing",
+    "Picture",
     "Rejection",
     "Table",
     "Tar",

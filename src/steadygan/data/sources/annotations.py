@@ -44,7 +44,7 @@ class _Said:
 
 def is_notes(name: str) -> bool:
     """Whether a file of this name may be notes."""
-    return PurePosixPath(name).name in _READERS
+    return name.rpartition("/")[2] in _READERS
 
 
 def annotated(found: Iterable[Raw]) -> Iterator[Found]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from pydantic import BaseModel, ConfigDict
+
 from steadygan.data.reading.decode import is_image
 
 _IMAGES = """
@@ -42,6 +44,15 @@ class Rejection:
     reason: str
 
 
+class Place(BaseModel):
+    """Where a tile lies: `bounds` west, south, east, north in units of `crs`, which is an EPSG code or WKT."""
+
+    model_config = ConfigDict(frozen=True)
+
+    crs: str
+    bounds: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True)
 class Item:
     """One file that claims to be an image.
@@ -49,7 +60,7 @@ class Item:
     `name` is its path inside the source with `/`, `size` its bytes (0 where that is not known without reading),
     `stamp` changes with its content (modification time in ns of a file, CRC of an archive member), `open` may be
     called in another process. `label` and `attributes` are what the source itself says about the image; class
-    folders are looked at later, unless `in_folders` is False: then the folders in the name are no classes.
+    folders are looked at later, unless `in_folders` is False: then the folders in the name are no classes. `place` is where it lies on earth.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Item:
     label: str | None = None
     attributes: Attributes = field(default_factory=dict)
     in_folders: bool = True
+    place: Place | None = None
 
     @property
     def key(self) -> str:

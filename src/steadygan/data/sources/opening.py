@@ -24,6 +24,7 @@ from steadygan.data.sources.hub import Hub
 from steadygan.data.sources.idx import Idx, is_idx
 from steadygan.data.sources.items import Item, Rejection, open_file
 from steadygan.data.sources.labels import class_labels
+from steadygan.data.sources.picture import Picture
 from steadygan.data.sources.table import Table
 from steadygan.errors import ConfigError, DataError
 
@@ -45,7 +46,7 @@ class Listing:
         return digest.hexdigest()
 
 
-AnyFiles = Folder | Zip | Tar | Idx | Table | Columns | Hub
+AnyFiles = Folder | Zip | Tar | Idx | Table | Columns | Hub | Picture
 """Sources of image files; each has a `name`, says `where` it is, and gives its `entries`."""
 
 AnySource = AnyFiles | AnyBuiltin
@@ -54,6 +55,7 @@ S = TypeVar("S", bound=AnyFiles)
 
 _GIVE = "give a folder or .zip with images in it, another archive, or a table of images"
 _UNREAD_ARCHIVES = frozenset({".rar", ".7z", ".zst", ".lz4", ".cab", ".iso"})
+_RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img", ".nc", ".hdf", ".h5", ".ntf", ".asc", ".hgt", ".dem"})
 _ELSEWHERE = {
     **dict.fromkeys(
         (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"), "an archive inside is not opened, give it by itself"
@@ -197,8 +199,8 @@ def _kind_of_file(path: Path) -> type[AnyFiles]:
     for matches, kind in _FILES:
         if matches(path):
             return kind
-    if is_image(partial(open_file, path)):
-        raise DataError(f"{path} is one image, and one image is not a set; give the folder that holds your images")
+    if path.suffix.lower() in _RASTERS or is_image(partial(open_file, path)):
+        return Picture
     if path.suffix.lower() in _UNREAD_ARCHIVES:
         raise DataError(f"{path} is an archive that is not read; unpack it and give the folder")
     raise DataError(f"{path} is neither a folder of images nor a readable archive; unpack it and give the folder")
