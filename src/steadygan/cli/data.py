@@ -109,7 +109,7 @@ def inspect(
     from steadygan.training.console import reporter
 
     console = reporter(quiet=json)
-    found = inspect_path(path, _settings(size=size, fit=fit), progress=console.preparing)
+    found = inspect_path(path, _settings(size=size, fit=fit), progress=console.preparing, page=html)
     console.close()
     typer.echo(found.model_dump_json(indent=2) if json else found)
 
@@ -164,7 +164,7 @@ def _without_maps(bbox: str | None, zoom: int | None) -> list[AnySource]:
 def _fetched(settings: dict[str, Any], yes: bool, console: Reporter) -> AnySource:
     """Map tiles, all fetched; before many are, the user is asked."""
     from steadygan.config import resolve
-    from steadygan.data.tiles import ASK_FROM, Xyz
+    from steadygan.data.tiles.xyz import ASK_FROM, Xyz
     from steadygan.errors import ConfigError
 
     missing = [name for name in ("bbox", "zoom") if settings[name] is None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from steadygan.data.advice import advice, conversions
 from steadygan.data.growing import Growing
+from steadygan.data.health import Health
 from steadygan.data.plan import FORMAT, Plan
 from steadygan.data.sources import Rejection
 from steadygan.spec import ImageSpec
 from steadygan.version import __version__
 
 _NOTES = 10
+_OF_PICTURES = frozenset({"labels", "exact-duplicates", "near-duplicates", "blank", "blurred", "detail"})
 
 
 def describe(
@@ -30,6 +32,7 @@ def describe(
     labels: NDArray[np.int64] | None,
     names: tuple[str, ...],
     held_out: NDArray[np.int64],
+    health: Health,
 ) -> dict[str, Any]:
     """All of `dataset.json` for images uint8 (N, S, S, C) with their labels (N,) and the indices held out."""
     entries = growing.entries
@@ -50,7 +53,8 @@ def describe(
         },
         "class_names": names,
         "converted": conversions(entries, channels),
-        "advice": [*plan.notes[:_NOTES], *advice(entries, len(rejected), size, channels)],
+        "advice": [*plan.notes[:_NOTES], *advice(entries, len(rejected), size, channels), *_found(health)],
+        "health": health.model_dump(mode="json", exclude={"families"}),
         "settings": plan.settings.model_dump(),
         "sources": [source.model_dump(mode="json") for source in plan.sources],
         "origin": plan.origin,
@@ -63,6 +67,13 @@ def describe(
             "pillow": PIL.__version__,
         },
     }
+
+
+def _found(health: Health) -> Iterator[str]:
+    """What the pictures themselves showed and the advice does not say."""
+    for finding in health.findings:
+        if finding.severity != "info" and finding.check in _OF_PICTURES:
+            yield f"{finding.sentence}; {finding.remedy}"
 
 
 def _digest(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:

@@ -30,7 +30,10 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 
 
 class Task(Protocol[Result]):
-    """A piece of work that can be sent to another process."""
+    """A piece of work that can be sent to another process.
+
+    If it has a number `seconds`, a process that takes longer over it is ended, as if the task had killed it.
+    """
 
     def run(self) -> Result:
         """Do it."""
@@ -164,6 +167,18 @@ def serve() -> None:
 
 def _results(group: Sequence[Task[R]]) -> list[R] | Exception:
     try:
-        return [task.run() for task in group]
+        return [_within(task) for task in group]
     except Exception as problem:  # noqa: BLE001  raised again in the parent
         return problem
+
+
+def _within(task: Task[R]) -> R:
+    """Do a task; the system ends this process if it takes longer than `task.seconds`, wherever it hangs."""
+    limit = getattr(task, "seconds", None)
+    if limit is None or not hasattr(signal, "setitimer"):
+        return task.run()
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        return task.run()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -18,6 +18,7 @@ from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.describe import describe
 from steadygan.data.earlier import TASKS, Earlier, write_tasks
 from steadygan.data.growing import JOURNAL, Growing, has_tasks, write_header
+from steadygan.data.health import examine
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
 from steadygan.data.settings import PrepareSettings
@@ -181,12 +182,14 @@ def _fill(
     if labels is not None:
         np.save(folder / "labels.npy", labels)
     digests = [entry.digest for entry in entries]
-    held_out = hold_out(digests, _families(growing), plan.settings.held_out, _held_before(before))
+    health = examine(pixels, entries)
+    families = [*_families(growing), *health.families]
+    held_out = hold_out(digests, families, plan.settings.held_out, _held_before(before))
     np.save(folder / "held_out.npy", held_out)
     _write_lines(folder / "index.jsonl", (entry.model_dump_json(exclude_defaults=True) for entry in entries))
     _write_lines(folder / "rejected.jsonl", (json.dumps(asdict(it), ensure_ascii=False) for it in rejected))
     write_tasks(folder / TASKS, growing.carried)
-    meta = describe(plan, growing, rejected, pixels, labels, names, held_out)
+    meta = describe(plan, growing, rejected, pixels, labels, names, held_out, health)
     (folder / "dataset.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shown = np.linspace(0, len(pixels) - 1, min(_MONTAGE, len(pixels))).astype(int)
     save_picture(picture(pixels[shown]), folder / "montage.png")

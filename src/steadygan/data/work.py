@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.reading.decode import Mode, decode
-from steadygan.data.reading.fit import Box, is_enlarged, kept, square
+from steadygan.data.reading.decode import Decoded, Mode, decode_frames
+from steadygan.data.reading.fit import Box, is_enlarged, smallest, squares
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.items import Item, Place, Rejection
 from steadygan.errors import DataError
@@ -123,6 +123,8 @@ class ReadFile:
     keep_pixels: bool = True
     known: tuple[tuple[str, int, int], ...] = ()
 
+    seconds: ClassVar[float] = 30.0
+
     @property
     def key(self) -> str:
         return self.item.key
@@ -137,35 +139,48 @@ class ReadFile:
 
     def run(self) -> list[Result]:
         """The images, or why the file cannot be used; no file makes this raise."""
+        results: list[Result] = []
         try:
             data = self._bytes()
             digest = hashlib.sha256(data).hexdigest()
             for known, start, count in self.known:
                 if known == digest:
                     return [Copy(start, count, self.item)]
-            decoded = decode(data, _MODES.get(self.settings.channels), self.settings.background, self.settings.side)
-            pixels = square(decoded, self.settings)
+            how = self.settings
+            pictures = decode_frames(data, _MODES.get(how.channels), how.background, smallest(how), how.frames)
+            for decoded in pictures:
+                results += self._results(decoded, digest)
         except (DataError, MemoryError) as problem:
-            return [Rejection(self.item.name, str(problem) or "needs more memory than there is")]
-        entry = Entry(
-            file=self.item.name,
-            size=decoded.size,
-            mode=decoded.mode,
-            format=decoded.format,
-            crop=kept(decoded.size, self.settings),
-            digest=digest,
-            changes=decoded.changes,
-            enlarged=is_enlarged(decoded.size, self.settings),
-            grey=is_grey(pixels),
-            label=self.item.label,
-            attributes=dict(self.item.attributes),
-            place=self.item.place,
-        )
-        return [Row(entry, pixels if self.keep_pixels else None)]
+            results.append(Rejection(self.item.name, str(problem) or "needs more memory than there is"))
+        return results
+
+    def _results(self, decoded: Decoded, digest: str) -> Iterator[Result]:
+        try:
+            found = squares(decoded, self.settings, digest)
+        except DataError as problem:  # no face in this frame; there may be one in the next
+            yield Rejection(self.item.name, str(problem))
+            return
+        for pixels, box in found:
+            entry = Entry(
+                file=self.item.name,
+                size=decoded.size,
+                mode=decoded.mode,
+                format=decoded.format,
+                crop=box,
+                digest=digest,
+                changes=decoded.changes,
+                enlarged=is_enlarged((box[2] - box[0], box[3] - box[1]), self.settings),
+                grey=is_grey(pixels),
+                label=self.item.label,
+                frame=decoded.frame,
+                attributes=dict(self.item.attributes),
+                place=self.item.place,
+            )
+            yield Row(entry, pixels if self.keep_pixels else None)
 
     def lost(self) -> list[Result]:
         """What to say if reading killed the process."""
-        reason = "crashed the decoder, or needed more memory than there is; convert or remove it"
+        reason = "crashed the decoder, or took it too long or too much memory; convert or remove it"
         return [Rejection(self.item.name, reason)]
 
     def _bytes(self) -> bytes:
@@ -173,9 +188,12 @@ class ReadFile:
             raise DataError(f"has {self.item.size / 2**30:.1f} GB, more than the 1 GB allowed; cut it into tiles first")
         try:
             with self.item.open() as stream:
-                return stream.read()
+                data = stream.read(MAX_BYTES + 1)
         except Exception as problem:
             raise DataError(f"cannot be read ({problem})") from problem
+        if len(data) > MAX_BYTES:
+            raise DataError("has more than the 1 GB allowed; cut it into tiles first")
+        return data
 
 
 @dataclass(frozen=True)
@@ -216,8 +234,14 @@ class Draw:
 
 
 def is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Whether all channels of a picture (H, W, C) are equal. One row is looked at first: it settles most pictures."""
-    return all(bool((part == part[..., :1]).all()) for part in (pixels[len(pixels) // 2], pixels))
+    """Whether all channels of a picture (H, W, 1 or 3) are equal. One row is looked at first: it settles most."""
+    if pixels.shape[2] == 1:
+        return True
+    row = pixels[len(pixels) // 2].tobytes()
+    if row[::3] != row[1::3]:
+        return False
+    whole = pixels.tobytes()
+    return whole[::3] == whole[1::3] == whole[2::3]
 
 
 def groups(tasks: Iterable[ImageTask], side: int) -> Iterator[list[ImageTask]]:

@@ -49,7 +49,7 @@ def test_a_folder_that_was_copied_is_not_decoded_again(tmp_path: Path, monkeypat
     first = prepare_cached(fill(tmp_path / "photos", 3), settings, workers=0)
     (tmp_path / "elsewhere").mkdir()
     shutil.copytree(tmp_path / "photos", tmp_path / "elsewhere" / "photos", copy_function=shutil.copyfile)
-    monkeypatch.setattr(work, "decode", None)
+    monkeypatch.setattr(work, "decode_frames", None)
     copy = prepare_cached(tmp_path / "elsewhere" / "photos", settings, workers=0)
     assert copy.digest == first.digest
     assert first.path.exists()  # the other folder still has it

@@ -42,13 +42,13 @@ def files(path: Path) -> dict[str, bytes]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The bytes of every file that is decoded from here on."""
     seen: list[bytes] = []
-    real = work_module.decode
+    real = work_module.decode_frames
 
     def noting(data: bytes, *rest: Any, **more: Any) -> Any:
         seen.append(data)
         return real(data, *rest, **more)
 
-    monkeypatch.setattr(work_module, "decode", noting)
+    monkeypatch.setattr(work_module, "decode_frames", noting)
     return seen
 
 

@@ -210,7 +210,6 @@ def test_the_data_package_loads_torch_only_when_batches_are_asked_for() -> None:
 def test_images_held_out_never_come_and_all_others_do() -> None:
     data = dataset(11, held_out=(2, 7))
     with Batches(data, batch=3, seed=5) as batches:
-        seen = [
-            int(round((value + 1) * 127.5)) for _ in range(6) for value in next(batches).images[:, 0, 0, 0].tolist()
-        ]
+        pixels = [next(batches).images[:, 0, 0, 0] for _ in range(6)]
+    seen = [round((value + 1) * 127.5) for batch in pixels for value in batch.tolist()]
     assert sorted(seen) == sorted([index for index in range(11) if index not in (2, 7)] * 2)

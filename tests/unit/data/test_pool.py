@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,14 @@ from steadygan.errors import ConfigError
 
 @dataclass(frozen=True)
 class Square:
-    """A task for the pool: the square of a number, but 13 kills the process that thinks of it, and 17 is a mistake."""
+    """A task for the pool: the square of a number; 13 kills the process, 17 is a mistake, 19 never ends."""
 
     number: int
+    seconds: float = 0.5
 
     def run(self) -> int:
+        while self.number == 19:
+            zlib.compress(bytes(10**8))  # not in Python: no signal handler would be heard
         if self.number == 13:
             os._exit(1)
         if self.number == 17:
@@ -35,7 +39,7 @@ class Square:
 def importable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], Any]:
     """`Square` from a module that another process can import."""
     text = Path(__file__).read_text().split("@dataclass(frozen=True)\n")[1].split("@pytest.fixture")[0]
-    head = "import os\nfrom dataclasses import dataclass\nfrom steadygan.errors import ConfigError\n@dataclass\n"
+    head = "import os, zlib\nfrom dataclasses import dataclass\nfrom steadygan.errors import ConfigError\n@dataclass\n"
     (tmp_path / "squares.py").write_text(head + text)
     monkeypatch.syspath_prepend(tmp_path)
     from squares import Square as Importable  # type: ignore[import-not-found]
@@ -49,6 +53,12 @@ def test_a_file_that_kills_the_decoder_costs_only_itself(importable: Callable[[i
     with Pool[int](2, at_once) as pool:
         found = [result for group in pool.run(groups) for result in group]
     assert found == [number**2 if number != 13 else -13 for number in range(15)]
+
+
+def test_a_task_that_never_ends_is_given_up(importable: Callable[[int], Any]) -> None:
+    with Pool[int](2) as pool:
+        found = [result for group in pool.run([[importable(18), importable(19), importable(20)]]) for result in group]
+    assert found == [324, -19, 400]
 
 
 def test_an_error_in_a_worker_is_raised_where_the_work_was_asked_for(importable: Callable[[int], Any]) -> None:

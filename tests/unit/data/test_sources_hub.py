@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from steadygan.data import prepare
 from steadygan.data.sources import Hub, list_items, open_source
 from steadygan.data.sources.hub import _downloaded
+from steadygan.data.tiles.remote import Remote
 from steadygan.errors import ConfigError, DataError, StorageError
 
 pa = pytest.importorskip("pyarrow", reason='needs pyarrow: pip install "steadygan[hub]"')
@@ -222,10 +224,12 @@ def test_a_data_set_without_images_and_wrong_names_are_refused(hub: FakeHub) -> 
         open_source("hub:a/b?splt=train")
 
 
-def test_the_web_is_not_read_and_the_way_out_is_told() -> None:
-    for text in ("https://example.org/a.zip", Path("https://example.org/a.zip"), "s3://bucket/a"):
-        with pytest.raises(ConfigError, match="lies on the web: a raster is read from there in tiles with --tile"):
-            open_source(text)
+def test_of_the_web_only_rasters_are_read_and_only_in_tiles(tmp_path: Path) -> None:
+    assert open_source("https://example.org/a.tif") == Remote(url="https://example.org/a.tif")
+    with pytest.raises(ConfigError, match=r"example\.org/a\.tif is read in parts: say with --tile how large"):
+        prepare("https://example.org/a.tif", tmp_path / "set", workers=0)
+    with pytest.raises(ConfigError, match="only http:// and https:// are read; download it"):
+        open_source("s3://bucket/a")
 
 
 FILES = {"data/train-00000-of-00001.parquet": shard(1, 2, 3)}

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from steadygan.data.settings import PrepareSettings
+from steadygan.data.settings import PrepareSettings, Tiles
 from steadygan.data.sources.items import Item, Rejection
-from steadygan.data.tiles import Remote, Scene, Survey, Tiles, cut
+from steadygan.data.tiles.remote import Remote
+from steadygan.data.tiles.scene import Scene
+from steadygan.data.tiles.strips import cut
+from steadygan.data.tiles.survey import Survey
 from steadygan.data.work import Row
 from steadygan.errors import DataError
 from steadygan.version import __version__

@@ -16,9 +16,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from steadygan.data.sources.items import Item, Rejection
-from steadygan.data.tiles import BLANK, MISSING, Xyz, tile_place
 from steadygan.data.tiles.fetch import retry_after
-from steadygan.data.tiles.mercator import quadkey, tile_range, tile_url
+from steadygan.data.tiles.mercator import quadkey, tile_place, tile_range, tile_url
+from steadygan.data.tiles.strips import BLANK
+from steadygan.data.tiles.xyz import MISSING, Xyz
 from steadygan.errors import ConfigError, DataError
 from steadygan.version import __version__
 

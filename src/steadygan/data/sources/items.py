@@ -59,8 +59,9 @@ class Item:
 
     `name` is its path inside the source with `/`, `size` its bytes (0 where that is not known without reading),
     `stamp` changes with its content (modification time in ns of a file, CRC of an archive member), `open` may be
-    called in another process. `label` and `attributes` are what the source itself says about the image; class
-    folders are looked at later, unless `in_folders` is False: then the folders in the name are no classes. `place` is where it lies on earth.
+    called in another process. `label` and `attributes` are what the source itself says about the image, `place` is
+    where it lies on earth. Class folders are looked at later, unless `in_folders` is False: then the folders in the
+    name are no classes.
     """
 
     name: str

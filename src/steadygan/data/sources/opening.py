@@ -26,6 +26,8 @@ from steadygan.data.sources.items import Item, Rejection, open_file
 from steadygan.data.sources.labels import class_labels
 from steadygan.data.sources.picture import Picture
 from steadygan.data.sources.table import Table
+from steadygan.data.tiles.remote import Remote
+from steadygan.data.tiles.xyz import Xyz
 from steadygan.errors import ConfigError, DataError
 
 
@@ -46,7 +48,7 @@ class Listing:
         return digest.hexdigest()
 
 
-AnyFiles = Folder | Zip | Tar | Idx | Table | Columns | Hub | Picture
+AnyFiles = Folder | Zip | Tar | Idx | Table | Columns | Hub | Picture | Remote | Xyz
 """Sources of image files; each has a `name`, says `where` it is, and gives its `entries`."""
 
 AnySource = AnyFiles | AnyBuiltin
@@ -75,7 +77,11 @@ def open_source(text: str | Path) -> AnySource:
     """
     written = str(text)
     source = next(make(written) for matches, make in _WRITTEN if matches(written))
-    if isinstance(source, AnyFiles) and not any(isinstance(entry, Item) for entry in source.entries()):
+    if (
+        isinstance(source, AnyFiles)
+        and not isinstance(source, Remote)
+        and not any(isinstance(entry, Item) for entry in source.entries())
+    ):
         raise _nothing(source)
     return source
 
@@ -146,12 +152,10 @@ def _of_hub(written: str) -> Hub:
     return _made(Hub, f"hub:{repo}", {"repo": repo, **dict(parse_qsl(query, keep_blank_values=True))})
 
 
-def _of_web(written: str) -> AnySource:
-    """Sources on the web would begin here."""
-    raise ConfigError(
-        f"{written} lies on the web: a raster is read from there in tiles with --tile, anything else "
-        "has to be downloaded first; then give the file or folder"
-    )
+def _of_web(written: str) -> Remote:
+    if not re.match(r"https?://", written):
+        raise ConfigError(f"{written}: of the web only http:// and https:// are read; download it and give the file")
+    return _made(Remote, written, {"url": written})
 
 
 _WRITTEN: tuple[tuple[Callable[[str], object], Callable[[str], AnySource]], ...] = (

@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from steadygan.data.settings import Tiles
 from steadygan.data.sources.items import Place
-from steadygan.data.tiles.settings import Tiles
 
 Limits = tuple[float, float]
 

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from steadygan.data.settings import PrepareSettings
+from steadygan.data.settings import PrepareSettings, Tiles
 from steadygan.data.sources.items import Rejection
 from steadygan.data.tiles.pixels import Mask, read_pixels
 from steadygan.data.tiles.raster import CACHE_BYTES, REMOTE, gdal, open_raster
 from steadygan.data.tiles.scene import Scene
-from steadygan.data.tiles.settings import Tiles
 from steadygan.data.work import Entry, Result, Row, is_grey
 from steadygan.errors import DataError
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from steadygan.data.settings import Tiles
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.tiles.bands import Choice, Header, choose, is_mask
 from steadygan.data.tiles.layout import find_driver
 from steadygan.data.tiles.pixels import read_values
 from steadygan.data.tiles.raster import REMOTE, Location, Raster, gdal, locate, open_raster
 from steadygan.data.tiles.scene import Limits, Scene
-from steadygan.data.tiles.settings import Tiles
 from steadygan.data.tiles.stretch import MAX_SAMPLES, limits, pieces, spacing
 from steadygan.errors import DataError
 

@@ -1,0 +1,129 @@
+"""What can be said about the health of a set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from steadygan.data.health.duplicates import Duplicates
+from steadygan.data.health.measures import Measures
+from steadygan.data.health.pixels import Pixels
+from steadygan.data.work import Entry
+
+Severity = Literal["info", "warning", "serious"]
+Mask = NDArray[np.bool_]
+
+EXAMPLES = 12
+LISTED = 1000
+
+
+class Finding(BaseModel):
+    """One thing to know about a set.
+
+    `count` is how many images it concerns; `indices` names the first 1,000 of them, `examples` the files of the
+    first 12. `groups` are those that belong together, as near-duplicates do, first 1,000. `captions` says something
+    about each of the examples, or is empty.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    check: str
+    severity: Severity
+    sentence: str
+    remedy: str
+    count: int
+    examples: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+    indices: tuple[int, ...] = ()
+    groups: tuple[tuple[int, ...], ...] = ()
+
+
+class Histogram(BaseModel):
+    """How many values lie between each two neighbouring `edges`; values beyond the ends are in the outer bins."""
+
+    model_config = ConfigDict(frozen=True)
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class Health(BaseModel):
+    """What is the matter with a set of images, the gravest first, and how its images spread.
+
+    `looked_closely` counts the files whose true resolution was estimated; 0 if none was opened for it.
+    `families` are groups of indices of the same picture, exact and near, all of them.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    images: int
+    findings: tuple[Finding, ...] = ()
+    histograms: dict[str, Histogram] = {}
+    looked_closely: int = 0
+    families: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """All that the checks look at; arrays have one element per image.
+
+    `blank` marks images of a single colour, `size` is the side they are prepared at, in pixels, `factors` has the true
+    resolution of the files that were looked at closely, by index.
+    """
+
+    images: Pixels
+    entries: Sequence[Entry]
+    measures: Measures
+    duplicates: Duplicates
+    blank: Mask
+    size: int
+    factors: Mapping[int, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def coloured(self) -> bool:
+        """Whether the set has colours at all."""
+        return self.images.shape[3] >= 3
+
+    def finding(
+        self,
+        check: str,
+        severity: Severity,
+        sentence: str,
+        remedy: str,
+        where: Iterable[int] = (),
+        count: int | None = None,
+        captions: tuple[str, ...] = (),
+        groups: tuple[tuple[int, ...], ...] = (),
+    ) -> Finding:
+        """A finding about the images at the indices `where`; `count` is their number unless given."""
+        indices = [int(index) for index in where]
+        return Finding(
+            check=check,
+            severity=severity,
+            sentence=sentence,
+            remedy=remedy,
+            count=len(indices) if count is None else count,
+            examples=tuple(self.entries[index].file for index in indices[:EXAMPLES]),
+            captions=captions,
+            indices=tuple(indices[:LISTED]),
+            groups=groups,
+        )
+
+
+def graded(count: int, number: int, warning: float = 0.01, serious: float = 0.1) -> Severity:
+    """How grave it is that a thing concerns `count` of `number` images."""
+    share = count / max(1, number)
+    return "serious" if share >= serious else "warning" if share >= warning else "info"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """The number with its word."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,78 @@
+"""Pixels as health looks at them: small, however large the images are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+"""Images in memory: (N, S, S, C) in [0, 255]."""
+
+Chosen = slice | NDArray[np.int64]
+
+SIDE = 64
+"""Images of twice this side and more are reduced by a whole factor, to at least this and less than twice it."""
+
+_READ_BYTES = 2**25
+
+
+class Pixels(Protocol):
+    """Images (N, S, S, C) of which some at a time are read: an array, a memory map, or `Reduced`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, chosen: Chosen) -> Images: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """Images reduced when they are read."""
+
+    images: Images
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        number, side, _, channels = self.images.shape
+        return number, small_side(side), small_side(side), channels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, chosen: Chosen) -> Images:
+        where = np.arange(len(self.images))[chosen]
+        length = max(1, _READ_BYTES // max(1, self.images[:1].size))
+        parts = [reduced(self.images[where[start : start + length]]) for start in range(0, len(where), length)]
+        return np.concatenate(parts) if parts else np.zeros((0, *self.shape[1:]), np.uint8)
+
+
+def small(images: Images) -> Pixels:
+    """The images themselves, or `Reduced` if they are large."""
+    return Reduced(images) if _factor(images.shape[1]) > 1 else images
+
+
+def small_side(side: int) -> int:
+    """The side of an image after `reduced`."""
+    return side // _factor(side)
+
+
+def reduced(images: Images) -> Images:
+    """A batch (N, S, S, C) reduced by the mean over squares of pixels, exact; small images stay as they are."""
+    factor = _factor(images.shape[1])
+    if factor == 1:
+        return images
+    number, side, _, channels = images.shape
+    inner = side // factor
+    squares = images[:, : inner * factor, : inner * factor].reshape(number, inner, factor, inner, factor, channels)
+    sums = squares.sum(axis=(2, 4), dtype=np.uint32)
+    means: Images = ((sums + factor**2 // 2) // factor**2).astype(np.uint8)
+    return means
+
+
+def _factor(side: int) -> int:
+    return max(1, side // SIDE)

@@ -1,0 +1,58 @@
+"""Images of a set as small pictures inside a page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from steadygan.data.health.pixels import Images, Pixels
+
+BUDGET = 2_000_000
+"""Characters that all pictures of a page may take together."""
+
+_SIDES = (96, 64, 48, 32)
+_SHARPEST = 48
+_SAMPLES = 16
+
+
+class Thumbnails:
+    """Pictures of the images (N, S, S, C), of a size at which `number` of them fit into a page.
+
+    One channel is shown grey, of more than three the first three. Images of fewer than 8 pixels show nothing.
+    """
+
+    def __init__(self, images: Pixels, number: int) -> None:
+        self._images = images
+        self.visible = len(images) > 0 and images.shape[1] >= 8
+        self._side = _SIDES[-1]
+        if self.visible:
+            sample = np.unique(np.linspace(0, len(images) - 1, _SAMPLES).astype(np.int64))
+            self._side = next((side for side in _SIDES if self._total(sample, side, number) <= BUDGET), _SIDES[-1])
+
+    def figure(self, index: int, title: str, caption: str = "") -> str:
+        """The image at `index` with its title, which shows when pointed at, and a caption below."""
+        below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+        if not self.visible:
+            return f"<figure>{escape(title)}{below}</figure>"
+        name = escape(title, quote=True)
+        return f'<figure><img src="{self._data(index, self._side)}" alt="{name}" title="{name}">{below}</figure>'
+
+    def _total(self, sample: np.ndarray[tuple[int], np.dtype[np.int64]], side: int, number: int) -> float:
+        return sum(len(self._data(int(index), side)) for index in sample) / len(sample) * number
+
+    def _data(self, index: int, side: int) -> str:
+        picture = _picture(self._images[np.array([index])][0])
+        if picture.width > side:
+            picture = picture.resize((side, side), Image.Resampling.LANCZOS)
+        file = io.BytesIO()
+        kind = "PNG" if picture.width < _SHARPEST and side == _SIDES[0] else "JPEG"
+        picture.save(file, kind, quality=82)
+        return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _picture(image: Images) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] < 3 else image[..., :3]))
