@@ -1,40 +1,95 @@
 """Images from anywhere as one array on disk, and batches from it.
 
 `prepare` makes a data set folder, `prepare_cached` makes it once and finds it again, `open_dataset` maps it into
-memory, `inspect` says what is in one or in a folder. `Batches` feeds training; it alone needs torch, which
-is loaded when it is first asked for.
+memory, `inspect` says what is in one or in a folder, `save_images` writes it as pictures again. `Batches` feeds
+training and `TorchImages` a DataLoader; they alone need torch. Names are loaded when first used, so that a process
+that only reads pictures starts fast.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from steadygan.data.cache import cache_folder, cached, prepare_cached
-from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-from steadygan.data.inspect import Inspection, inspect
-from steadygan.data.pictures import save_images
-from steadygan.data.prepare import prepare
-from steadygan.data.reading.decode import Decoded, decode
-from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import (
-    AnyFiles,
-    AnySource,
-    Columns,
-    Folder,
-    Hub,
-    Idx,
-    Item,
-    Picture,
-    Rejection,
-    Table,
-    Tar,
-    Zip,
-    open_source,
-)
-from steadygan.data.work import Entry
-
 if TYPE_CHECKING:
+    from steadygan.data.cache import cache_folder, cached, prepare_cached
+    from steadygan.data.dataset import Dataset, is_dataset, open_dataset
+    from steadygan.data.inspection import Inspection, inspect
     from steadygan.data.loader import Batch, Batches, TorchImages, positions_to_indices
+    from steadygan.data.making import prepare
+    from steadygan.data.pictures import save_images
+    from steadygan.data.reading.decode import Decoded, decode
+    from steadygan.data.settings import PrepareSettings, Tiles
+    from steadygan.data.sources import (
+        AnyFiles,
+        AnySource,
+        Columns,
+        Folder,
+        Hub,
+        Idx,
+        Item,
+        Picture,
+        Rejection,
+        Table,
+        Tar,
+        Zip,
+        open_source,
+    )
+    from steadygan.data.tiles.remote import Remote
+    from steadygan.data.tiles.xyz import Xyz
+    from steadygan.data.work import Entry
+
+_HOMES = {
+    "cache": (
+        "cache_folder",
+        "cached",
+        "prepare_cached",
+    ),
+    "dataset": (
+        "Dataset",
+        "is_dataset",
+        "open_dataset",
+    ),
+    "inspection": (
+        "Inspection",
+        "inspect",
+    ),
+    "loader": (
+        "Batch",
+        "Batches",
+        "TorchImages",
+        "positions_to_indices",
+    ),
+    "making": ("prepare",),
+    "pictures": ("save_images",),
+    "reading.decode": (
+        "Decoded",
+        "decode",
+    ),
+    "settings": (
+        "PrepareSettings",
+        "Tiles",
+    ),
+    "sources": (
+        "AnyFiles",
+        "AnySource",
+        "Columns",
+        "Folder",
+        "Hub",
+        "Idx",
+        "Item",
+        "Picture",
+        "Rejection",
+        "Table",
+        "Tar",
+        "Zip",
+        "open_source",
+    ),
+    "tiles.remote": ("Remote",),
+    "tiles.xyz": ("Xyz",),
+    "work": ("Entry",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AnyFiles",
@@ -53,9 +108,12 @@ __all__ = [
     "Picture",
     "PrepareSettings",
     "Rejection",
+    "Remote",
     "Table",
     "Tar",
+    "Tiles",
     "TorchImages",
+    "Xyz",
     "Zip",
     "cache_folder",
     "cached",
@@ -70,12 +128,11 @@ __all__ = [
     "save_images",
 ]
 
-_LOADER = frozenset({"Batch", "Batches", "TorchImages", "positions_to_indices"})
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _LOADER:
+    """Load a public name from its home when it is first used (PEP 562)."""
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from steadygan.data import loader
-
-    return vars(loader)[name]
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

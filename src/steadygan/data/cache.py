@@ -11,9 +11,9 @@ from pathlib import Path
 from filelock import FileLock
 
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
+from steadygan.data.making import Progress, carry_out
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores
-from steadygan.data.prepare import Progress, carry_out
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import open_source
 from steadygan.data.work import Result

@@ -188,7 +188,9 @@ class ReadFile:
             raise DataError(f"has {self.item.size / 2**30:.1f} GB, more than the 1 GB allowed; cut it into tiles first")
         try:
             with self.item.open() as stream:
-                data = stream.read(MAX_BYTES + 1)
+                data = stream.read(self.item.size + 1)  # a read without end would trust a file that grows
+                if len(data) > self.item.size:
+                    data += stream.read(MAX_BYTES)
         except Exception as problem:
             raise DataError(f"cannot be read ({problem})") from problem
         if len(data) > MAX_BYTES:

@@ -15,7 +15,7 @@ from steadygan.data import Inspection
 from steadygan.data.health import examine
 from steadygan.data.health.page import page, write_page
 from steadygan.data.health.thumbnails import Thumbnails
-from steadygan.data.inspect import Range
+from steadygan.data.inspection import Range
 from steadygan.data.sources import Rejection
 from steadygan.data.work import Entry
 from steadygan.errors import StorageError

@@ -21,9 +21,9 @@ from steadygan.data.health import Health, examine
 from steadygan.data.health.closely import FILES, chosen, look_closely
 from steadygan.data.health.page import write_page
 from steadygan.data.health.pixels import reduced, small_side
+from steadygan.data.making import Progress, choose_channels, results_of
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import cores
-from steadygan.data.prepare import Progress, choose_channels, results_of
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources import AnyFiles, Rejection, class_names, open_source
 from steadygan.data.work import Entry, ReadFile, Row
