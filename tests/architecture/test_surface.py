@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 SOURCE = PROJECT / "src" / "steadygan"
 FILES = sorted(SOURCE.rglob("*.py"))
 MODULES = [".".join(f.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__") for f in FILES]
-IMPORTED_AS = {"pillow": "PIL", "pydantic": "pydantic_core", "dlib-bin": "dlib"}
+IMPORTED_AS = {"pillow": "PIL", "pydantic": "pydantic_core", "dlib-bin": "dlib", "huggingface-hub": "huggingface_hub"}
 
 
 def settings() -> dict[str, object]:

@@ -138,7 +138,7 @@ SOURCES = {
     "train texts -o new": (4, "there is no image in"),
     "train one -o new": (4, "needs at least 2 images"),
     "train one/0000.png -o new": (4, "one image is not a set"),
-    "train file -o new": (4, "neither a folder of images nor a readable .zip"),
+    "train file -o new": (4, "neither a folder of images nor a readable archive"),
     "train builtin:nope -o new": (2, "choose builtin:aerial"),
     "train run -o new": (4, "made by steadygan and is no folder of images"),
     "train cut -o new": (4, "images.npy is missing or cut short"),
@@ -245,7 +245,23 @@ USAGE = {
     "train pictures --set runtime.precision=half": "'half' is not one of 'auto', 'float32'",
     "prepare pictures": "missing option '-o'",
     "prepare pictures -o new --size 5000": "size: input should be less than or equal to 4096",
-    "prepare pictures -o new --fit bend": "'bend' is not one of 'crop', 'pad' or 'stretch'",
+    "prepare pictures -o new --fit bend": "'bend' is not one of 'crop', 'pad', 'stretch'",
+    "prepare -o new": "there is no source of images",
+    "prepare pictures -o new --frames some": "'some' is not one of 'first' or 'all'",
+    "prepare pictures -o new --held-out 0.9": "held_out",
+    "prepare pictures -o new --duplicates burn": "duplicates",
+    "prepare pictures -o new --background white": "'white' should be numbers with commas",
+    "prepare pictures -o new --background 1,2,300": "background",
+    "prepare pictures -o new --crop noses": "'noses' is neither middle nor faces",
+    "prepare pictures -o new --crop faces --fit pad": "leave --fit pad out",
+    "prepare pictures -o new --stride 4": "stride: only tiles have it; give --tile",
+    "prepare pictures -o new --tile 4": "tiles.side",
+    "prepare pictures -o new --tile 16 --bands 1,2": "one (grey) or three (red, green, blue), not 2",
+    "prepare -o new --xyz http://127.0.0.1/{z}/{x}/{y}.png --zoom 3": "say which tiles with --bbox",
+    "prepare pictures -o new --zoom 3": "give its address with --xyz",
+    "prepare -o new --xyz http://127.0.0.1/{z}/{x}/{y}.png --zoom 18 --bbox 5,45,15,55": "are not fetched unasked",
+    "prepare -o new --xyz http://127.0.0.1/{z}/{x}/{y}.png --zoom 3 --bbox 9,45,5,55": "west,south,east,north",
+    "prepare -o new --xyz ftp://h/{z}/{x}/{y} --zoom 3 --bbox 5,45,9,55": "begins with http",
     "prepare pictures -o new --workers -1": "invalid value for '--workers'",
     "sample run": "missing option '-o'",
     "sample run -n 0 -o grid.png": "invalid value for '-n'",
@@ -574,15 +590,15 @@ def test_debug_shows_the_traceback_and_the_line(here, capsys, line):
     assert errors.splitlines()[-1].startswith("steadygan: there is no file or folder")
 
 
-def test_ctrl_c_while_preparing_says_so_and_leaves_nothing(tmp_path):
+def test_ctrl_c_while_preparing_says_so_and_keeps_what_is_done(tmp_path):
     line = command("prepare", "builtin:aerial", "-o", tmp_path / "set", "--size", "128", "--workers", "0")
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr.readline().startswith("preparing images")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.splitlines() == ["steadygan: interrupted; what was saved before is kept"]
-    assert list(tmp_path.iterdir()) == []
+    assert errors.splitlines()[-1] == "steadygan: preparing was interrupted; the same command goes on where it stopped"
+    assert [path.name for path in tmp_path.iterdir()] == [".set.part"]
 
 
 def test_a_second_run_in_one_process_may_use_another_precision(world, tmp_path):

@@ -206,6 +206,7 @@ def test_own_networks_play_in_a_notebook_loop():
     assert (centre - torch.tensor([1.0, -2.0])).norm() < 0.7 * start
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_steps(pictures, tmp_path):
     seen = {}
 

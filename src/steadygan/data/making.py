@@ -96,11 +96,12 @@ def _there(out: Path, plan: Plan) -> Dataset | None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     try:
-        if read_meta(out).get("origin") == plan.origin:
-            return open_dataset(out)
+        ours = read_meta(out).get("origin") == plan.origin
     except DataError:
-        pass
-    raise ConfigError(f"{out} exists and holds something else; choose another folder with -o, or delete it first")
+        ours = False
+    if not ours:
+        raise ConfigError(f"{out} exists and holds something else; choose another folder with -o, or delete it first")
+    return open_dataset(out)
 
 
 def _check_space(out: Path, plan: Plan) -> None:

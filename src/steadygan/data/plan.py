@@ -80,9 +80,7 @@ def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, keep_pix
     if len(listing.items) == 1 and isinstance(sources[0], Picture):
         many = settings.fit == "random-crops" or settings.frames == "all"
         if not many:
-            raise DataError(
-                f"{sources[0].where} is one image, and one is not a set; give a folder, or cut it with --tile"
-            )
+            raise DataError(f"{sources[0].where} is one image, and one image is not a set; give a folder, or --tile")
     return Plan(
         name=_name(sources),
         sources=tuple(sources),

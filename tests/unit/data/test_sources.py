@@ -217,7 +217,7 @@ def test_a_source_without_images_says_what_is_there_instead(tmp_path: Path) -> N
 def test_a_single_file_that_is_no_archive_is_refused_with_the_way_out(tmp_path: Path) -> None:
     fill(tmp_path, "a.jpg")
     fill(tmp_path, "a.tar", data=b"x" * 1000)
-    with pytest.raises(DataError, match="is one image, and one is not a set; give a folder, or cut it"):
+    with pytest.raises(DataError, match="is one image, and one image is not a set; give a folder"):
         prepare(tmp_path / "a.jpg", tmp_path / "set", workers=0)
     with pytest.raises(DataError, match="neither a folder of images nor a readable"):
         open_source(tmp_path / "a.tar")
