@@ -86,7 +86,6 @@ class Growing:
 
     def _rows(self, result: Result) -> Iterator[tuple[Entry, Pixels]]:
         if isinstance(result, Row):
-            assert result.pixels is not None
             yield result.entry, result.pixels
         if isinstance(result, Copy):
             assert self._earlier is not None

@@ -60,6 +60,10 @@ def prepare(
         return carry_out(make_plan(opened, settings or PrepareSettings(), workers=workers), out, pool, progress)
 
 
+class _TooFew(DataError):
+    """All was done, and it is no set."""
+
+
 def carry_out(
     plan: Plan,
     out: Path,
@@ -78,10 +82,10 @@ def carry_out(
         with _alone(part, out):
             try:
                 _fill(part, plan, there or earlier, pool, progress)
-            except DataError:
+            except _TooFew:
                 shutil.rmtree(part)
                 raise
-            except OSError:
+            except (DataError, OSError):
                 if not has_tasks(part):
                     shutil.rmtree(part, ignore_errors=True)
                 raise
@@ -253,5 +257,5 @@ def _too_few(plan: Plan, number: int, rejected: Sequence[Rejection]) -> DataErro
     reasons = "; ".join(f"{it.file} {it.reason}" for it in rejected[:3])
     why = f": {len(rejected)} files were rejected, the first because: {reasons}" if rejected else ""
     if number == 0:
-        return DataError(f"no usable image in {where}{why}")
-    return DataError(f"a set needs at least 2 images, {where} has 1 that can be used{why or '; add more'}")
+        return _TooFew(f"no usable image in {where}{why}")
+    return _TooFew(f"a set needs at least 2 images, {where} has 1 that can be used{why or '; add more'}")

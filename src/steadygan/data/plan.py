@@ -53,12 +53,9 @@ class Plan:
         return hashlib.sha256(f"{FORMAT} {self.settings.model_dump_json()} {sources}".encode()).hexdigest()
 
 
-def make_plan(
-    sources: Sequence[AnySource], settings: PrepareSettings, keep_pixels: bool = True, workers: int | None = None
-) -> Plan:
-    """Look through the sources; without `keep_pixels` the tasks find out the facts about each image only.
+def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, workers: int | None = None) -> Plan:
+    """Look through the sources; images to be cut into tiles are opened for it, by `workers` processes.
 
-    Images to be cut into tiles are opened for it, by `workers` processes.
     Raises DataError if there is no image, ConfigError if the sources do not go together or with the settings.
     """
     files = [source for source in sources if isinstance(source, AnyFiles)]
@@ -66,13 +63,13 @@ def make_plan(
     if not sources:
         raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
     if not drawn:
-        return _tiles_plan(files, settings, workers) if settings.tiles else _files_plan(files, settings, keep_pixels)
+        return _tiles_plan(files, settings, workers) if settings.tiles else _files_plan(files, settings)
     if len(sources) > 1:
         raise ConfigError(f"builtin:{drawn[0].kind} cannot be mixed with other sources; prepare it by itself")
     return _builtin_plan(drawn[0], settings)
 
 
-def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, keep_pixels: bool) -> Plan:
+def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings) -> Plan:
     settings = settings.model_copy(update={"size": settings.size or DEFAULT_SIZE})
     if remote := [source for source in sources if isinstance(source, Remote)]:
         raise ConfigError(f"{remote[0].where} is read in parts: say with --tile how large they shall be")
@@ -85,7 +82,7 @@ def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, keep_pix
         name=_name(sources),
         sources=tuple(sources),
         settings=settings,
-        tasks=tuple(ReadFile(item, settings, keep_pixels) for item in _evenly(listing.items, settings.limit)),
+        tasks=tuple(ReadFile(item, settings) for item in _evenly(listing.items, settings.limit)),
         fingerprint=listing.fingerprint,
         channels={"auto": None, "rgb": 3, "gray": 1}[settings.channels],
         problems=listing.problems,

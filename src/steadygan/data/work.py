@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from steadygan.data.builtin import AnyBuiltin
 
 MAX_BYTES = 2**30
-_GROUP_BYTES, _GROUP_LENGTH = 2**22, 32
+_GROUP_BYTES, _GROUP_LENGTH, _GROUP_FILES = 2**22, 128, 2**21
 _MODES: dict[str, Mode] = {"rgb": "RGB", "gray": "L"}
 _DRAWN = {1: "L", 3: "RGB"}
 
@@ -54,10 +54,10 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """An image of the set, uint8 (S, S, C), and its line of the index; no pixels if only the facts were wanted."""
+    """An image of the set, uint8 (S, S, C), and its line of the index."""
 
     entry: Entry
-    pixels: NDArray[np.uint8] | None
+    pixels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,6 @@ class ReadFile:
 
     item: Item
     settings: PrepareSettings
-    keep_pixels: bool = True
     known: tuple[tuple[str, int, int], ...] = ()
 
     seconds: ClassVar[float] = 30.0
@@ -176,7 +175,7 @@ class ReadFile:
                 attributes=dict(self.item.attributes),
                 place=self.item.place,
             )
-            yield Row(entry, pixels if self.keep_pixels else None)
+            yield Row(entry, pixels)
 
     def lost(self) -> list[Result]:
         """What to say if reading killed the process."""
@@ -247,16 +246,17 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
 
 
 def groups(tasks: Iterable[ImageTask], side: int) -> Iterator[list[ImageTask]]:
-    """Tasks in groups whose pixels together take a few megabytes."""
+    """Tasks in groups whose files and pixels take a few megabytes each: some tenths of a second of work."""
     most = max(1, min(_GROUP_LENGTH, _GROUP_BYTES // (side * side * 3)))
     group: list[ImageTask] = []
-    weight = 0
+    weight = size = 0
     for task in tasks:
-        if group and weight + task.weight > most:
+        if group and (weight + task.weight > most or size + task.size > _GROUP_FILES):
             yield group
-            group, weight = [], 0
+            group, weight, size = [], 0, 0
         group.append(task)
         weight += task.weight
+        size += task.size
     if group:
         yield group
 

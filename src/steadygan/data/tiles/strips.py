@@ -34,7 +34,7 @@ Span = tuple[int, int]
 _ends: dict[tuple[str, int], int] = {}
 
 
-def cut(scene: Scene, tiles: Tiles, settings: PrepareSettings, keep_pixels: bool = True) -> list[CutStrip]:
+def cut(scene: Scene, tiles: Tiles, settings: PrepareSettings) -> list[CutStrip]:
     """The tasks that cut all whole tiles of an image, from top to bottom; to be handed out in this order.
 
     Each takes one row of tiles, or as many as a row of the file's blocks holds, so that a block is decoded once.
@@ -49,7 +49,7 @@ def cut(scene: Scene, tiles: Tiles, settings: PrepareSettings, keep_pixels: bool
         aligned = max(1, scene.block[0] // tiles.step)
         across = max(1, across // aligned) * aligned
     return [
-        CutStrip(scene, tiles, settings, (top, min(top + once, rows)), (left, min(left + across, columns)), keep_pixels)
+        CutStrip(scene, tiles, settings, (top, min(top + once, rows)), (left, min(left + across, columns)))
         for top in range(0, rows, once)
         for left in range(0, columns, across)
     ]
@@ -64,7 +64,6 @@ class CutStrip:
     settings: PrepareSettings
     rows: Span
     columns: Span
-    keep_pixels: bool = True
 
     @property
     def key(self) -> str:
@@ -175,7 +174,7 @@ class CutStrip:
             attributes={**scene.attributes, "row": row, "col": column},
             place=scene.place(*box),
         )
-        return Row(entry, pixels if self.keep_pixels else None)
+        return Row(entry, pixels)
 
 
 def _is_constant(picture: NDArray[np.uint8]) -> bool:
