@@ -148,10 +148,10 @@ def until(process: subprocess.Popen[str], enough: Callable[[int], bool]) -> None
 
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_killed_process_is_gone_on_from_and_the_result_is_the_same(tmp_path: Path, workers: int) -> None:
-    source = fill(tmp_path / "in", range(260), side=80)
+    source = fill(tmp_path / "in", range(800), side=64)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     out = tmp_path / "out"
-    for enough in (64, 200):
+    for enough in (128, 384):
         process = subprocess.Popen(script(source, out, workers), env=environment, stdout=subprocess.PIPE, text=True)
         until(process, lambda done, enough=enough: done >= enough)  # type: ignore[misc]
         process.send_signal(signal.SIGKILL)
@@ -163,7 +163,7 @@ def test_a_killed_process_is_gone_on_from_and_the_result_is_the_same(tmp_path: P
             file.write(b'["half a li')
     process = subprocess.Popen(script(source, out, workers), env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert int(process.stdout.readline()) > 200
+    assert int(process.stdout.readline()) > 384
     process.communicate()
     here(source, tmp_path / "whole", size=32)
     assert files(out) == files(tmp_path / "whole")
@@ -171,10 +171,10 @@ def test_a_killed_process_is_gone_on_from_and_the_result_is_the_same(tmp_path: P
 
 
 def test_lines_whose_pixels_were_lost_are_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = fill(tmp_path / "in", range(80))
+    source = fill(tmp_path / "in", range(160))
 
     def stop(done: int, _total: int) -> None:
-        if done == 64:
+        if done == 128:
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="goes on where it stopped"):
@@ -184,7 +184,7 @@ def test_lines_whose_pixels_were_lost_are_done_again(tmp_path: Path, monkeypatch
     real = ReadFile.run
     monkeypatch.setattr(ReadFile, "run", lambda self: (read.append(self.item.name), real(self))[1])
     here(source, tmp_path / "out")
-    assert len(read) == 30
+    assert len(read) == 110
     assert files(tmp_path / "out") == files(here(source, tmp_path / "whole").path)
 
 

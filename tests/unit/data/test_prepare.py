@@ -208,9 +208,9 @@ def test_a_limit_takes_files_evenly_from_the_whole_set(tmp_path: Path) -> None:
 
 def test_progress_counts_up_to_all_files(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    source = [Folder(path=fill(tmp_path / "in", 70))]
+    source = [Folder(path=fill(tmp_path / "in", 300))]
     prepare(source, tmp_path / "out", PrepareSettings(size=8), 0, lambda done, total: seen.append((done, total)))
-    assert seen == [(32, 70), (64, 70), (70, 70)]
+    assert seen == [(128, 300), (256, 300), (300, 300)]
 
 
 def test_the_same_files_and_settings_are_reused_and_others_refused(tmp_path: Path) -> None:
