@@ -57,7 +57,7 @@ def _assert_same(whole: sg.Run, killed: sg.Run, steps: int) -> None:
 
 
 def test_a_kill_changes_nothing(pictures, tmp_path):
-    _assert_same(*_killed_and_whole(pictures, tmp_path, kills=1, steps=60), 60)
+    _assert_same(*_killed_and_whole(pictures, tmp_path, kills=1, steps=30), 30)
 
 
 @pytest.mark.slow

@@ -86,6 +86,7 @@ def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures):
     assert prints[0] == prints[1]
 
 
+@pytest.mark.slow
 def test_processes_that_measure_different_speeds_still_agree_when_to_meet(tmp_path, pictures):
     left_open = {name: value for name, value in TINY.items() if name not in ("log", "samples", "checkpoint", "runtime")}
     options = [*set_options(left_open), "--size", "16", "--device", "cpu", "--minutes", "0.05"]
