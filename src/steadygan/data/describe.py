@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from steadygan.data.advice import advice, conversions
 from steadygan.data.growing import Growing
 from steadygan.data.health import Health
+from steadygan.data.mapped import blocks
 from steadygan.data.plan import FORMAT, Plan
 from steadygan.data.sources import Rejection
 from steadygan.spec import ImageSpec
@@ -79,8 +80,8 @@ def _found(health: Health) -> Iterator[str]:
 def _digest(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:
     """SHA-256 over the form, the pixels, the labels and which images are held out."""
     digest = hashlib.sha256(f"{pixels.shape} {labels is not None}".encode())
-    for start in range(0, len(pixels), 256):
-        digest.update(pixels[start : start + 256].tobytes())
+    for block in blocks(pixels, 64):
+        digest.update(block.tobytes())
     if labels is not None:
         digest.update(labels.astype("<i8").tobytes())
     digest.update(held_out.astype("<i8").tobytes())

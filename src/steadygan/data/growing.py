@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.data.earlier import Carried, Earlier
+from steadygan.data.mapped import let_go
 from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Copy, Entry, ImageTask, Result, Row
 
@@ -77,6 +78,8 @@ class Growing:
         """Hand all to the system, pixels first, so that no line speaks of images that are not there."""
         self._pixels.flush()
         self._journal.flush()
+        if self._earlier:
+            let_go(self._earlier.dataset.images)
 
     def finish(self) -> None:
         """Write how many images there are."""
@@ -92,7 +95,7 @@ class Growing:
             item = result.item
             now = {} if item is None else {"file": item.name, "label": item.label, "attributes": dict(item.attributes)}
             for index in range(result.start, result.start + result.count):
-                yield self._old[index].model_copy(update=now), self._earlier.dataset.images[index]
+                yield self._old[index].model_copy(update=now), np.array(self._earlier.dataset.images[index])
 
     def _is_new(self, entry: Entry) -> bool:
         if self._seen is None:

@@ -19,6 +19,7 @@ from steadygan.data.describe import describe
 from steadygan.data.earlier import TASKS, Earlier, write_tasks
 from steadygan.data.growing import JOURNAL, Growing, has_tasks, write_header
 from steadygan.data.health import examine
+from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
 from steadygan.data.settings import PrepareSettings
@@ -215,8 +216,8 @@ def _keep_first_channel(path: Path) -> None:
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         write_header(file, (*images.shape[:3], 1))
-        for start in range(0, len(images), 256):
-            file.write(images[start : start + 256, ..., :1].tobytes())
+        for block in blocks(images, 64):
+            file.write(block[..., :1].tobytes())
     del images
     part.replace(path)
 

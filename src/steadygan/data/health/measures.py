@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from steadygan.data.health.hashing import hashes
 from steadygan.data.health.pixels import Images, Pixels
+from steadygan.data.mapped import let_go
 
 Numbers = NDArray[np.float32]
 
@@ -57,7 +58,10 @@ def measure(images: Pixels) -> Measures:
 def in_blocks(images: Pixels) -> Iterator[Images]:
     """The images some at a time, read into memory, as many as stay in a processor's cache."""
     length = max(1, _BLOCK_BYTES // (max(1, int(np.prod(images.shape[1:]))) * 4))
-    return (np.ascontiguousarray(images[start : start + length]) for start in range(0, len(images), length))
+    for start in range(0, len(images), length):
+        yield np.ascontiguousarray(images[start : start + length])
+        if isinstance(images, np.ndarray):
+            let_go(images)
 
 
 def laplacian(grey: Numbers) -> Numbers:

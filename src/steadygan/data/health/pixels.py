@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from steadygan.data.mapped import blocks
 
 Images = NDArray[np.uint8]
 """Images in memory: (N, S, S, C) in [0, 255]."""
@@ -52,8 +55,21 @@ class Reduced:
 
 
 def small(images: Images) -> Pixels:
-    """The images themselves, or `Reduced` if they are large."""
-    return Reduced(images) if _factor(images.shape[1]) > 1 else images
+    """The images themselves, or if they are large all of them reduced, in memory or in a temporary file.
+
+    Where there is no room for that they are reduced each time they are read, which takes longer.
+    """
+    if _factor(images.shape[1]) == 1:
+        return images
+    shape = Reduced(images).shape
+    try:
+        with tempfile.TemporaryFile() as file:
+            for block in blocks(images, max(1, _READ_BYTES // max(1, images[:1].size))):
+                file.write(reduced(block).tobytes())
+            file.flush()
+            return np.memmap(file, np.uint8, "r", shape=shape)  # which keeps the nameless file
+    except OSError:
+        return Reduced(images)
 
 
 def small_side(side: int) -> int:
@@ -66,11 +82,11 @@ def reduced(images: Images) -> Images:
     factor = _factor(images.shape[1])
     if factor == 1:
         return images
-    number, side, _, channels = images.shape
-    inner = side // factor
-    squares = images[:, : inner * factor, : inner * factor].reshape(number, inner, factor, inner, factor, channels)
-    sums = squares.sum(axis=(2, 4), dtype=np.uint32)
-    means: Images = ((sums + factor**2 // 2) // factor**2).astype(np.uint8)
+    end = images.shape[1] // factor * factor
+    wide = np.uint16 if factor <= 16 else np.uint32  # 255 times the square of the factor must fit
+    rows = sum(images[:, start:end:factor].astype(wide) for start in range(factor))
+    sums = sum(rows[:, :, start:end:factor] for start in range(factor))  # type: ignore[index]
+    means: Images = ((sums + factor**2 // 2) // factor**2).astype(np.uint8)  # type: ignore[union-attr]
     return means
 
 
