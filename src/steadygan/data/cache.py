@@ -8,7 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.making import Progress, carry_out
@@ -44,42 +44,69 @@ def prepare_cached(
 ) -> Dataset:
     """The data set of a source, prepared now or earlier. A second process that wants it waits for the first.
 
-    If only some files changed, or the folder was moved or copied, the rest is taken from the set made before, which
-    goes if it was of the same folder. A damaged one is made again. Raises what `open_source` and `prepare` raise.
+    If only some files changed, or the folder was moved or copied, the rest is taken from the set made before. Of the
+    sets of one source the last two are kept, and a damaged one is made again.
+    Raises what `open_source` and `prepare` raise.
     """
     plan = _plan(source, settings)
     place = _place(plan)
     with suppress(DataError):  # a cache that may only be read is as good, and cannot be locked
-        return open_dataset(place)
+        return _complete(place)
     try:
         with storage_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(place.with_name(f".{place.name}.lock")):
-                try:
-                    return open_dataset(place)
-                except DataError:
+                with suppress(DataError):
+                    return _complete(place)
+                if not _opens(place):
                     shutil.rmtree(place, ignore_errors=True)
-                before = _before(plan, place.parent)
+                before, superseded = _before(plan, place)
                 with Pool[list[Result]](cores() if workers is None else workers) as pool:
                     made = carry_out(plan, place, pool, progress, before)
-                if before and before.meta["origin"] == plan.origin:
-                    shutil.rmtree(before.path, ignore_errors=True)
+                for other in (*superseded, *_abandoned(place)):
+                    shutil.rmtree(other, ignore_errors=True)
                 return made
     except StorageError as problem:
         raise StorageError(f"{problem} ({_WHERE})") from problem
 
 
-def _before(plan: Plan, folder: Path) -> Dataset | None:
-    """The newest set made with the same settings from this source, or else from one of the same name."""
-    alike = []
-    for place in folder.glob(f"{_stem(plan)}-{'[0-9a-f]' * 16}"):
-        with suppress(DataError, OSError):
-            meta = read_meta(place)
-            if meta["settings"] == plan.settings.model_dump(mode="json"):
-                alike.append((meta["origin"] == plan.origin, place.stat().st_mtime, place))
+def _complete(place: Path) -> Dataset:
+    """A cached set; DataError if it is damaged, or lacks files that could not be read for a passing cause."""
+    dataset = open_dataset(place)
+    if dataset.meta["counts"]["try_again"]:
+        raise DataError(f"{place} lacks some files")
+    return dataset
+
+
+def _opens(place: Path) -> bool:
     with suppress(DataError):
-        return open_dataset(max(alike)[2]) if alike else None
-    return None
+        return bool(open_dataset(place))
+    return False
+
+
+def _before(plan: Plan, place: Path) -> tuple[Dataset | None, list[Path]]:
+    """The newest other set with these settings from this source, or else of this name; and the source's older ones."""
+    alike = []
+    for other in place.parent.glob(f"{_stem(plan)}-{'[0-9a-f]' * 16}"):
+        with suppress(DataError, OSError):
+            meta = read_meta(other)
+            if other != place and meta.get("settings") == plan.settings.model_dump(mode="json"):
+                alike.append((meta.get("origin") == plan.origin, other.stat().st_mtime, other))
+    alike.sort(reverse=True)
+    superseded = [other for own, _, other in alike[1:] if own]
+    with suppress(DataError):
+        return (open_dataset(alike[0][2]) if alike else None), superseded
+    return None, superseded
+
+
+def _abandoned(place: Path) -> list[Path]:
+    """Half-made sets that were of the same source once, of which no process is left."""
+    name = place.name.rpartition("-")[0]
+    found = []
+    for part in place.parent.glob(f".{name}-{'[0-9a-f]' * 16}.part"):
+        with suppress(Timeout), FileLock(part.with_name(part.name.replace(".part", ".making")), timeout=0):
+            found.append(part)
+    return found
 
 
 def _plan(source: str | Path, settings: PrepareSettings | None) -> Plan:

@@ -59,11 +59,17 @@ class Dataset:
 
     def entries(self) -> list[Entry]:
         """Where each image comes from, in the order of the images."""
-        return [Entry.model_validate_json(line) for line in lines_of(self.path / "index.jsonl")]
+        try:
+            return [Entry.model_validate_json(line) for line in lines_of(self.path / "index.jsonl")]
+        except ValueError as problem:
+            raise _damaged(self.path, "index.jsonl cannot be read") from problem
 
     def rejected(self) -> list[Rejection]:
         """The files that could not be used."""
-        return [Rejection(**json.loads(line)) for line in lines_of(self.path / "rejected.jsonl")]
+        try:
+            return [Rejection(**json.loads(line)) for line in lines_of(self.path / "rejected.jsonl")]
+        except (ValueError, TypeError) as problem:
+            raise _damaged(self.path, "rejected.jsonl cannot be read") from problem
 
 
 def is_dataset(path: Path) -> bool:

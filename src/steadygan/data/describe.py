@@ -47,6 +47,7 @@ def describe(
             "images": len(entries),
             "held_out": len(held_out),
             "rejected": len(rejected),
+            "try_again": sum(it.passing for it in rejected),
             "enlarged": sum(entry.enlarged for entry in entries),
             "grey": sum(entry.grey for entry in entries),
             "passed_over": dict(sorted((growing.passed_over + Counter(dict(plan.passed_over))).items())),
@@ -54,7 +55,12 @@ def describe(
         },
         "class_names": names,
         "converted": conversions(entries, channels),
-        "advice": [*plan.notes[:_NOTES], *advice(entries, len(rejected), size, channels), *_found(health)],
+        "advice": [
+            *plan.notes[:_NOTES],
+            *advice(entries, len(rejected), size, channels),
+            *_found(health),
+            *_of_split(plan, held_out),
+        ],
         "health": health.model_dump(mode="json", exclude={"families"}),
         "settings": plan.settings.model_dump(),
         "sources": [source.model_dump(mode="json") for source in plan.sources],
@@ -75,6 +81,14 @@ def _found(health: Health) -> Iterator[str]:
     for finding in health.findings:
         if finding.severity != "info" and finding.check in _OF_PICTURES:
             yield f"{finding.sentence}; {finding.remedy}"
+
+
+def _of_split(plan: Plan, held_out: NDArray[np.int64]) -> Iterator[str]:
+    if plan.settings.held_out and not len(held_out) and len(plan.tasks):
+        yield (
+            "no image is held out: there are fewer than ten, or all belong together, as overlapping tiles of one image "
+            "do; scores will be of images that were trained on"
+        )
 
 
 def _digest(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:

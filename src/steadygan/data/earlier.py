@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from steadygan.data.dataset import Dataset, lines_of
 from steadygan.data.work import Copy, ImageTask, Known, ReadFile
+from steadygan.errors import DataError
 
 TASKS = "tasks.jsonl"
 
@@ -38,17 +39,23 @@ class Earlier:
     by_size: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Earlier:
-        """What can be taken from `dataset`; DataError if its records are damaged."""
+    def of(cls, dataset: Dataset, same_source: bool) -> Earlier:
+        """What can be taken from `dataset`; DataError if its records are damaged.
+
+        Of another source than that of the new set, only what has the same bytes: equal names, sizes and times mean
+        nothing then.
+        """
         earlier = cls(dataset)
         start = 0
-        for line in lines_of(dataset.path / TASKS):
-            task = Carried(*json.loads(line))
+        for task in _tasks(dataset):
             if task.digest:
                 copy = Copy(start, task.images)
-                earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
+                if same_source:
+                    earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
                 earlier.by_size.setdefault(task.size, []).append((task.digest, start, task.images))
             start += task.images
+        if not start == len(dataset) == len(dataset.entries()):
+            raise DataError(f"{dataset.path / TASKS} does not speak of the images that are there")
         return earlier
 
     def spare(self, tasks: Iterable[ImageTask]) -> Iterator[ImageTask]:
@@ -61,6 +68,15 @@ class Earlier:
                 yield replace(task, known=tuple(known[:_MOST_ALIKE]))
             else:
                 yield task
+
+
+def _tasks(dataset: Dataset) -> Iterator[Carried]:
+    try:
+        for line in lines_of(dataset.path / TASKS):
+            key, size, digest, images, passed = json.loads(line)
+            yield Carried(str(key), int(size), str(digest), int(images), tuple(passed))
+    except (ValueError, TypeError) as problem:
+        raise DataError(f"{dataset.path / TASKS} cannot be read ({problem})") from problem
 
 
 def write_tasks(path: Path, carried: Iterable[Carried]) -> None:

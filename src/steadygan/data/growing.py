@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from steadygan.data.earlier import Carried, Earlier
 from steadygan.data.mapped import let_go
-from steadygan.data.sources.items import Rejection
+from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.work import Copy, Entry, ImageTask, Result, Row
 
 JOURNAL = "journal.jsonl"
@@ -93,7 +93,7 @@ class Growing:
         if isinstance(result, Copy):
             assert self._earlier is not None
             item = result.item
-            now = {} if item is None else {"file": item.name, "label": item.label, "attributes": dict(item.attributes)}
+            now = {} if item is None else _of_item(item)
             for index in range(result.start, result.start + result.count):
                 yield self._old[index].model_copy(update=now), np.array(self._earlier.dataset.images[index])
 
@@ -134,6 +134,11 @@ class Growing:
         return True
 
 
+def _of_item(item: Item) -> dict[str, Any]:
+    """What an entry says of the item that its image comes from."""
+    return {"file": item.name, "label": item.label, "attributes": dict(item.attributes), "place": item.place}
+
+
 def has_tasks(folder: Path) -> bool:
     """Whether a set that is being made has got anywhere."""
     try:
@@ -170,5 +175,5 @@ def _line(value: Any) -> bytes:
 
 def _task_line(task: ImageTask, entries: list[Entry], rejected: list[Rejection], passed: Sequence[str]) -> bytes:
     lines = ",".join(entry.model_dump_json(exclude_defaults=True) for entry in entries)
-    rest = json.dumps([[it.file, it.reason] for it in rejected]), json.dumps(list(passed))
+    rest = json.dumps([[it.file, it.reason, it.passing] for it in rejected]), json.dumps(list(passed))
     return f"[{json.dumps(task.key)},{task.size},[{lines}],{','.join(rest)}]\n".encode()

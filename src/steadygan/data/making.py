@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from steadygan.data.health import examine
 from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
-from steadygan.data.settings import PrepareSettings
+from steadygan.data.settings import PrepareSettings, Tiles
 from steadygan.data.sources import AnyFiles, AnySource, Rejection, class_names, open_source
 from steadygan.data.split import hold_out
 from steadygan.data.work import Entry, Result, groups
@@ -34,6 +34,9 @@ from steadygan.visual.points import picture
 Progress = Callable[[int, int], None]
 
 _MONTAGE = 64
+
+GREY = "grey.npy"
+"""Where the images of a grey set wait until the journal is gone."""
 
 
 def prepare(
@@ -57,7 +60,9 @@ def prepare(
     several = sources if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
     opened = [open_source(source) if isinstance(source, str | Path) else source for source in several]
     out = Path(out)
-    with Pool[list[Result]](cores() if workers is None else workers, at_once=not out.exists()) as pool:
+    with storage_errors(out):
+        fresh = not out.exists()
+    with Pool[list[Result]](cores() if workers is None else workers, at_once=fresh) as pool:
         return carry_out(make_plan(opened, settings or PrepareSettings(), workers=workers), out, pool, progress)
 
 
@@ -73,27 +78,53 @@ def carry_out(
     earlier: Dataset | None = None,
 ) -> Dataset:
     """Make the data set that `plan` describes, or open it if it is there; `earlier` is another to take images from."""
-    there = _there(out, plan)
-    if there and there.meta["key"] == plan.key:
-        return there
-    _check_space(out, plan)
-    part = out.with_name(f".{out.name}.part")
+    if out.resolve() == Path.cwd():
+        raise ConfigError(f"{out} is the folder you are in; name a new one for the data set with -o")
     with storage_errors(out):
-        part.mkdir(parents=True, exist_ok=True)
-        with _alone(part, out):
-            try:
-                _fill(part, plan, there or earlier, pool, progress)
-            except _TooFew:
-                shutil.rmtree(part)
-                raise
-            except (DataError, OSError):
-                if not has_tasks(part):
-                    shutil.rmtree(part, ignore_errors=True)
-                raise
-            except KeyboardInterrupt as stop:
-                raise Interrupted("preparing was interrupted; the same command goes on where it stopped") from stop
+        there = _there(out, plan)
+        if there and _is_current(there, plan):
+            return there
+    with storage_errors(out), _alone(out):
+        _restore(out)
+        there = _there(out, plan)
+        if there and _is_current(there, plan):
+            return there
+        part = out.with_name(f".{out.name}.part")
+        if not _is_finished(part, plan):
+            _check_space(out, plan, part)
+            part.mkdir(parents=True, exist_ok=True)
+            _make(part, plan, there or earlier, pool, progress)
         _put_in_place(part, out)
     return open_dataset(out)
+
+
+def _make(part: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None) -> None:
+    """Fill a folder; if that fails, what was done stays for the next time, if there is any and it can become a set."""
+    (part / "dataset.json").unlink(missing_ok=True)
+    try:
+        _fill(part, plan, before, pool, progress)
+    except _TooFew:
+        shutil.rmtree(part)
+        raise
+    except (DataError, OSError):
+        if not has_tasks(part):
+            shutil.rmtree(part, ignore_errors=True)
+        raise
+    except KeyboardInterrupt as stop:
+        raise Interrupted("preparing was interrupted; the same command goes on where it stopped") from stop
+
+
+def _is_current(there: Dataset, plan: Plan) -> bool:
+    """Whether a set holds what the plan would make, and no file is missing that may be readable now."""
+    return there.meta["key"] == plan.key and not there.meta["counts"]["try_again"]
+
+
+def _is_finished(part: Path, plan: Plan) -> bool:
+    """Whether a process was killed when nothing was left to do but to give the set its name."""
+    try:
+        return bool(read_meta(part)["key"] == plan.key)
+    except DataError:
+        return False
 
 
 def _there(out: Path, plan: Plan) -> Dataset | None:
@@ -109,9 +140,11 @@ def _there(out: Path, plan: Plan) -> Dataset | None:
     return open_dataset(out)
 
 
-def _check_space(out: Path, plan: Plan) -> None:
+def _check_space(out: Path, plan: Plan, part: Path) -> None:
     """Refuse before an hour of work what cannot be stored."""
     needed = sum(task.weight for task in plan.tasks) * plan.settings.side**2 * (plan.channels or 3)
+    if (part / "images.npy").exists():
+        needed -= (part / "images.npy").stat().st_size
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -122,31 +155,46 @@ def _check_space(out: Path, plan: Plan) -> None:
 
 
 @contextmanager
-def _alone(part: Path, out: Path) -> Iterator[None]:
-    """Keep two processes from making one set; a killed one leaves no lock behind."""
+def _alone(out: Path) -> Iterator[None]:
+    """Keep two processes from making one set; a killed one leaves no lock behind, only the file of it."""
+    lock = out.with_name(f".{out.name}.making")
+    lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(part / "lock", timeout=0):
-            yield
+        with FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
     except Timeout as busy:
         raise ConfigError(
             f"another process is preparing {out}; wait for it, or choose another folder with -o"
         ) from busy
 
 
+def _old(out: Path) -> Path:
+    return out.with_name(f".{out.name}.old")
+
+
+def _restore(out: Path) -> None:
+    """Give a set its name back that a killed process had put aside for the next version."""
+    if _old(out).exists() and not out.exists():
+        _old(out).replace(out)
+
+
 def _put_in_place(part: Path, out: Path) -> None:
     """Give a complete set its name; the one that has it goes."""
-    for name in (JOURNAL, "lock"):
-        (part / name).unlink(missing_ok=True)
     for file in part.iterdir():
         with file.open("rb") as handle:
             os.fsync(handle.fileno())
+    if (part / GREY).exists():
+        (part / GREY).replace(part / "images.npy")
+    (part / JOURNAL).unlink(missing_ok=True)
     sync_folder(part)
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(_old(out), ignore_errors=True)
     if out.exists():
-        out.replace(old)
+        out.replace(_old(out))
     part.replace(out)
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(_old(out), ignore_errors=True)
     sync_folder(out.parent)
 
 
@@ -161,13 +209,17 @@ def results_of(plan: Plan, workers: int | None, progress: Progress | None) -> It
             progress(done, len(plan.tasks))
 
 
-def _fill(
+def _grow(
     folder: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None
-) -> None:
-    """Write all files of the data set."""
-    earlier = Earlier.of(before) if before else None
+) -> Growing:
+    """Carry out all tasks but those that an interrupted process has, with what can be taken from `before`."""
+    earlier = None
+    if before:
+        with suppress(DataError):  # its records are damaged: all is done anew
+            earlier = Earlier.of(before, same_source=before.meta["origin"] == plan.origin)
     shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
-    with Growing(folder, plan.key, shape, earlier, plan.settings.duplicates == "keep") as growing:
+    identity = hashlib.sha256("\n".join([plan.key, *(task.key for task in plan.tasks)]).encode()).hexdigest()
+    with Growing(folder, identity, shape, earlier, plan.settings.duplicates == "keep") as growing:
         rest = plan.tasks[len(growing.carried) :]
         parts = list(groups(earlier.spare(rest) if earlier else rest, plan.settings.side))
         for tasks, answers in zip(parts, pool.run(parts), strict=True):
@@ -177,28 +229,37 @@ def _fill(
             if progress:
                 progress(len(growing.carried), len(plan.tasks))
         growing.finish()
+    return growing
+
+
+def _fill(
+    folder: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None
+) -> None:
+    """Write all files of the data set."""
+    growing = _grow(folder, plan, before, pool, progress)
     entries, rejected = growing.entries, [*plan.problems, *growing.rejected]
     if len(entries) < 2:
         raise _too_few(plan, len(entries), rejected)
     images = folder / "images.npy"
     if not plan.channels and choose_channels(entries) == 1:
-        _keep_first_channel(images)
+        images = _first_channel(images, folder / GREY)
     pixels: NDArray[np.uint8] = np.load(images, mmap_mode="r")
     labels, names = _labels(entries, plan)
     if labels is not None:
         np.save(folder / "labels.npy", labels)
     digests = [entry.digest for entry in entries]
     health = examine(pixels, entries)
-    families = [*_families(growing), *health.families]
+    families = [*_families(growing, plan.settings.tiles), *health.families]
     held_out = hold_out(digests, families, plan.settings.held_out, _held_before(before))
     np.save(folder / "held_out.npy", held_out)
     _write_lines(folder / "index.jsonl", (entry.model_dump_json(exclude_defaults=True) for entry in entries))
-    _write_lines(folder / "rejected.jsonl", (json.dumps(asdict(it), ensure_ascii=False) for it in rejected))
+    _write_lines(folder / "rejected.jsonl", (json.dumps(it.record(), ensure_ascii=False) for it in rejected))
     write_tasks(folder / TASKS, growing.carried)
-    meta = describe(plan, growing, rejected, pixels, labels, names, held_out, health)
-    (folder / "dataset.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     shown = np.linspace(0, len(pixels) - 1, min(_MONTAGE, len(pixels))).astype(int)
     save_picture(picture(pixels[shown]), folder / "montage.png")
+    meta = describe(plan, growing, rejected, pixels, labels, names, held_out, health)
+    # last: with it the set is finished
+    (folder / "dataset.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def choose_channels(entries: Sequence[Entry]) -> int:
@@ -210,16 +271,17 @@ def choose_channels(entries: Sequence[Entry]) -> int:
     return 1 if all(entry.grey for entry in entries) else 3
 
 
-def _keep_first_channel(path: Path) -> None:
-    """Rewrite an .npy file of grey RGB images (N, S, S, 3) as (N, S, S, 1), some rows at a time."""
+def _first_channel(path: Path, grey: Path) -> Path:
+    """Write an .npy file of grey RGB images (N, S, S, 3) as (N, S, S, 1) into another file.
+
+    The first stays as it is as long as the journal beside it speaks of it.
+    """
     images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with grey.open("wb") as file:
         write_header(file, (*images.shape[:3], 1))
         for block in blocks(images, 64):
             file.write(block[..., :1].tobytes())
-    del images
-    part.replace(path)
+    return grey
 
 
 def _labels(entries: Sequence[Entry], plan: Plan) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
@@ -232,20 +294,32 @@ def _labels(entries: Sequence[Entry], plan: Plan) -> tuple[NDArray[np.int64] | N
     return np.array([numbers[label] for label in found], np.int64), names
 
 
-def _families(growing: Growing) -> Iterator[Sequence[int]]:
-    """Images of one file or strip of tiles: neighbours that must not be parted."""
-    start = 0
-    for task in growing.carried:
-        if task.images > 1:
-            yield range(start, start + task.images)
-        start += task.images
+def _families(growing: Growing, tiles: Tiles | None) -> Iterator[Sequence[int]]:
+    """Images that must not be parted: crops and frames of one file, overlapping tiles of one image.
+
+    Tiles that only touch share no pixel, and may be parted.
+    """
+    if tiles is None:
+        start = 0
+        for task in growing.carried:
+            if task.images > 1:
+                yield range(start, start + task.images)
+            start += task.images
+    elif tiles.step < tiles.side:
+        scenes: dict[str, list[int]] = {}
+        for index, entry in enumerate(growing.entries):
+            scenes.setdefault(entry.file.rpartition("/")[0], []).append(index)
+        yield from scenes.values()
 
 
 def _held_before(before: Dataset | None) -> set[str]:
     if before is None:
         return set()
-    entries = before.entries()
-    return {entries[index].digest for index in before.held_out}
+    try:
+        entries = before.entries()
+        return {entries[index].digest for index in before.held_out}
+    except (DataError, IndexError):  # damaged, or just removed by another process
+        return set()
 
 
 def _write_lines(path: Path, lines: Iterator[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,12 +30,12 @@ def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, i
         raise ConfigError(f"{dataset.path} holds {dataset.spec}, which no PNG can hold")
     if folder.exists():
         raise ConfigError(f"{folder} exists; choose another folder with -o")
-    held_out = set(dataset.held_out.tolist())
+    held_out, folders = set(dataset.held_out.tolist()), _folders(dataset.class_names)
     lines = []
     with atomic_folder(folder) as part:
         for index, entry in enumerate(dataset.entries()):
             image, label = dataset[index]
-            name = f"{index:06d}.png" if label is None else f"{dataset.class_names[label]}/{index:06d}.png"
+            name = f"{index:06d}.png" if label is None else f"{folders[label]}/{index:06d}.png"
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.asarray(image if mode != "L" else image[..., 0])).save(part / name, compress_level=1)
             line = {"file_name": name, "source": entry.file, "held_out": index in held_out}
@@ -44,3 +45,12 @@ def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, i
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (part / "metadata.jsonl").write_text(text, encoding="utf-8")
     return folder
+
+
+def _folders(labels: tuple[str, ...]) -> list[str]:
+    """A folder name for each label, which may be any text: no path, not hidden, no two alike."""
+    names = [re.sub(r"[^\w .()+-]+", "_", label).strip(". ")[:100] for label in labels]
+    return [
+        name if name and [other.lower() for other in names].count(name.lower()) == 1 else f"{number:03d} {name}".strip()
+        for number, name in enumerate(names)
+    ]

@@ -43,13 +43,12 @@ class Plan:
     @property
     def key(self) -> str:
         """SHA-256 of all that decides what the data set holds."""
-        text = f"{FORMAT} {self.settings.model_dump_json()} {self.fingerprint}"
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(f"{self.origin} {self.fingerprint}".encode()).hexdigest()
 
     @property
     def origin(self) -> str:
         """SHA-256 of the settings and the sources, whatever files are in them: two plans of one origin are versions."""
-        sources = " ".join(source.model_dump_json() for source in self.sources)
+        sources = " ".join(_absolute(source).model_dump_json() for source in self.sources)
         return hashlib.sha256(f"{FORMAT} {self.settings.model_dump_json()} {sources}".encode()).hexdigest()
 
 
@@ -60,6 +59,8 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, workers: 
     """
     files = [source for source in sources if isinstance(source, AnyFiles)]
     drawn = [source for source in sources if not isinstance(source, AnyFiles)]
+    if settings.tiles and (settings.fit != "crop" or settings.frames != "first"):
+        raise ConfigError("tiles are squares of one picture; leave --fit, --crop and --frames out, or --tile")
     if not sources:
         raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
     if not drawn:
@@ -116,6 +117,12 @@ def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers:
         passed_over=listing.passed_over,
         notes=tuple(dict.fromkeys(note for scene in scenes for note in scene.notes)),
     )
+
+
+def _absolute(source: AnySource) -> BaseModel:
+    """The source with its path from the root, so that `photos` is another in another folder."""
+    path = getattr(source, "path", None)
+    return source.model_copy(update={"path": path.expanduser().resolve()}) if path else source
 
 
 def _name(sources: Sequence[AnyFiles]) -> str:

@@ -20,15 +20,15 @@ def hold_out(
     `digests` has one entry an image. The images of a family (a file's frames or crops, near-duplicates) stay together,
     or a copy of a held-out image would be trained on. Which families are taken depends on the digests in them and on
     nothing else, so that neither names nor order nor workers matter; those with a digest in `before` come first,
-    so that images once held out stay so when others are added.
+    so that images once held out stay so when others are added, even if copies of them make it more than `share` (but
+    never more than half).
     """
     quota = min(int(len(digests) * share), MOST)
     chosen: list[int] = []
     for family in sorted(_joined(len(digests), families), key=lambda family: _rank(family, digests, before)):
-        if len(chosen) + len(family) <= quota:
+        new, _ = _rank(family, digests, before)
+        if len(chosen) + len(family) <= (quota if new else len(digests) // 2 * bool(quota)):
             chosen += family
-        if len(chosen) == quota:
-            break
     return np.array(sorted(chosen), np.int64)
 
 

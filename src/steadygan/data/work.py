@@ -114,6 +114,10 @@ class Known:
         return list(self.results)
 
 
+class _Unread(DataError):
+    """A file that the system did not give; it may the next time."""
+
+
 @dataclass(frozen=True)
 class ReadFile:
     """Read, check and fit one file; what was made before of bytes with one of the digests in `known` is copied."""
@@ -149,6 +153,8 @@ class ReadFile:
             pictures = decode_frames(data, _MODES.get(how.channels), how.background, smallest(how), how.frames)
             for decoded in pictures:
                 results += self._results(decoded, digest)
+        except _Unread as problem:
+            results.append(Rejection(self.item.name, str(problem), passing=True))
         except (DataError, MemoryError) as problem:
             results.append(Rejection(self.item.name, str(problem) or "needs more memory than there is"))
         return results
@@ -180,7 +186,7 @@ class ReadFile:
     def lost(self) -> list[Result]:
         """What to say if reading killed the process."""
         reason = "crashed the decoder, or took it too long or too much memory; convert or remove it"
-        return [Rejection(self.item.name, reason)]
+        return [Rejection(self.item.name, reason, passing=True)]
 
     def _bytes(self) -> bytes:
         if self.item.size > MAX_BYTES:
@@ -191,7 +197,7 @@ class ReadFile:
                 if len(data) > self.item.size:
                     data += stream.read(MAX_BYTES)
         except Exception as problem:
-            raise DataError(f"cannot be read ({problem})") from problem
+            raise _Unread(f"cannot be read ({problem})") from problem
         if len(data) > MAX_BYTES:
             raise DataError("has more than the 1 GB allowed; cut it into tiles first")
         return data

@@ -68,8 +68,9 @@ def bench_prepare(folder: Path | None, size: int, rounds: int, drawn: int) -> Pr
             start = time.perf_counter()
             dataset = prepare(source, Path(made) / f"set-{number}", PrepareSettings(size=size, channels="rgb"))
             ours.append(time.perf_counter() - start)
-        same = dataset.images if len(dataset) == len(pixels) else pixels
-        difference = np.abs(np.asarray(same, np.int16) - pixels)
+        if len(dataset) != len(pixels):
+            raise DataError(f"{source} holds files that prepare refuses; give a folder with good images only")
+        difference = np.abs(np.asarray(dataset.images, np.int16) - pixels)
     return PrepareReport(
         images=len(paths),
         processes=cores(),

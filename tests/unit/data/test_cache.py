@@ -40,7 +40,9 @@ def test_the_cache_is_used_until_a_file_or_a_setting_changes(tmp_path: Path, mon
     touched = prepare_cached(source, settings, workers=0)
     assert touched.path != first.path
     assert touched.digest == first.digest
-    assert not first.path.exists()  # no one can find it any more
+    os.utime(source / "001.png", (1, 1))
+    third = prepare_cached(source, settings, workers=0)
+    assert [path.exists() for path in (first.path, touched.path, third.path)] == [False, True, True]
 
 
 def test_a_folder_that_was_copied_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +80,22 @@ def test_two_processes_that_want_the_same_set_at_once_both_get_it(tmp_path: Path
     ]
     said = [process.communicate(timeout=60)[0] for process in both]
     assert said[0] == said[1] != ""
+
+
+def test_equal_names_sizes_and_times_in_another_folder_mean_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path / "cache"))
+    sets = []
+    for number in range(2):
+        folder = tmp_path / str(number) / "train"
+        folder.mkdir(parents=True)
+        for index in range(5):
+            pixels = np.random.default_rng(10 * number + index).integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f"{index}.bmp")
+            os.utime(folder / f"{index}.bmp", (1, 1))
+        monkeypatch.chdir(tmp_path / str(number))
+        sets.append(prepare_cached("train", PrepareSettings(size=8), workers=0))
+    assert sets[0].path.exists()
+    assert not (sets[0].images == sets[1].images).any(axis=(1, 2, 3)).all()
+    assert (sets[1].images[0] == np.random.default_rng(10).integers(0, 256, (8, 8, 3), np.uint8)).all()

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygan.data import Dataset, Folder, PrepareSettings, prepare
+from steadygan.data import Dataset, Folder, PrepareSettings, making, prepare
 from steadygan.data import work as work_module
 from steadygan.data.work import ReadFile, Result
-from steadygan.errors import ConfigError, Interrupted
+from steadygan.errors import ConfigError, Interrupted, StorageError
 
 ROOT = Path(__file__).parents[3]
 
@@ -208,3 +208,91 @@ def test_two_processes_do_not_make_one_set(tmp_path: Path) -> None:
         here(source, tmp_path / "out", size=32)
     first.communicate()
     assert len(here(source, tmp_path / "out", size=32)) == 400
+
+
+def grey(folder: Path, numbers: range) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)).save(
+            folder / f"{number:03d}.png"
+        )
+    return folder
+
+
+@pytest.mark.parametrize("where", ["examine", "describe", "sync_folder", "hold_out"])
+def test_stopped_after_the_last_file_a_grey_set_is_right_in_the_end(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = grey(tmp_path / "in", range(30))
+    with monkeypatch.context() as patch, pytest.raises((Interrupted, KeyboardInterrupt)):
+        patch.setattr(making, where, lambda *_: _stop())
+        here(source, tmp_path / "out")
+    read: list[str] = []
+    monkeypatch.setattr(ReadFile, "run", lambda self: read.append(self.item.name))
+    resumed = here(source, tmp_path / "out")
+    monkeypatch.undo()
+    assert read == []
+    assert files(resumed.path) == files(here(source, tmp_path / "whole").path)
+
+
+def test_a_set_put_aside_for_its_next_version_comes_back(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", range(10))
+    here(source, tmp_path / "out").path.rename(tmp_path / ".out.old")
+    before = (tmp_path / ".out.old" / "images.npy").stat().st_mtime_ns
+    here(source, tmp_path / "out")
+    assert (tmp_path / "out" / "images.npy").stat().st_mtime_ns == before
+
+
+def test_a_file_that_could_not_be_read_for_a_passing_cause_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = fill(tmp_path / "in", range(10))
+    (source / "bad.png").write_bytes(b"x")
+    real = ReadFile._bytes
+
+    def fails(self: ReadFile) -> bytes:
+        if self.item.name == "003.png":
+            raise work_module._Unread("cannot be read (Input/output error)")
+        return real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ReadFile, "_bytes", fails)
+        assert len(here(source, tmp_path / "out")) == 9
+    again = here(source, tmp_path / "out")
+    assert len(again) == 10
+    assert (again.images == here(source, tmp_path / "fresh").images).all()
+    assert here(source, tmp_path / "out").rejected() == again.rejected()
+
+
+def test_copies_of_a_held_out_image_join_it(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", range(30), side=64)
+    before = here(source, tmp_path / "out", size=64)
+    out = [before.entries()[index].file for index in before.held_out]
+    for name in out:
+        for quality in (70, 80, 90, 95):
+            with Image.open(source / name) as image:
+                image.save(source / f"{name}-{quality}.jpg", quality=quality)
+    after = here(source, tmp_path / "out", size=64)
+    now = {after.entries()[index].file for index in after.held_out}
+    assert set(out) <= now
+    trained = {after.entries()[index].file for index in after.training}
+    assert not [file for file in trained if file[:7] in out]
+
+
+@pytest.mark.parametrize("file", ["tasks.jsonl", "index.jsonl"])
+@pytest.mark.parametrize("content", ["", "5\n", '["half', '{"file": 3}\n'])
+def test_damaged_records_of_the_set_before_cost_time_and_nothing_else(tmp_path: Path, file: str, content: str) -> None:
+    source = fill(tmp_path / "in", range(12))
+    (here(source, tmp_path / "out").path / file).write_text(content)
+    fill(source, range(12, 14))
+    assert files(here(source, tmp_path / "out").path) == files(here(source, tmp_path / "fresh").path)
+
+
+def test_the_folder_one_is_in_is_no_place_for_a_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = fill(tmp_path / "in", range(3))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(ConfigError, match="is the folder you are in"):
+        here(source, Path())
+    with pytest.raises(StorageError, match="File name too long"):
+        here(source, Path("x" * 300))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from dataclasses import fields
 from pathlib import Path
 
@@ -143,15 +144,18 @@ def test_large_images_are_reduced_by_whole_factors(side: int, less: int) -> None
     np.testing.assert_array_equal(reduced(reduced(images)), reduced(images))
 
 
+@pytest.mark.parametrize("room", [True, False])
 @pytest.mark.parametrize("at_once", [1, 2**25])
 def test_large_images_on_disk_are_read_as_reduced(
-    at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_once: int, room: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pixels, "_READ_BYTES", at_once)
+    if not room:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
     images = noise(9, 130, 3)
     np.save(tmp_path / "images.npy", images)
     mapped = small(np.load(tmp_path / "images.npy", mmap_mode="r"))
-    assert isinstance(mapped, Reduced)
+    assert isinstance(mapped, Reduced) is not room
     assert (len(mapped), mapped.shape) == (9, (9, 65, 65, 3))
     np.testing.assert_array_equal(mapped[2:7], reduced(images)[2:7])
     np.testing.assert_array_equal(mapped[np.array([8, 0, 8])], reduced(images)[[8, 0, 8]])

@@ -65,3 +65,17 @@ def test_a_set_sent_to_another_process_is_mapped_there_and_not_copied(dataset: D
     assert len(repr(sent)) < 500
     assert sent[0] is open_dataset
     assert (sent[0](*sent[1]).images == dataset.images).all()
+
+
+@pytest.mark.parametrize("label", ["../../escaped", "/abs", "..", "", "a/b", "x" * 300])
+def test_no_label_leads_out_of_the_folder(tmp_path: Path, label: str) -> None:
+    lines = ["file_name,label"]
+    (tmp_path / "in").mkdir()
+    for index in range(4):
+        Image.new("RGB", (4, 4), (60 * index, 0, 0)).save(tmp_path / "in" / f"{index}.png")
+        lines.append(f"{index}.png,{label or '?' if index % 2 else 'plain'}")
+    (tmp_path / "in" / "metadata.csv").write_text("\n".join(lines))
+    labelled = prepare(tmp_path / "in", tmp_path / "set", PrepareSettings(size=4), workers=0)
+    folder = save_images(labelled, tmp_path / "deep" / "er" / "out")
+    assert len(list(folder.rglob("*.png"))) == 4
+    assert len(list(tmp_path.rglob("*.png"))) == 9  # four in, four out, and the montage

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,10 +85,17 @@ def reduced(images: Images) -> Images:
         return images
     end = images.shape[1] // factor * factor
     wide = np.uint16 if factor <= 16 else np.uint32  # 255 times the square of the factor must fit
-    rows = sum(images[:, start:end:factor].astype(wide) for start in range(factor))
-    sums = sum(rows[:, :, start:end:factor] for start in range(factor))  # type: ignore[index]
-    means: Images = ((sums + factor**2 // 2) // factor**2).astype(np.uint8)  # type: ignore[union-attr]
+    rows = _total(images[:, start:end:factor].astype(wide) for start in range(factor))
+    sums = _total(rows[:, :, start:end:factor] for start in range(factor))
+    means: Images = ((sums + factor**2 // 2) // factor**2).astype(np.uint8)
     return means
+
+
+def _total(parts: Iterator[NDArray[Any]]) -> NDArray[Any]:
+    total = next(parts).copy()
+    for part in parts:
+        total += part
+    return total
 
 
 def _factor(side: int) -> int:

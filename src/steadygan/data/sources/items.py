@@ -38,10 +38,15 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True)
 class Rejection:
-    """A file that cannot be used, and a sentence saying why."""
+    """A file that cannot be used, and a sentence saying why; `passing` if it may be usable the next time."""
 
     file: str
     reason: str
+    passing: bool = False
+
+    def record(self) -> dict[str, str | bool]:
+        """Its line of `rejected.jsonl`."""
+        return {"file": self.file, "reason": self.reason} | ({"passing": True} if self.passing else {})
 
 
 class Place(BaseModel):

@@ -145,7 +145,12 @@ def label_text(value: object) -> str | None:
     if isinstance(value, float):
         return None if math.isnan(value) else f"{value:.0f}" if value.is_integer() else str(value)
     text = str(int(value)) if isinstance(value, bool) else "" if value is None else str(value).strip()
-    return text or None
+    return _writable(text) or None
+
+
+def _writable(text: str) -> str:
+    """Text that can be written down: half of a character, as a cut-off JSON may hold, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def normal(file: str) -> str:
@@ -222,7 +227,7 @@ def _scalar(value: object) -> int | float | str | None:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
-        text = value.strip()
+        text = _writable(value.strip())
         if _WHOLE.fullmatch(text):
             return int(text)
         value = float(text) if _NUMBER.fullmatch(text) and not re.match(r"[+-]?0[0-9]", text) else text

@@ -37,11 +37,15 @@ class Survey:
         Raises ConfigError if rasterio is missing or a band is asked for that the image lacks, DataError if a server
         gives up.
         """
+        where = ""
         try:
             place = locate(self.item)
-            with gdal(place.where):
+            where = place.where
+            with gdal(where):
                 return [_survey(self.item, self.tiles, place)]
         except DataError as problem:
+            if where.startswith(REMOTE) and isinstance(problem.__cause__, OSError):
+                raise DataError(f"{self.item.name} {problem}") from problem
             return [Rejection(self.item.name, str(problem))]
 
     def lost(self) -> list[Scene | Rejection]:
