@@ -83,14 +83,14 @@ def prepare(
         crops=crops,
         channels=channels,
         frames=frames,
-        background=_numbers("background", background),
+        background=_numbers("background", background, "R,G,B"),
         duplicates=duplicates,
         held_out=held_out,
         limit=limit,
         tiles=_tiles(tile, stride, min_content, bands),
     )
     console = reporter()
-    maps = {"url": xyz, "bbox": bbox and _numbers("bbox", bbox), "zoom": zoom, "rate": rate}
+    maps = {"url": xyz, "bbox": bbox and _numbers("bbox", bbox, "west,south,east,north"), "zoom": zoom, "rate": rate}
     fetched = [_fetched({**maps, "attribution": attribution}, yes, console)] if xyz else _without_maps(bbox, zoom)
     dataset = prepare_sources([*(source or ()), *fetched], out, settings, workers, console.preparing)
     console.close()
@@ -101,6 +101,8 @@ def inspect(
     path: Annotated[Path, typer.Argument(help="Prepared data set, or what `prepare` takes.")],
     size: Size = None,
     fit: Fit = "crop",
+    tile: Tile = None,
+    bands: Bands = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures into this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
@@ -109,9 +111,15 @@ def inspect(
     from steadygan.training.console import reporter
 
     console = reporter(quiet=json)
-    found = inspect_path(path, _settings(size=size, fit=fit), progress=console.preparing, page=html)
+    found = inspect_path(
+        path, _settings(size=size, fit=fit, tiles=_tiles(tile, None, 0.5, bands)), progress=console.preparing, page=html
+    )
     console.close()
     typer.echo(found.model_dump_json(indent=2) if json else found)
+    if not found.images:
+        from steadygan.errors import DataError
+
+        raise DataError(f"there is no image in {path} that can be used")
 
 
 def _settings(**given: Any) -> PrepareSettings:
@@ -132,14 +140,16 @@ def _fit(fit: str, crop: str) -> str:
     return "faces" if crop == "faces" else fit
 
 
-def _numbers(option: str, text: str) -> tuple[float, ...]:
-    """The numbers of an option that takes several."""
+def _numbers(option: str, text: str, form: str = "") -> tuple[float, ...]:
+    """The numbers of an option that takes several, as many as `form` shows."""
     from steadygan.errors import ConfigError
 
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError as problem:
         raise ConfigError(f"{option}: '{text}' should be numbers with commas between them") from problem
+    if form and len(numbers) != len(form.split(",")):
+        raise ConfigError(f"{option}: '{text}' should be {len(form.split(','))} numbers: {form}")
     return tuple(int(number) if number.is_integer() else number for number in numbers)
 
 
@@ -190,7 +200,8 @@ def _report(dataset: Dataset) -> None:
     if passed:
         typer.echo("passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items()))
     if rejected := dataset.rejected():
-        typer.echo(f"{len(rejected):,} files rejected, see {dataset.path / 'rejected.jsonl'}; the first:")
+        files = "file" if len(rejected) == 1 else "files"
+        typer.echo(f"{len(rejected):,} {files} rejected, see {dataset.path / 'rejected.jsonl'}; the first:")
         for rejection in rejected[:5]:
             typer.echo(f"  {rejection.file}: {rejection.reason}")
     for sentence in dataset.advice:

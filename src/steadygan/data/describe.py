@@ -18,6 +18,7 @@ from steadygan.data.health import Health
 from steadygan.data.mapped import blocks
 from steadygan.data.plan import FORMAT, Plan
 from steadygan.data.sources import Rejection
+from steadygan.data.work import Entry
 from steadygan.spec import ImageSpec
 from steadygan.version import __version__
 
@@ -60,6 +61,7 @@ def describe(
             *advice(entries, len(rejected), size, channels),
             *_found(health),
             *_of_split(plan, held_out),
+            *_of_labels(entries),
         ],
         "health": health.model_dump(mode="json", exclude={"families"}),
         "settings": plan.settings.model_dump(),
@@ -81,6 +83,15 @@ def _found(health: Health) -> Iterator[str]:
     for finding in health.findings:
         if finding.severity != "info" and finding.check in _OF_PICTURES:
             yield f"{finding.sentence}; {finding.remedy}"
+
+
+def _of_labels(entries: Sequence[Entry]) -> Iterator[str]:
+    without = [entry.file for entry in entries if entry.label is None]
+    if without and len(without) < len(entries):
+        yield (
+            f"{len(without)} of {len(entries)} images have no label ({without[0]} for one), so the set has no classes; "
+            "label them or take them out"
+        )
 
 
 def _of_split(plan: Plan, held_out: NDArray[np.int64]) -> Iterator[str]:

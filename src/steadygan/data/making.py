@@ -132,12 +132,24 @@ def _there(out: Path, plan: Plan) -> Dataset | None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     try:
-        ours = read_meta(out).get("origin") == plan.origin
+        meta = read_meta(out)
     except DataError:
-        ours = False
-    if not ours:
-        raise ConfigError(f"{out} exists and holds something else; choose another folder with -o, or delete it first")
-    return open_dataset(out)
+        meta = {}
+    if meta.get("origin") == plan.origin:
+        return open_dataset(out)
+    what = _difference(meta.get("settings"), plan) or "something else"
+    raise ConfigError(f"{out} exists and holds {what}; choose another folder with -o, or delete it first")
+
+
+def _difference(settings: object, plan: Plan) -> str:
+    """How a set there was made otherwise, if it is one and that is the difference."""
+    if not isinstance(settings, dict):
+        return ""
+    now = plan.settings.model_dump(mode="json")
+    changed = [
+        f"{name} {settings[name]}, now {now[name]}" for name in now if settings.get(name, now[name]) != now[name]
+    ]
+    return f"a set made otherwise ({'; '.join(changed)})" if changed else "a set made from other sources"
 
 
 def _check_space(out: Path, plan: Plan, part: Path) -> None:
@@ -250,7 +262,8 @@ def _fill(
     digests = [entry.digest for entry in entries]
     health = examine(pixels, entries)
     families = [*_families(growing, plan.settings.tiles), *health.families]
-    held_out = hold_out(digests, families, plan.settings.held_out, _held_before(before))
+    said = {entry.digest for entry in entries if entry.attributes.get("held_out") == 1}  # as `save_images` writes it
+    held_out = hold_out(digests, families, plan.settings.held_out, said | _held_before(before))
     np.save(folder / "held_out.npy", held_out)
     _write_lines(folder / "index.jsonl", (entry.model_dump_json(exclude_defaults=True) for entry in entries))
     _write_lines(folder / "rejected.jsonl", (json.dumps(it.record(), ensure_ascii=False) for it in rejected))

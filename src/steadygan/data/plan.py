@@ -75,10 +75,10 @@ def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings) -> Plan:
     if remote := [source for source in sources if isinstance(source, Remote)]:
         raise ConfigError(f"{remote[0].where} is read in parts: say with --tile how large they shall be")
     listing = list_items(sources)
-    if len(listing.items) == 1 and isinstance(sources[0], Picture):
-        many = settings.fit == "random-crops" or settings.frames == "all"
-        if not many:
-            raise DataError(f"{sources[0].where} is one image, and one image is not a set; give a folder, or --tile")
+    alone = len(listing.items) == 1 and isinstance(sources[0], Picture)
+    if alone and settings.fit != "random-crops" and settings.frames != "all":
+        words = "is one image, and one image is not a set; give a folder, or cut it with --tile"
+        raise DataError(f"{sources[0].where} {words}")
     return Plan(
         name=_name(sources),
         sources=tuple(sources),

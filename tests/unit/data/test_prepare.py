@@ -21,10 +21,12 @@ from steadygan.data import (
     Dataset,
     Folder,
     PrepareSettings,
+    Tiles,
     Zip,
     open_dataset,
     open_source,
     prepare,
+    save_images,
 )
 from steadygan.data.work import ReadFile
 from steadygan.errors import ConfigError, DataError, StorageError
@@ -219,9 +221,9 @@ def test_the_same_files_and_settings_are_reused_and_others_refused(tmp_path: Pat
     before = (tmp_path / "out" / "images.npy").stat().st_mtime_ns
     assert here(source, tmp_path / "out").digest == first.digest
     assert (tmp_path / "out" / "images.npy").stat().st_mtime_ns == before
-    with pytest.raises(ConfigError, match="out exists and holds something else; choose another"):
+    with pytest.raises(ConfigError, match=r"out exists and holds a set made otherwise \(size 16, now 8\); choose"):
         here(source, tmp_path / "out", size=8)
-    with pytest.raises(ConfigError, match="exists and holds something else"):
+    with pytest.raises(ConfigError, match="exists and holds a set made from other sources"):
         here(fill(tmp_path / "other", 3), tmp_path / "out")
     with pytest.raises(ConfigError, match="exists and holds something else"):
         here(source, source / "000.png")
@@ -334,3 +336,29 @@ def test_the_array_is_an_ordinary_npy_file(tmp_path: Path) -> None:
     here(fill(tmp_path / "in", 3), tmp_path / "out")
     array = pixels_of(tmp_path / "out" / "images.npy")
     assert (array.shape, array.dtype) == ((3, 16, 16, 3), np.uint8)
+
+
+def test_images_without_a_label_among_others_are_spoken_of(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", 6)
+    (source / "metadata.csv").write_text("file_name,label\n000.png,cat\n001.png,dog\n")
+    dataset = here(source, tmp_path / "out")
+    assert dataset.labels is None
+    assert "4 of 6 images have no label (002.png for one), so the set has no classes" in " ".join(dataset.advice)
+
+
+def test_what_is_held_out_survives_the_way_through_a_folder_of_pictures(tmp_path: Path) -> None:
+    first = here(fill(tmp_path / "in", 40), tmp_path / "out")
+    again = here(save_images(first, tmp_path / "pngs"), tmp_path / "again")
+    assert {first.images[i].tobytes() for i in first.held_out} == {again.images[i].tobytes() for i in again.held_out}
+
+
+@pytest.mark.parametrize(("stride", "held"), [(None, 25), (16, 0)])
+def test_tiles_that_share_pixels_are_not_parted(tmp_path: Path, stride: int | None, held: int) -> None:
+    pytest.importorskip("rasterio")
+    noise(0, 512, 512).save(tmp_path / "scene.tif")
+    tiles = Tiles(side=32, stride=stride)
+    dataset = prepare(tmp_path / "scene.tif", tmp_path / "out", PrepareSettings(tiles=tiles), workers=0)
+    assert len(dataset.held_out) == held
+    assert ("no image is held out" in " ".join(dataset.advice)) == (held == 0)
+    with pytest.raises(ConfigError, match="tiles are squares of one picture"):
+        prepare(tmp_path / "scene.tif", tmp_path / "no", PrepareSettings(tiles=tiles, fit="pad"), workers=0)

@@ -113,7 +113,7 @@ def test_metadata_that_contradicts_itself_or_cannot_be_read_is_named(tmp_path: P
     )
     broken = {"metadata.jsonl": "{\n"}
     listing = list_items([folder(tmp_path / "2", "a.png", "b.png", **broken)])
-    assert "line 1 is not JSON" in reasons(listing)["metadata.jsonl"]
+    assert "line 1 is no JSON object" in reasons(listing)["metadata.jsonl"]
     plain = {"metadata.csv": "name,age\na,3\n"}
     listing = list_items([folder(tmp_path / "3", "a.png", "b.png", **plain)])
     assert (listing.problems, dict(listing.passed_over)) == ((), {".csv": 1})

@@ -168,7 +168,7 @@ def test_a_setting_that_is_wrong_is_named(tmp_path: Path) -> None:
         ("t.csv", "path,label\na.png,x\n".encode("utf-16"), r"t\.csv is not UTF-8 \(line 1, byte 0xff\)"),
         ("t.csv", b"", r"t\.csv has no rows; it should list one image in each line"),
         ("t.csv", b"path,label\n", r"t\.csv has no rows"),
-        ("t.jsonl", b'{"path": "a.png"}\n{"path": \n', r"t\.jsonl line 2 is not JSON"),
+        ("t.jsonl", b'{"path": \n', r"t\.jsonl line 1 is no JSON object"),
         ("t.jsonl", b'["a.png"]\n', r"t\.jsonl line 1 is no JSON object"),
         ("t.csv", b"path\n" + b"x" * 200_000, r"t\.csv line 2 is no CSV \(field larger than field limit"),
         ("t.csv", b"path,label\nlost.png,x\n", r"no image in .*t\.csv that can be read: lost\.png: is listed in"),
@@ -182,3 +182,16 @@ def test_a_table_that_cannot_be_used_is_one_line(name: str, content: bytes, word
 def test_a_file_whose_name_has_a_question_mark_is_a_file(tmp_path: Path) -> None:
     path = table(tmp_path, "path,label\na.png,x\n", "what?label=x.csv")
     assert labels(listed(path)) == {"a.png": "x"}
+
+
+def test_a_line_that_is_broken_or_empty_costs_only_itself_and_a_blank_label_is_no_second_one(tmp_path: Path) -> None:
+    for name in "ab":
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{name}.png")
+    lines = ['{"path": "a.png", "label": "cat"}', '{"path": ', '{"label": "dog"}', '{"path": "a.png", "label": ""}',
+             '{"path": "b.png"}', '{"path": "b.png", "label": "dog"}']  # fmt: skip
+    listing = listed(table(tmp_path, "\n".join(lines), "t.jsonl"))
+    assert [(item.name, item.label) for item in listing.items] == [("a.png", "cat"), ("b.png", "dog")]
+    assert {problem.file: problem.reason for problem in listing.problems} == {
+        "t.jsonl line 2": 'is no JSON object; each line should be one, like {"file": …}',
+        "t.jsonl line 3": "names no file",
+    }

@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
+from PIL import UnidentifiedImageError
+
 from steadygan.config import resolve
 from steadygan.data.builtin import AnyBuiltin, parse_builtin
 from steadygan.data.reading.decode import is_image
+from steadygan.data.reading.reasons import explain
 from steadygan.data.sources import shards, table
 from steadygan.data.sources.archive import Tar, Zip, is_tar
 from steadygan.data.sources.columns import Columns, column_files
 from steadygan.data.sources.folder import Folder, is_own
 from steadygan.data.sources.hub import Hub
 from steadygan.data.sources.idx import Idx, is_idx
-from steadygan.data.sources.items import Item, Rejection, open_file
+from steadygan.data.sources.items import IMAGE_SUFFIXES, Item, Rejection, open_file
 from steadygan.data.sources.labels import class_labels
 from steadygan.data.sources.picture import Picture
 from steadygan.data.sources.table import Table
@@ -54,6 +57,8 @@ AnyFiles = Folder | Zip | Tar | Idx | Table | Columns | Hub | Picture | Remote |
 AnySource = AnyFiles | AnyBuiltin
 
 S = TypeVar("S", bound=AnyFiles)
+
+_HEAD = 2**16
 
 _GIVE = "give a folder or .zip with images in it, another archive, or a table of images"
 _UNREAD_ARCHIVES = frozenset({".rar", ".7z", ".zst", ".lz4", ".cab", ".iso"})
@@ -207,6 +212,11 @@ def _kind_of_file(path: Path) -> type[AnyFiles]:
         return Picture
     if path.suffix.lower() in _UNREAD_ARCHIVES:
         raise DataError(f"{path} is an archive that is not read; unpack it and give the folder")
+    if path.suffix.lower() == ".zip":
+        raise DataError(f"{path} is cut short or no zip archive at all; get it again")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        with open_file(path) as stream:
+            raise DataError(f"{path} {explain(stream.read(_HEAD), UnidentifiedImageError())}")
     raise DataError(f"{path} is neither a folder of images nor a readable archive; unpack it and give the folder")
 
 
@@ -219,6 +229,8 @@ def _nothing(source: AnyFiles) -> DataError:
             f"there is no image in {source.where} that can be read: {problems[0].file}: {problems[0].reason}"
         )
     kinds = Counter(entry for entry in found if isinstance(entry, str))
+    if isinstance(source, Xyz):
+        return DataError(f"the server has no picture at {source.where} in this box; try another --zoom or --bbox")
     if not kinds:
         return DataError(f"{source.where} is empty; {_GIVE}")
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))

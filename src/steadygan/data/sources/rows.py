@@ -46,11 +46,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rows:
-    """The columns of a table and its rows, each with the number of its line."""
+    """The columns of a table and its rows, each with the number of its line; `broken` lines and what is wrong."""
 
     file: str
     columns: tuple[str, ...]
     rows: tuple[tuple[int, Row], ...]
+    broken: tuple[tuple[int, str], ...] = ()
 
     def image_column(self, wanted: str | None, exists: Callable[[str], bool]) -> str:
         """The column of image files: the one wanted, or the one of a usual name; of several, the one whose files exist.
@@ -80,6 +81,10 @@ class Rows:
             raise ConfigError(f"{self.file}: {self._which(found, 'is the label', 'label')}; ?label= uses none")
         return found[0] if found else None
 
+    def without(self, image: str) -> list[tuple[int, str]]:
+        """The lines that name no file."""
+        return [(line, "names no file") for line, row in self.rows if label_text(row.get(image)) is None]
+
     def facts(self, image: str, label: str | None, spelled: Callable[[str], str]) -> dict[str, Facts]:
         """What is said about each file, by its path as `spelled`; of rows about the same file the first counts."""
         found: dict[str, Facts] = {}
@@ -93,7 +98,9 @@ class Rows:
             fact = Facts(
                 line, labels.get(line), {name: v for name, it in others.items() if (v := _scalar(it)) is not None}
             )
-            if known and not known.clash and known.label != fact.label:
+            if known and known.label is None:
+                found[file] = fact
+            elif known and not known.clash and fact.label is not None and known.label != fact.label:
                 clash = f"{known.label!r} in line {known.line} and {fact.label!r} in line {line}"
                 found[file] = Facts(known.line, known.label, known.attributes, clash)
             elif not known:
@@ -160,17 +167,22 @@ def normal(file: str) -> str:
 
 def _json_lines(text: str, file: str) -> Rows:
     rows: list[tuple[int, Row]] = []
+    broken: list[tuple[int, str]] = []
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
         try:
             row = json.loads(content)
-        except ValueError as problem:
-            raise DataError(f"{file} line {line} is not JSON ({problem}); each line should be one object") from problem
-        if not isinstance(row, dict):
-            raise DataError(f'{file} line {line} is no JSON object; each line should be one, like {{"file": …}}')
-        rows.append((line, row))
-    return Rows(file, tuple(dict.fromkeys(name for _, row in rows for name in row)), tuple(rows))
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            rows.append((line, row))
+        else:
+            broken.append((line, 'is no JSON object; each line should be one, like {"file": …}'))
+    if broken and not rows:
+        raise DataError(f"{file} line {broken[0][0]} {broken[0][1]}")
+    columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
+    return Rows(file, columns, tuple(rows), tuple(broken))
 
 
 def _separated(text: str, file: str, headless: Callable[[str], bool]) -> Rows:

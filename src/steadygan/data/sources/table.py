@@ -56,6 +56,8 @@ class Table(BaseModel):
         image = rows.image_column(self.image, lambda file: _is_file(folder, file))
         label = rows.label_column(self.label, image)
         above = folder.as_posix().rstrip("/") + "/"
+        for line, what in (*rows.broken, *rows.without(image)):
+            yield Rejection(f"{self.path.name} line {line}", what)
         for file, fact in rows.facts(image, label, lambda text: normal(text).removeprefix(above)).items():
             yield self._entry(file, os.path.join(folder, file), fact)
 
