@@ -52,7 +52,6 @@ RULES: dict[str, Rule] = {
 ALLOWED = {
     ("__init__.py", "import_module"): "public names are loaded when first used, from a table that stands there",
     ("data/__init__.py", "import_module"): "as the package itself: a process that reads pictures starts faster",
-    ("data/sources/__init__.py", "import_module"): "as data/__init__.py",
     ("data/pool.py", "pickle"): "between processes of our own, over a pipe; no file is read with it",
 }
 

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from steadygan.data import Dataset, PrepareSettings
-    from steadygan.data.sources import AnySource
+    from steadygan.data.sources.opening import AnySource
     from steadygan.training.console import Reporter
 
 Sources = Annotated[

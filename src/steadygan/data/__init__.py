@@ -20,21 +20,15 @@ if TYPE_CHECKING:
     from steadygan.data.pictures import save_images
     from steadygan.data.reading.decode import Decoded, decode
     from steadygan.data.settings import PrepareSettings, Tiles
-    from steadygan.data.sources import (
-        AnyFiles,
-        AnySource,
-        Columns,
-        Folder,
-        Hub,
-        Idx,
-        Item,
-        Picture,
-        Rejection,
-        Table,
-        Tar,
-        Zip,
-        open_source,
-    )
+    from steadygan.data.sources.archive import Tar, Zip
+    from steadygan.data.sources.columns import Columns
+    from steadygan.data.sources.folder import Folder
+    from steadygan.data.sources.hub import Hub
+    from steadygan.data.sources.idx import Idx
+    from steadygan.data.sources.items import Item, Rejection
+    from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
+    from steadygan.data.sources.picture import Picture
+    from steadygan.data.sources.table import Table
     from steadygan.data.tiles.remote import Remote
     from steadygan.data.tiles.xyz import Xyz
     from steadygan.data.work import Entry
@@ -70,21 +64,25 @@ _HOMES = {
         "PrepareSettings",
         "Tiles",
     ),
-    "sources": (
-        "AnyFiles",
-        "AnySource",
-        "Columns",
-        "Folder",
-        "Hub",
-        "Idx",
-        "Item",
-        "Picture",
-        "Rejection",
-        "Table",
+    "sources.archive": (
         "Tar",
         "Zip",
+    ),
+    "sources.columns": ("Columns",),
+    "sources.folder": ("Folder",),
+    "sources.hub": ("Hub",),
+    "sources.idx": ("Idx",),
+    "sources.items": (
+        "Item",
+        "Rejection",
+    ),
+    "sources.opening": (
+        "AnyFiles",
+        "AnySource",
         "open_source",
     ),
+    "sources.picture": ("Picture",),
+    "sources.table": ("Table",),
     "tiles.remote": ("Remote",),
     "tiles.xyz": ("Xyz",),
     "work": ("Entry",),

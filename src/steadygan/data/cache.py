@@ -15,7 +15,7 @@ from steadygan.data.making import Progress, carry_out
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import open_source
+from steadygan.data.sources.opening import open_source
 from steadygan.data.work import Result
 from steadygan.errors import DataError, StorageError
 from steadygan.rundir import storage_errors

@@ -17,7 +17,7 @@ from steadygan.data.growing import Growing
 from steadygan.data.health import Health
 from steadygan.data.mapped import blocks
 from steadygan.data.plan import FORMAT, Plan
-from steadygan.data.sources import Rejection
+from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 from steadygan.spec import ImageSpec
 from steadygan.version import __version__

@@ -25,7 +25,9 @@ from steadygan.data.making import Progress, choose_channels, results_of
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import cores
 from steadygan.data.settings import PrepareSettings
-from steadygan.data.sources import AnyFiles, Rejection, class_names, open_source
+from steadygan.data.sources.items import Rejection
+from steadygan.data.sources.labels import class_names
+from steadygan.data.sources.opening import AnyFiles, open_source
 from steadygan.data.work import Entry, ReadFile, Row
 from steadygan.errors import ConfigError
 from steadygan.rundir import storage_errors

@@ -23,7 +23,9 @@ from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
 from steadygan.data.settings import PrepareSettings, Tiles
-from steadygan.data.sources import AnyFiles, AnySource, Rejection, class_names, open_source
+from steadygan.data.sources.items import Rejection
+from steadygan.data.sources.labels import class_names
+from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
 from steadygan.data.split import hold_out
 from steadygan.data.work import Entry, Result, groups
 from steadygan.errors import ConfigError, DataError, Interrupted, StorageError

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from steadygan.data.builtin import AnyBuiltin
 from steadygan.data.pool import cores, run_tasks
 from steadygan.data.settings import DEFAULT_SIZE, PrepareSettings
-from steadygan.data.sources import AnyFiles, AnySource, Picture, list_items
 from steadygan.data.sources.items import Item, Rejection
+from steadygan.data.sources.opening import AnyFiles, AnySource, list_items
+from steadygan.data.sources.picture import Picture
 from steadygan.data.tiles.remote import Remote
 from steadygan.data.work import Draw, ImageTask, ReadFile
 from steadygan.errors import ConfigError, DataError

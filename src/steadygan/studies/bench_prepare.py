@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from steadygan.data import PrepareSettings, prepare
 from steadygan.data.builtin import Aerial
 from steadygan.data.pool import cores
-from steadygan.data.sources import Folder, list_items
+from steadygan.data.sources.folder import Folder
+from steadygan.data.sources.opening import list_items
 from steadygan.errors import DataError
 
 _DRAWN_SIDE = 112

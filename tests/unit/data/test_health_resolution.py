@@ -11,7 +11,7 @@ from PIL import Image
 from steadygan.data.health import true_resolution
 from steadygan.data.health.closely import LookClosely, chosen, look_closely
 from steadygan.data.health.whole import ENLARGED
-from steadygan.data.sources import Folder
+from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.items import Item
 from steadygan.data.work import Entry
 

@@ -11,8 +11,10 @@ from PIL import Image
 
 from steadygan.data import prepare
 from steadygan.data.builtin import Aerial
-from steadygan.data.sources import Folder, Zip, list_items, open_source
+from steadygan.data.sources.archive import Zip
+from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.labels import class_labels, class_names
+from steadygan.data.sources.opening import list_items, open_source
 from steadygan.errors import ConfigError, DataError
 
 

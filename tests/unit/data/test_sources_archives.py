@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from steadygan.data import PrepareSettings, prepare
-from steadygan.data.sources import Listing, Tar, Zip, list_items, open_source
+from steadygan.data.sources.archive import Tar, Zip
+from steadygan.data.sources.opening import Listing, list_items, open_source
 from steadygan.data.sources.window import open_window
 from steadygan.errors import DataError, StorageError
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygan.data.sources import Columns, Folder, Listing, list_items, open_source, shards
+from steadygan.data.sources import shards
+from steadygan.data.sources.columns import Columns
+from steadygan.data.sources.folder import Folder
+from steadygan.data.sources.opening import Listing, list_items, open_source
 from steadygan.errors import ConfigError, DataError
 
 pa = pytest.importorskip("pyarrow", reason='needs pyarrow: pip install "steadygan[hub]"')

@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from steadygan.data import prepare
-from steadygan.data.sources import Hub, list_items, open_source
-from steadygan.data.sources.hub import _downloaded
+from steadygan.data.sources.hub import Hub, _downloaded
+from steadygan.data.sources.opening import list_items, open_source
 from steadygan.data.tiles.remote import Remote
 from steadygan.errors import ConfigError, DataError, StorageError
 
@@ -282,7 +282,7 @@ def endpoint() -> Iterator[str]:
 
 ASK = """
 import sys
-from steadygan.data.sources import list_items, open_source
+from steadygan.data.sources.opening import list_items, open_source
 from steadygan.errors import SteadyganError
 for name in sys.argv[1:]:
     try:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygan.data.sources import Folder, Idx, list_items, open_source
+from steadygan.data.sources.folder import Folder
+from steadygan.data.sources.idx import Idx
+from steadygan.data.sources.opening import list_items, open_source
 from steadygan.errors import ConfigError, DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 5, 7), np.uint8)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from steadygan.data.sources import Folder, Listing, Zip, list_items
+from steadygan.data.sources.archive import Zip
+from steadygan.data.sources.folder import Folder
+from steadygan.data.sources.opening import Listing, list_items
 
 BUFFER = io.BytesIO()
 Image.new("L", (4, 4)).save(BUFFER, "PNG")

@@ -24,8 +24,9 @@ from PIL import Image
 
 from steadygan.data import PrepareSettings, prepare
 from steadygan.data.plan import make_plan
-from steadygan.data.sources import AnyFiles, Hub, Listing, Picture, list_items, open_source
-from steadygan.data.sources.hub import _downloaded
+from steadygan.data.sources.hub import Hub, _downloaded
+from steadygan.data.sources.opening import AnyFiles, Listing, list_items, open_source
+from steadygan.data.sources.picture import Picture
 from steadygan.data.tiles.remote import Remote
 from steadygan.data.tiles.xyz import Xyz
 
@@ -296,7 +297,7 @@ def test_a_label_that_changes_makes_another_data_set(tmp_path: Path) -> None:
 UNPACK = """
 import sys, os, time
 from pathlib import Path
-from steadygan.data.sources import list_items, open_source
+from steadygan.data.sources.opening import list_items, open_source
 items = list_items([open_source(sys.argv[1])]).items
 print(len(items), flush=True)
 sys.stdin.readline()

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from steadygan.data.sources import Listing, Table, list_items, open_source
+from steadygan.data.sources.opening import Listing, list_items, open_source
+from steadygan.data.sources.table import Table
 from steadygan.errors import ConfigError, DataError
 
 BUFFER = io.BytesIO()
