@@ -12,12 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from steadygan.data.cache import cache_folder, cached, prepare_cached
+    from steadygan.data.cache import cached, prepare_cached
     from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-    from steadygan.data.inspection import Inspection, inspect
+    from steadygan.data.findings import Inspection
+    from steadygan.data.inspection import inspect
     from steadygan.data.loader import Batch, Batches, TorchImages, positions_to_indices
     from steadygan.data.making import prepare
     from steadygan.data.pictures import save_images
+    from steadygan.data.places import cache_folder
     from steadygan.data.reading.decode import Decoded, decode
     from steadygan.data.settings import PrepareSettings, Tiles
     from steadygan.data.sources.archive import Tar, Zip
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "cache": (
-        "cache_folder",
         "cached",
         "prepare_cached",
     ),
@@ -44,10 +45,8 @@ _HOMES = {
         "is_dataset",
         "open_dataset",
     ),
-    "inspection": (
-        "Inspection",
-        "inspect",
-    ),
+    "findings": ("Inspection",),
+    "inspection": ("inspect",),
     "loader": (
         "Batch",
         "Batches",
@@ -56,6 +55,7 @@ _HOMES = {
     ),
     "making": ("prepare",),
     "pictures": ("save_images",),
+    "places": ("cache_folder",),
     "reading.decode": (
         "Decoded",
         "decode",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from contextlib import suppress
@@ -12,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.making import Progress, carry_out
+from steadygan.data.places import cache_folder
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores
 from steadygan.data.settings import PrepareSettings
@@ -21,14 +21,6 @@ from steadygan.errors import DataError, StorageError
 from steadygan.rundir import storage_errors
 
 _WHERE = "that is the cache of prepared images; the variable STEADYGAN_CACHE names another folder for it"
-
-
-def cache_folder() -> Path:
-    """$STEADYGAN_CACHE, else $XDG_CACHE_HOME/steadygan, else ~/.cache/steadygan."""
-    if own := os.environ.get("STEADYGAN_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "steadygan"
 
 
 def cached(source: str | Path, settings: PrepareSettings | None = None) -> Path:

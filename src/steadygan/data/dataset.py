@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from steadygan.data.plan import FORMAT
+from steadygan.data.settings import FORMAT
 from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 from steadygan.errors import DataError

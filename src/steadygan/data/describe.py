@@ -16,7 +16,8 @@ from steadygan.data.advice import advice, conversions
 from steadygan.data.growing import Growing
 from steadygan.data.health import Health
 from steadygan.data.mapped import blocks
-from steadygan.data.plan import FORMAT, Plan
+from steadygan.data.plan import Plan
+from steadygan.data.settings import FORMAT
 from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 from steadygan.spec import ImageSpec

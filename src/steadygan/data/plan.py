@@ -10,16 +10,13 @@ from pydantic import BaseModel
 
 from steadygan.data.builtin import AnyBuiltin
 from steadygan.data.pool import cores, run_tasks
-from steadygan.data.settings import DEFAULT_SIZE, PrepareSettings
+from steadygan.data.settings import DEFAULT_SIZE, FORMAT, PrepareSettings
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.sources.opening import AnyFiles, AnySource, list_items
 from steadygan.data.sources.picture import Picture
 from steadygan.data.tiles.remote import Remote
 from steadygan.data.work import Draw, ImageTask, ReadFile
 from steadygan.errors import ConfigError, DataError
-
-FORMAT = 2
-"""Number of the layout of a data set folder; a change of the pixels or files made raises it."""
 
 
 @dataclass(frozen=True)

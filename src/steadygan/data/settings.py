@@ -12,6 +12,9 @@ Level = Annotated[int, Field(ge=0, le=255)]
 
 DEFAULT_SIZE = 64
 
+FORMAT = 2
+"""Number of the layout of a data set folder; a change of the pixels or files made raises it."""
+
 
 Band = Annotated[int, Field(ge=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]

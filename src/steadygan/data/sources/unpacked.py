@@ -22,6 +22,7 @@ from typing import IO
 
 from filelock import FileLock
 
+from steadygan.data.places import cache_folder
 from steadygan.data.sources.items import version_of
 from steadygan.errors import StorageError
 from steadygan.rundir import storage_errors
@@ -72,8 +73,6 @@ def unpacked(path: Path) -> Unpacked:
 
 
 def _folder() -> Path:
-    from steadygan.data.cache import cache_folder  # which imports the sources
-
     return cache_folder() / "unpacked"
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from steadygan.data.places import cache_folder
 from steadygan.data.sources.items import Item, open_file
 from steadygan.data.sources.window import open_window
 from steadygan.data.tiles.remote import open_start, open_url
@@ -81,8 +82,6 @@ def _member(path: Path, member: str) -> IO[bytes]:
 
 def _unpacked(item: Item) -> Path:
     """A copy in a file of what can only be read from beginning to end; made once and kept in the cache."""
-    from steadygan.data.cache import cache_folder
-
     place = cache_folder() / "unpacked" / f"{identity(f'{item.name} {item.size} {item.stamp}'):014x}"
     if not place.exists():
         with storage_errors(place):

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
+from steadygan.data.places import cache_folder
 from steadygan.data.reading.decode import quiet
 from steadygan.data.reading.reasons import explain
 from steadygan.data.sources.items import Found, Item, Rejection, open_file
@@ -103,8 +104,6 @@ class Xyz(BaseModel):
     @property
     def cache(self) -> Path:
         """Where tiles of this address are kept, for this box and any other."""
-        from steadygan.data.cache import cache_folder
-
         return cache_folder() / "xyz" / hashlib.sha256(self.url.encode()).hexdigest()[:16]
 
     def spots(self) -> Iterator[Spot]:
