@@ -590,11 +590,12 @@ def test_debug_shows_the_traceback_and_the_line(here, capsys, line):
     assert errors.splitlines()[-1].startswith("steadygan: there is no file or folder")
 
 
-def test_ctrl_c_while_preparing_says_so_and_keeps_what_is_done(tmp_path):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_preparing_it_says_so_and_keeps_what_is_done(tmp_path, kind):
     line = command("prepare", "builtin:aerial", "-o", tmp_path / "set", "--size", "128", "--workers", "0")
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr.readline().startswith("preparing images")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(kind)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "steadygan: preparing was interrupted; the same command goes on where it stopped"

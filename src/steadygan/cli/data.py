@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,6 +90,7 @@ def prepare(
         limit=limit,
         tiles=_tiles(tile, stride, min_content, bands),
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers ask so: what is done is kept, and said
     console = reporter()
     maps = {"url": xyz, "bbox": bbox and _numbers("bbox", bbox, "west,south,east,north"), "zoom": zoom, "rate": rate}
     fetched = [_fetched({**maps, "attribution": attribution}, yes, console)] if xyz else _without_maps(bbox, zoom)

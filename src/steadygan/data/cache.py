@@ -65,7 +65,7 @@ def prepare_cached(
 def _complete(place: Path) -> Dataset:
     """A cached set; DataError if it is damaged, or lacks files that could not be read for a passing cause."""
     dataset = open_dataset(place)
-    if dataset.meta["counts"]["try_again"]:
+    if dataset.meta["counts"].get("try_again"):
         raise DataError(f"{place} lacks some files")
     return dataset
 

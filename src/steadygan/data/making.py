@@ -118,13 +118,13 @@ def _make(part: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result
 
 def _is_current(there: Dataset, plan: Plan) -> bool:
     """Whether a set holds what the plan would make, and no file is missing that may be readable now."""
-    return there.meta["key"] == plan.key and not there.meta["counts"]["try_again"]
+    return there.meta.get("key") == plan.key and not there.meta["counts"].get("try_again")
 
 
 def _is_finished(part: Path, plan: Plan) -> bool:
     """Whether a process was killed when nothing was left to do but to give the set its name."""
     try:
-        return bool(read_meta(part)["key"] == plan.key)
+        return bool(read_meta(part).get("key") == plan.key)
     except DataError:
         return False
 
