@@ -24,7 +24,7 @@ Fit = Annotated[
     str, typer.Option(help="crop the middle, pad, stretch, or take random-crops, to get a square.", metavar="HOW")
 ]
 Crop = Annotated[str, typer.Option(help="middle, or faces: the square around the largest face.")]
-Crops = Annotated[int, typer.Option(help="How many random-crops of each image.")]
+Crops = Annotated[int | None, typer.Option(help="How many random-crops of each image. [default: 4]")]
 Channels = Annotated[str, typer.Option(help="auto, rgb or gray.")]
 Frames = Annotated[str, typer.Option(help="first or all, of animations and files of several pages.")]
 Background = Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")]
@@ -33,15 +33,15 @@ HeldOut = Annotated[float, typer.Option(help="Share that training never sees, at
 Limit = Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")]
 Tile = Annotated[int | None, typer.Option(help="Cut huge images, GeoTIFF too, into tiles of so many pixels.")]
 Stride = Annotated[int | None, typer.Option(help="With --tile: pixels from tile to tile. [default: those of a tile]")]
-Content = Annotated[float, typer.Option(help="With --tile: share of a tile that must be data.")]
+Content = Annotated[float | None, typer.Option(help="With --tile: share of a tile that must be data. [default: 0.5]")]
 Bands = Annotated[str | None, typer.Option(help="With --tile: bands for grey or R,G,B, from 1, as 4,3,2.")]
 Map = Annotated[
     str | None, typer.Option(help="Map tiles from a server: its address with {z}, {x} and {y}.", metavar="URL")
 ]
 Box = Annotated[str | None, typer.Option(help="With --xyz: west,south,east,north in degrees.", metavar="BOX")]
 Zoom = Annotated[int | None, typer.Option(help="With --xyz: level of the tiles.")]
-Rate = Annotated[float, typer.Option(help="With --xyz: requests a second, at most.")]
-Attribution = Annotated[str, typer.Option(help="With --xyz: whose images these are.")]
+Rate = Annotated[float | None, typer.Option(help="With --xyz: requests a second, at most. [default: 2]")]
+Attribution = Annotated[str | None, typer.Option(help="With --xyz: whose images these are.")]
 Yes = Annotated[bool, typer.Option("--yes", help="With --xyz: fetch more than 10,000 tiles without asking.")]
 Workers = Annotated[int | None, typer.Option(help="Processes. [default: one per core]", min=0)]
 
@@ -52,7 +52,7 @@ def prepare(
     size: Size = None,
     fit: Fit = "crop",
     crop: Crop = "middle",
-    crops: Crops = 4,
+    crops: Crops = None,
     channels: Channels = "auto",
     frames: Frames = "first",
     background: Background = "255,255,255",
@@ -61,13 +61,13 @@ def prepare(
     limit: Limit = None,
     tile: Tile = None,
     stride: Stride = None,
-    min_content: Content = 0.5,
+    min_content: Content = None,
     bands: Bands = None,
     xyz: Map = None,
     bbox: Box = None,
     zoom: Zoom = None,
-    rate: Rate = 2.0,
-    attribution: Attribution = "",
+    rate: Rate = None,
+    attribution: Attribution = None,
     yes: Yes = False,
     workers: Workers = None,
 ) -> None:
@@ -80,8 +80,8 @@ def prepare(
 
     settings = _settings(
         size=size,
-        fit=_fit(fit, crop),
-        crops=crops,
+        fit=_fit(fit, crop, crops),
+        crops=crops or 4,
         channels=channels,
         frames=frames,
         background=_numbers("background", background, "R,G,B"),
@@ -92,8 +92,9 @@ def prepare(
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers ask so: what is done is kept, and said
     console = reporter()
-    maps = {"url": xyz, "bbox": bbox and _numbers("bbox", bbox, "west,south,east,north"), "zoom": zoom, "rate": rate}
-    fetched = [_fetched({**maps, "attribution": attribution}, yes, console)] if xyz else _without_maps(bbox, zoom)
+    maps = {"bbox": bbox and _numbers("bbox", bbox, "west,south,east,north"), "zoom": zoom, "rate": rate}
+    given = {name: it for name, it in {**maps, "attribution": attribution}.items() if it is not None}
+    fetched = _fetched(xyz, given, yes, console)
     dataset = prepare_sources([*(source or ()), *fetched], out, settings, workers, console.preparing)
     console.close()
     _report(dataset)
@@ -114,7 +115,10 @@ def inspect(
 
     console = reporter(quiet=json)
     found = inspect_path(
-        path, _settings(size=size, fit=fit, tiles=_tiles(tile, None, 0.5, bands)), progress=console.preparing, page=html
+        path,
+        _settings(size=size, fit=fit, tiles=_tiles(tile, None, None, bands)),
+        progress=console.preparing,
+        page=html,
     )
     console.close()
     typer.echo(found.model_dump_json(indent=2) if json else found)
@@ -131,7 +135,7 @@ def _settings(**given: Any) -> PrepareSettings:
     return resolve(PrepareSettings, given)
 
 
-def _fit(fit: str, crop: str) -> str:
+def _fit(fit: str, crop: str, crops: int | None) -> str:
     """One setting of the two options: `--crop faces` is a way to crop."""
     from steadygan.errors import ConfigError
 
@@ -139,6 +143,8 @@ def _fit(fit: str, crop: str) -> str:
         raise ConfigError(f"crop: '{crop}' is neither middle nor faces")
     if crop == "faces" and fit != "crop":
         raise ConfigError(f"crop: faces are cropped; leave --fit {fit} out")
+    if crops is not None and fit != "random-crops":
+        raise ConfigError("crops: only random crops are several of each image; add --fit random-crops")
     return "faces" if crop == "faces" else fit
 
 
@@ -155,34 +161,36 @@ def _numbers(option: str, text: str, form: str = "") -> tuple[float, ...]:
     return tuple(int(number) if number.is_integer() else number for number in numbers)
 
 
-def _tiles(side: int | None, stride: int | None, min_content: float, bands: str | None) -> dict[str, Any] | None:
+def _tiles(side: int | None, stride: int | None, min_content: float | None, bands: str | None) -> dict[str, Any] | None:
+    chosen = {"stride": stride, "min_content": min_content, "bands": bands and _numbers("bands", bands)}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if side is None:
+        _refuse(given, "only tiles have it; give --tile with the pixels of a tile, too")
+        return None
+    return {"side": side, **given}
+
+
+def _refuse(given: dict[str, Any], why: str) -> None:
+    """Say of an option that it would do nothing."""
     from steadygan.errors import ConfigError
 
-    if side is None and (stride is not None or bands is not None):
-        option = "bands" if stride is None else "stride"
-        raise ConfigError(f"{option}: only tiles have it; give --tile with the pixels of a tile, too")
-    chosen = bands and _numbers("bands", bands)
-    return None if side is None else {"side": side, "stride": stride, "min_content": min_content, "bands": chosen}
+    for option in given:
+        raise ConfigError(f"{option}: {why}")
 
 
-def _without_maps(bbox: str | None, zoom: int | None) -> list[AnySource]:
-    from steadygan.errors import ConfigError
-
-    if bbox is not None or zoom is not None:
-        raise ConfigError("bbox and zoom say what to fetch from a server of map tiles; give its address with --xyz")
-    return []
-
-
-def _fetched(settings: dict[str, Any], yes: bool, console: Reporter) -> AnySource:
+def _fetched(url: str | None, given: dict[str, Any], yes: bool, console: Reporter) -> list[AnySource]:
     """Map tiles, all fetched; before many are, the user is asked."""
     from steadygan.config import resolve
     from steadygan.data.tiles.xyz import ASK_FROM, Xyz
     from steadygan.errors import ConfigError
 
-    missing = [name for name in ("bbox", "zoom") if settings[name] is None]
+    if url is None:
+        _refuse(given | ({"yes": yes} if yes else {}), "is of map tiles from a server; give its address with --xyz")
+        return []
+    missing = [name for name in ("bbox", "zoom") if name not in given]
     if missing:
         raise ConfigError(f"xyz: say which tiles with --{' and --'.join(missing)}")
-    tiles = resolve(Xyz, settings)
+    tiles = resolve(Xyz, {"url": url, **given})
     console.say(tiles.estimate())
     if tiles.count() > ASK_FROM and not yes:
         if not sys.stdin.isatty():
@@ -191,7 +199,7 @@ def _fetched(settings: dict[str, Any], yes: bool, console: Reporter) -> AnySourc
             )
         typer.confirm("Fetch them?", abort=True)
     tiles.download(console.preparing, confirmed=True)
-    return tiles
+    return [tiles]
 
 
 def _report(dataset: Dataset) -> None:
