@@ -126,7 +126,7 @@ def ours(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         for results in run_tasks(groups(cut(scene, tiles, settings), settings.size or tiles.side), options.workers):
             for result in (one for some in results for one in some):
                 found["tiles" if isinstance(result, Row) else str(result)] += 1
-                if isinstance(result, Row) and result.pixels is not None:
+                if isinstance(result, Row):
                     file.write(result.pixels.tobytes())
     return dict(found)
 

@@ -121,7 +121,7 @@ def _read(plan: Plan, workers: int | None, progress: Progress) -> Iterator[_Read
     passed_over: Counter[str] = Counter()
     with tempfile.TemporaryFile() as file:
         for result in results_of(plan, workers, progress):
-            if isinstance(result, Row) and result.pixels is not None:
+            if isinstance(result, Row):
                 pixels = reduced(result.pixels[None])
                 whole = pixels if pixels.shape[-1] == channels else pixels.repeat(channels, axis=-1)
                 with storage_errors(Path(tempfile.gettempdir()) / "(images of inspect)"):
