@@ -35,7 +35,8 @@ class Tick(Record):
     """What happened since the last tick: means over the interval, losses as they were before each update.
 
     `images` counts real images shown to the discriminator; `seconds` is training time since the run
-    began, earlier sessions included and pauses excluded; `d_real` and `d_fake` are mean logits.
+    began, earlier sessions included and pauses excluded; `d_real` and `d_fake` are mean logits; `shares` holds what
+    each penalty and each of the generator's terms added to the loss.
     """
 
     seconds: float
@@ -44,6 +45,7 @@ class Tick(Record):
     loss_g: float
     penalty: float = 0.0
     generator_terms: float = 0.0
+    shares: dict[str, float] = Field(default_factory=dict)
     d_real: float
     d_fake: float
     accuracy_real: float

@@ -202,7 +202,7 @@ SETTING_MISTAKES = {
     "optimizer.generator.lr=-1": "optimizer.generator.lr: input should be greater than 0",
     "loss.kind=hingee": "did you mean 'hinge'?",
     "loss.kind=points": "loss.kind: 'points' is not one of ",
-    "loss=hinge": "loss: name the part, as in loss.kind=NAME",
+    "loss=7": "loss: name the part, as in loss.kind=NAME",
     "loss.nope=3": "loss.nope: no such setting",
     "penalties=3": "penalties: ",
     'penalties=[{"kind":"r9"}]': "penalties[0].kind: 'r9' is not one of ",

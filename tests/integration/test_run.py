@@ -181,7 +181,7 @@ def test_a_divergence_stops_the_run_and_keeps_the_last_good_checkpoint(pictures,
 
     with pytest.raises(sg.Diverged) as error:
         run(pictures, tmp_path / "c", Quiet(act), loss=Exploding())
-    assert "the discriminator's gradient was not finite after 9 steps" in str(error.value)
+    assert "the discriminator's gradient was not finite after 9 turns of the generator" in str(error.value)
     assert "the last good checkpoint is images-000000064" in str(error.value)
     assert error.value.exit_code == 5
     stopped = sg.Run(tmp_path / "c")

@@ -6,8 +6,23 @@ from typing import Annotated
 
 from pydantic import Field
 
+from steadygan.augment.ada import ADA, ADAPipeline, AdaptivePipeline
+from steadygan.augment.base import Show, ShowSettings
+from steadygan.augment.diffaugment import DiffAugment, DiffAugmentation
 from steadygan.augment.noise import AsIs, GaussianNoise, InstanceNoise
 
-AnyShow = Annotated[AsIs | InstanceNoise, Field(discriminator="kind")]
+AnyShow = Annotated[AsIs | InstanceNoise | DiffAugment | ADA, Field(discriminator="kind")]
 
-__all__ = ["AnyShow", "AsIs", "GaussianNoise", "InstanceNoise"]
+__all__ = [
+    "ADA",
+    "ADAPipeline",
+    "AdaptivePipeline",
+    "AnyShow",
+    "AsIs",
+    "DiffAugment",
+    "DiffAugmentation",
+    "GaussianNoise",
+    "InstanceNoise",
+    "Show",
+    "ShowSettings",
+]

@@ -25,10 +25,18 @@ def step(
         bool, typer.Option("--compile", help="Measure torch.compile as well (minutes of compiling).")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    recipes: Annotated[
+        str, typer.Option(help="Time the steps of these recipes, NAME,NAME or all, with their own settings.")
+    ] = "",
 ) -> None:
     """One update of both players: the textbook loop against steadygan's step, in one process, taken in turn."""
+    from steadygan.studies.bench_recipes import all_recipes, bench_recipes
     from steadygan.studies.bench_step import bench_step
 
+    if recipes:
+        names = all_recipes() if recipes == "all" else recipes.split(",")
+        typer.echo(bench_recipes(names, size, rounds, device).model_dump_json(indent=2))
+        return
     typer.echo(bench_step(size, batch, width, rounds, compile, device).model_dump_json(indent=2))
 
 

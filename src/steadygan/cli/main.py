@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from steadygan.cli import bench, data, results, training
+from steadygan.cli import bench, data, results, techniques, training
 from steadygan.errors import ConfigError, Interrupted, SteadyganError
 from steadygan.version import __version__
 
@@ -49,6 +49,8 @@ app.command()(results.export)
 app.command()(results.compare)
 app.command()(results.note)
 app.command()(training.recipes)
+app.command()(techniques.techniques)
+app.command()(techniques.cite)
 app.add_typer(bench.app, name="bench")
 
 

@@ -21,6 +21,9 @@ def sample(
     ],
     count: Annotated[int, typer.Option("-n", "--count", help="How many images, or stations of the walk.", min=1)] = 64,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
+    label: Annotated[
+        str | None, typer.Option("--class", help="Only this class, by name or number. [default: all in turn]")
+    ] = None,
     checkpoint: Checkpoint = "best",
     frames: Annotated[int, typer.Option(help="Frames between two stations of a walk.", min=1)] = 24,
     fps: Annotated[float, typer.Option(help="Frames a second of a walk.", min=1)] = 24,
@@ -28,7 +31,7 @@ def sample(
     """Generate images: a grid, a folder of PNGs, or a walk through latent space."""
     from steadygan.export.pictures import sample_to
 
-    typer.echo(str(sample_to(run, out, count, seed, checkpoint, frames, fps)))
+    typer.echo(str(sample_to(run, out, count, seed, checkpoint, frames, fps, label)))
 
 
 def export(

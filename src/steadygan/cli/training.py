@@ -42,7 +42,8 @@ def train(
 ) -> None:
     """Train a GAN on images; the run folder holds grids, curves, records and checkpoints."""
     from steadygan.config import merge, parse_assignment, to_toml
-    from steadygan.recipes.start import configure, next_folder
+    from steadygan.recipes.start import next_folder, plan
+    from steadygan.training.run import check_folder
     from steadygan.training.run import train as train_config
 
     given = {
@@ -52,11 +53,13 @@ def train(
         "size": size,
         "seed": seed,
     }
-    config = configure(source, recipe, merge(_given(given), *map(parse_assignment, set_ or [])))
+    if out:
+        check_folder(out, source)
+    config, dataset = plan(source, recipe, merge(_given(given), *map(parse_assignment, set_ or [])))
     if dry_run:
         typer.echo(to_toml(config.dump()), nl=False)
         return
-    _say_where(train_config(config, out or next_folder(config)).path)
+    _say_where(train_config(config, out or next_folder(config), dataset=dataset).path)
 
 
 def _given(options: dict[str, object]) -> dict[str, object]:

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from steadygan.config.compare import difference, flatten
 from steadygan.config.load import explain, merge, parse_assignment, read_toml, resolve
+from steadygan.config.parts import BY_NAME
 from steadygan.config.show import to_toml
 
-__all__ = ["difference", "explain", "flatten", "merge", "parse_assignment", "read_toml", "resolve", "to_toml"]
+__all__ = [
+    "BY_NAME",
+    "difference",
+    "explain",
+    "flatten",
+    "merge",
+    "parse_assignment",
+    "read_toml",
+    "resolve",
+    "to_toml",
+]

@@ -17,6 +17,8 @@ from steadygan.errors import ConfigError
 M = TypeVar("M", bound=BaseModel)
 Tree = dict[str, Any]
 
+_TAGS = {"number"}  # of unions with members that are no models; no names of settings
+
 
 def read_toml(path: Path) -> Tree:
     """Settings from a TOML file; ConfigError names the file, and the line where the syntax is wrong."""
@@ -112,6 +114,8 @@ def _place(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str
             path += f"[{part}]"
         elif chosen:
             inside = chosen
+        elif part in _TAGS:
+            continue
         else:
             path += f".{part}"
             owners = inside

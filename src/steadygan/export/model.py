@@ -13,12 +13,12 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from steadygan.errors import ConfigError, DataError
-from steadygan.networks import AnyNetworks, Networks
+from steadygan.networks import AnyNetworks, Networks, classes_of
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
 from steadygan.training.run import Run
-from steadygan.training.sampling import generate
+from steadygan.training.sampling import generate, spread_labels
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.state import weights
 
@@ -28,7 +28,8 @@ _FORMAT = "steadygan-generator-1"
 class TrainedGenerator(nn.Module):
     """The averaged generator of a run, in evaluation mode.
 
-    Called with latents (N, latent_dim) it gives images (N, C, H, W) in -1..1; `sample` gives pictures.
+    Called with latents (N, latent_dim), and labels (N,) if it has `classes`, it gives images (N, C, H, W) in -1..1;
+    `sample` gives pictures.
     `spec` is the form of the images, `networks` the settings that built it, `about` what is known of its origin.
     """
 
@@ -36,6 +37,8 @@ class TrainedGenerator(nn.Module):
         self, generator: nn.Module, networks: dict[str, Any], spec: ImageSpec, latent_dim: int, about: dict[str, Any]
     ) -> None:
         super().__init__()
+        self.classes = classes_of(generator)
+        self.class_names: list[str] = about.get("class_names") or [str(label) for label in range(self.classes)]
         self.generator = generator.requires_grad_(False)
         self.spec = spec
         self.networks = networks
@@ -43,19 +46,33 @@ class TrainedGenerator(nn.Module):
         self.about = about
         self.eval()
 
-    def forward(self, latent: Tensor) -> Tensor:
-        images: Tensor = self.generator(latent)
+    def forward(self, latent: Tensor, *given: Tensor) -> Tensor:
+        images: Tensor = self.generator(latent, *given)
         return images
 
     def latents(self, count: int, seed: int = 0) -> Tensor:
         """Standard normal latents (count, latent_dim); the same for the same seed, on every machine."""
         return fixed_latents(count, self.latent_dim, seed, "sample")
 
-    def sample(self, count: int, seed: int = 0, batch: int = 64) -> Tensor:
-        """Pictures: uint8 (count, C, H, W) on the CPU."""
+    def labels(self, count: int, label: int | str | None = None) -> tuple[Tensor, ...]:
+        """Labels int64 (count,), all of one class or as many of each; () if the generator knows no classes.
+
+        ConfigError names the classes there are.
+        """
+        if label is None:
+            return spread_labels(count, self.classes)
+        if not self.classes:
+            raise ConfigError(f"class {label}: this generator was trained without classes")
+        names = [*self.class_names, *map(str, range(self.classes))]
+        if str(label) not in names:
+            raise ConfigError(f"class {label}: there is none of that name; there are {', '.join(self.class_names)}")
+        return (torch.full((count,), names.index(str(label)) % self.classes),)
+
+    def sample(self, count: int, seed: int = 0, batch: int = 64, label: int | str | None = None) -> Tensor:
+        """Pictures: uint8 (count, C, H, W) on the CPU; of one class by name or number, or else of all in turn."""
         if count < 1:
             raise ConfigError(f"sample: {count} images cannot be made; ask for at least 1")
-        return generate(self.generator, self.latents(count, seed), batch)
+        return generate(self.generator, self.latents(count, seed), *self.labels(count, label), batch=batch)
 
     def save(self, out: str | Path) -> Path:
         """Write everything into one safetensors file that `load` reads without the run."""
@@ -86,6 +103,7 @@ def load(path: str | Path, which: str = "best") -> TrainedGenerator:
     info = Run(run).info()
     saved = checkpoint.load(folder, ("average",))
     about = {"recipe": info["recipe"], "images": saved.meta["images"], "checkpoint": folder.name, "run": run.name}
+    about["class_names"] = info["data"].get("class_names", [])
     return _assemble(info["config"]["networks"], info["data"]["spec"], saved.tensors["average"], about, folder)
 
 

@@ -15,6 +15,8 @@ class Pair(NamedTuple):
 
     `generator(latent)`: (N, latent_dim) -> images (N, C, H, W) in -1..1.
     `discriminator(images)`: (N, C, H, W) -> logits (N,); with `with_features=True` also a feature map.
+    A conditional network has `classes` > 0 and takes labels int64 (N,) as its second argument.
+    A generator whose images in training have another form than pictures has a method `form` that brings reals into it.
     """
 
     generator: nn.Module
@@ -43,6 +45,11 @@ class NetworkSettings(BaseModel):
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def classes_of(network: nn.Module) -> int:
+    """How many classes a network is conditioned on; 0 for none. Such a network has an attribute `classes`."""
+    return int(getattr(network, "classes", 0))
 
 
 def logits_of(maps: Tensor) -> Tensor:

@@ -1,20 +1,32 @@
-"""The DCGAN pair of Radford et al. (2016), for any square size from 16 to 256.
+"""The DCGAN pair of Radford et al. (2016), for any square size from 16 to 256, with every choice open.
 
-The discriminator halves the image with strided convolutions until its side is 4 to 7 pixels;
-the generator retraces the same sides with transposed convolutions. Odd sides lose a pixel on
-the way down and get it back on the way up as output padding, so no size is special.
+The discriminator halves the image until its side is 4 to 7 pixels; the generator retraces the same sides. Odd sides
+lose a pixel on the way down and get it back on the way up, so no size is special.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from steadygan.networks.base import NetworkSettings, Pair, logits_of
-from steadygan.ops.init import dcgan_init_, he_init_
+from steadygan.networks.choices import (
+    AnyActivation,
+    AnyInit,
+    AnyMinibatch,
+    Choice,
+    He,
+    LeakyReLU,
+    NoMinibatch,
+    Normal,
+    ReLU,
+)
+from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm
+from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
+from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
 from steadygan.spec import ImageSpec
 
 
@@ -31,61 +43,106 @@ def widths_of(sides: list[int], width: int, max_width: int) -> list[int]:
     return [min(width * 2**halvings, max_width) for halvings in reversed(range(len(sides) - 1))]
 
 
-class DCGANGenerator(nn.Module):
-    """Transposed convolutions 4×4, batch norm, ReLU; tanh at the end. Radford et al. (2016), section 3, figure 1.
+class _Parts(Choice):
+    """What both players choose. `init` None is He et al.'s for a network without norm, the DCGAN's for all others."""
 
-    (N, latent_dim) -> (N, channels, size, size) in -1..1.
+    norm: AnyNorm = BatchNorm()
+    init: AnyInit | None = None
+    spectral_norm: bool = False
+    closing_layers: int = Field(default=0, ge=0)
+
+    def finish(self, network: nn.Module) -> None:
+        """Initialise the weights, then normalise them."""
+        init = self.init or (He() if isinstance(self.norm, NoNorm) else Normal())
+        init(network)
+        if self.spectral_norm:
+            spectrally_normalise_(network)
+
+
+class GeneratorParts(_Parts):
+    """The choices inside a DCGAN generator; the defaults are the paper's."""
+
+    upsampling: AnyUpsampling = Transposed()
+    activation: AnyActivation = ReLU()
+
+
+class DiscriminatorParts(_Parts):
+    """The choices inside a DCGAN discriminator; the defaults are the paper's."""
+
+    downsampling: AnyDownsampling = Strided()
+    activation: AnyActivation = LeakyReLU()
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    minibatch: AnyMinibatch = NoMinibatch()
+
+    def block(self, width: int, normalised: bool) -> list[nn.Module]:
+        """What stands behind a convolution with `width` channels."""
+        layers = [*(self.norm.layers(width) if normalised else []), self.activation.layer()]
+        return [*layers, nn.Dropout(self.dropout)] if self.dropout else layers
+
+
+_TEXTBOOK_GENERATOR = GeneratorParts()
+_TEXTBOOK_DISCRIMINATOR = DiscriminatorParts()
+
+
+class DCGANGenerator(nn.Module):
+    """Layers that double the side, each with norm and activation; tanh at the end. Radford et al. (2016), section 3.
+
+    (N, latent_dim) -> (N, channels, size, size) in -1..1. By default as figure 1: transposed convolutions 4×4, batch
+    norm, ReLU.
     """
 
     def __init__(self, *, latent_dim: int = 100, size: int = 64, channels: int = 3, width: int = 64,
-                 max_width: int = 512) -> None:  # fmt: skip
+                 max_width: int = 512, parts: GeneratorParts = _TEXTBOOK_GENERATOR) -> None:  # fmt: skip
         super().__init__()
         self.latent_dim = latent_dim
         sides = sides_of(size)
         widths = widths_of(sides, width, max_width)
-        layers = [nn.ConvTranspose2d(latent_dim, widths[0], sides[0], bias=False), *_norm_relu(widths[0])]
-        for (inside, outside), (small, large) in zip(pairwise(widths), pairwise(sides), strict=False):
-            layers += [_upsample(inside, outside, small, large), *_norm_relu(outside)]
-        layers += [_upsample(widths[-1], channels, sides[-2], sides[-1]), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
-        dcgan_init_(self)
+        closing = [max(1, width // 2)] * parts.closing_layers + [channels]
+        bias = not parts.norm.centres
+
+        layers: list[nn.Module] = [LatentConv2d(latent_dim, widths[0], sides[0], bias=bias)]
+        for (inside, outside), (small, large) in zip(pairwise([*widths, closing[0]]), pairwise(sides), strict=True):
+            layers += [*parts.norm.layers(inside), parts.activation.layer()]
+            layers.append(parts.upsampling.layer(inside, outside, small, large, bias))
+        for inside, outside in pairwise(closing):
+            layers += [*parts.norm.layers(inside), parts.activation.layer(), same(inside, outside, 3, bias)]
+        self.layers = parts.norm.generating(nn.Sequential(*layers, nn.Tanh()), latent_dim)
+        parts.finish(self)
 
     def forward(self, latent: Tensor) -> Tensor:
         return self.layers(latent[:, :, None, None])
 
 
 class DCGANDiscriminator(nn.Module):
-    """Strided convolutions 4×4, batch norm but in the first layer, leaky ReLU 0.2. Radford et al. (2016), section 3.
+    """Layers that halve the side, each but the first with norm, and activation. Radford et al. (2016), section 3.
 
-    (N, channels, size, size) -> logits (N,); with features also the last feature map (N, C, side, side).
+    (N, channels, size, size) -> logits (N,); with features also the last feature map (N, C, side, side), as it is
+    before `minibatch`. By default strided convolutions 4×4, batch norm, leaky ReLU 0.2.
     """
 
-    def __init__(
-        self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512, normalised: bool = True
-    ) -> None:
+    def __init__(self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512,
+                 parts: DiscriminatorParts = _TEXTBOOK_DISCRIMINATOR) -> None:  # fmt: skip
         super().__init__()
-        sides = sides_of(size)
-        widths = widths_of(sides, width, max_width)[::-1]
-        layers = [nn.Conv2d(channels, widths[0], 4, 2, 1, bias=not normalised), nn.LeakyReLU(0.2)]
-        for inside, outside in pairwise(widths):
-            layers.append(nn.Conv2d(inside, outside, 4, 2, 1, bias=not normalised))
-            layers += [nn.BatchNorm2d(outside), nn.LeakyReLU(0.2)] if normalised else [nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers)
-        self.head = nn.Conv2d(widths[-1], 1, sides[0], bias=not normalised)
-        (dcgan_init_ if normalised else he_init_)(self)
+        sides = sides_of(size)[::-1]
+        opening = [channels] + [max(1, width // 2)] * parts.closing_layers
+        widths = [opening[-1], *widths_of(sides, width, max_width)[::-1]]
+        bias = not parts.norm.centres
+
+        layers: list[nn.Module] = []
+        for inside, outside in pairwise(opening):
+            layers += [same(inside, outside, 3, bias), *parts.block(outside, normalised=bool(layers))]
+        for (inside, outside), (large, small) in zip(pairwise(widths), pairwise(sides), strict=True):
+            layers.append(parts.downsampling.layer(inside, outside, large, small, bias))
+            layers += parts.block(outside, normalised=len(layers) > 1)
+        self.layers = parts.norm.judging(nn.Sequential(*layers), (channels, size, size))
+        self.minibatch = parts.minibatch.layer(widths[-1], sides[-1])
+        self.head = nn.Conv2d(widths[-1] + parts.minibatch.channels(), 1, sides[-1], bias=bias)
+        parts.finish(self)
 
     def forward(self, images: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         features = self.layers(images)
-        logits = logits_of(self.head(features))
+        logits = logits_of(self.head(self.minibatch(features)))
         return (logits, features) if with_features else logits
-
-
-def _norm_relu(width: int) -> list[nn.Module]:
-    return [nn.BatchNorm2d(width), nn.ReLU()]
-
-
-def _upsample(inside: int, outside: int, small: int, large: int) -> nn.Module:
-    return nn.ConvTranspose2d(inside, outside, 4, 2, 1, output_padding=large - 2 * small, bias=False)
 
 
 class DCGAN(NetworkSettings):
@@ -94,15 +151,34 @@ class DCGAN(NetworkSettings):
     `width` is the number of channels next to the image; it doubles as the side halves, up to `max_width`.
     None derives it from the size: 64 up to 64 pixels, 32 at 128, 16 at 256, so that the large maps stay affordable.
     `discriminator_norm` "none" is for gradient penalties, which a batch norm would couple across images.
+    `generator_init` and `discriminator_init` None: He et al.'s without a norm, else the DCGAN's own.
+    `dropout` is the discriminator's, behind each activation. Srivastava et al. (2014), section 4.
+    `spectral_norm` holds every layer of the named players to a largest singular value of 1: Miyato et al. (2018),
+    arXiv:1802.05957, section 2.1; with it the discriminator usually goes without another norm.
+    `closing_layers` convolutions follow the last upsampling, at the image's own resolution, and as many precede the
+    first downsampling: they can even out a checkerboard (Odena et al. 2016), at the price of the largest maps.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
+    helps: ClassVar[str] = "Small and fast, the reference most results are compared with; enough up to 128 pixels."
+    hurts: ClassVar[str] = "Plain stacks without skip connections: larger and more varied images want deeper networks."
 
     kind: Literal["dcgan"] = "dcgan"
     latent_dim: int = Field(default=100, ge=1)
     width: int | None = Field(default=None, ge=1)
     max_width: int = Field(default=512, ge=1)
-    discriminator_norm: Literal["batch", "none"] = "batch"
+    upsampling: AnyUpsampling = Transposed()
+    downsampling: AnyDownsampling = Strided()
+    generator_norm: AnyNorm = BatchNorm()
+    discriminator_norm: AnyNorm = BatchNorm()
+    generator_activation: AnyActivation = ReLU()
+    discriminator_activation: AnyActivation = LeakyReLU()
+    generator_init: AnyInit | None = None
+    discriminator_init: AnyInit | None = None
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    spectral_norm: Literal["none", "discriminator", "generator", "both"] = "none"
+    minibatch: AnyMinibatch = NoMinibatch()
+    closing_layers: int = Field(default=0, ge=0)
 
     def problems(self, spec: ImageSpec) -> list[str]:
         if spec.size == 1:
@@ -113,8 +189,33 @@ class DCGAN(NetworkSettings):
             return [f"networks: the dcgan networks make images of 1 to 4 channels, not {spec.channels}"]
         return []
 
+    def generator_parts(self) -> GeneratorParts:
+        """The generator's share of the choices."""
+        return GeneratorParts(
+            upsampling=self.upsampling,
+            norm=self.generator_norm,
+            activation=self.generator_activation,
+            init=self.generator_init,
+            spectral_norm=self.spectral_norm in ("generator", "both"),
+            closing_layers=self.closing_layers,
+        )
+
+    def discriminator_parts(self) -> DiscriminatorParts:
+        """The discriminator's share of the choices."""
+        return DiscriminatorParts(
+            downsampling=self.downsampling,
+            norm=self.discriminator_norm,
+            activation=self.discriminator_activation,
+            init=self.discriminator_init,
+            dropout=self.dropout,
+            spectral_norm=self.spectral_norm in ("discriminator", "both"),
+            minibatch=self.minibatch,
+            closing_layers=self.closing_layers,
+        )
+
     def build(self, spec: ImageSpec) -> Pair:
         width = self.width or max(16, min(64, 4096 // spec.size))
-        form = {"size": spec.size, "channels": spec.channels, "width": width, "max_width": self.max_width}
-        generator = DCGANGenerator(latent_dim=self.latent_dim, **form)
-        return Pair(generator, DCGANDiscriminator(**form, normalised=self.discriminator_norm == "batch"))
+        form: dict[str, Any] = {"size": spec.size, "channels": spec.channels, "width": width}
+        form["max_width"] = self.max_width
+        generator = DCGANGenerator(latent_dim=self.latent_dim, **form, parts=self.generator_parts())
+        return Pair(generator, DCGANDiscriminator(**form, parts=self.discriminator_parts()))

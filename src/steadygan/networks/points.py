@@ -52,6 +52,8 @@ class Points(NetworkSettings):
     """
 
     paper: ClassVar[str] = "arXiv:1611.02163"
+    helps: ClassVar[str] = "A collapse can be watched in a minute on one core."
+    hurts: ClassVar[str] = "What steadies two small dense networks on a plane need not help on images."
 
     kind: Literal["points"] = "points"
     latent_dim: int = Field(default=256, ge=1)

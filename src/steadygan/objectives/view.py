@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 
+@dataclass(eq=False)
 class View:
     """A batch of reals and a batch of fakes before one discriminator; logits are computed when first asked for.
 
@@ -17,19 +20,56 @@ class View:
     through the discriminator as separate batches, so that batch norm does not mix their statistics.
 
     `real`, `fake`: (N, C, H, W), after `show`, as the discriminator sees them; logits (N,).
+    `given`: what both networks are told besides, such as labels (N,) shared by the reals and fakes of one place;
+    empty without conditions. In the generator's turn `latent` (N, D) and `made` (N, C, H, W) are the latents and the
+    fakes made from them, before `show`.
+    `player`: the bare network whose turn it is, for terms on its weights. `images`: real images seen so far.
     """
 
-    def __init__(self, discriminator: Callable[..., Any], real: Tensor, fake: Tensor) -> None:
-        self.discriminator = discriminator
-        self.real = real
-        self.fake = fake
+    discriminator: Callable[..., Any]
+    real: Tensor
+    fake: Tensor
+    given: tuple[Tensor, ...] = ()
+    latent: Tensor = field(default_factory=lambda: torch.empty(0))
+    made: Tensor = field(default_factory=lambda: torch.empty(0))
+    player: nn.Module = field(default_factory=nn.Identity)
+    images: int = 0
 
     @cached_property
     def real_logits(self) -> Tensor:
-        logits: Tensor = self.discriminator(self.real)
-        return logits
+        return self.judge(self.real)
 
     @cached_property
     def fake_logits(self) -> Tensor:
-        logits: Tensor = self.discriminator(self.fake)
+        return self.judge(self.fake)
+
+    def judge(self, images: Tensor) -> Tensor:
+        """Logits (N,) of other images under the same conditions."""
+        logits: Tensor = self.discriminator(images, *self.given)
         return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """The feature map (N, ...) of images under the same conditions."""
+        features: Tensor = self.discriminator(images, *self.given, with_features=True)[1]
+        return features
+
+
+class JointView(View):
+    """Reals and fakes go through the discriminator as one batch, so that batch norm mixes their statistics.
+
+    As some textbook code does; the usual advice is against it (Chintala et al. 2016, item 4).
+    """
+
+    @cached_property
+    def real_logits(self) -> Tensor:
+        return self._both[0]
+
+    @cached_property
+    def fake_logits(self) -> Tensor:
+        return self._both[1]
+
+    @cached_property
+    def _both(self) -> tuple[Tensor, Tensor]:
+        twice = (torch.cat([part, part]) for part in self.given)
+        logits: Tensor = self.discriminator(torch.cat([self.real, self.fake]), *twice)
+        return logits[: len(self.real)], logits[len(self.real) :]

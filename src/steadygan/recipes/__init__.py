@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from steadygan.recipes.choose import RECIPES, choose_recipe, describe
-from steadygan.recipes.classic import dcgan, ring
-from steadygan.recipes.modern import steady
-from steadygan.recipes.start import configure, train
+from steadygan.recipes.facts import Facts
+from steadygan.recipes.start import configure, plan, train
 
-__all__ = ["RECIPES", "choose_recipe", "configure", "dcgan", "describe", "ring", "steady", "train"]
+__all__ = ["RECIPES", "Facts", "choose_recipe", "configure", "describe", "plan", "train"]

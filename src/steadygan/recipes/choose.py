@@ -13,44 +13,61 @@ from pydantic import ValidationError
 
 from steadygan.config import explain, merge, read_toml, resolve
 from steadygan.errors import ConfigError
-from steadygan.recipes.classic import dcgan, ring
-from steadygan.recipes.modern import steady
+from steadygan.recipes import classic
+from steadygan.recipes.facts import USUAL, Facts
+from steadygan.recipes.modern import r3gan, steady
 from steadygan.training.config import RunConfig
 
-Recipe = Callable[[], RunConfig]
+Recipe = Callable[[Facts], RunConfig]
 
-RECIPES: dict[str, Recipe] = {"steady": steady, "dcgan": dcgan, "ring": ring}
+RECIPES: dict[str, Recipe] = {
+    "steady": steady,
+    "dcgan": classic.dcgan,
+    "satellite": classic.satellite,
+    "eleven-hacks": classic.eleven_hacks,
+    "upsample": classic.upsample,
+    "unrolled": classic.unrolled,
+    "wgan-gp": classic.wgan_gp,
+    "faces256": classic.faces256,
+    "ten-lessons": classic.ten_lessons,
+    "msg": classic.msg,
+    "sngan": classic.sngan,
+    "r3gan": r3gan,
+    "ring": classic.ring,
+}
 DEFAULT = "steady"
 
 
-def choose_recipe(text: str) -> RunConfig:
+def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
     """The configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`; ConfigError names the nearest recipe.
+
+    The recipe is asked with `facts`; a function of the user's own may take them or not.
 
     A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none. If it names a
     file, as a printed configuration may, it is complete and stands alone.
     """
     if text in RECIPES:
-        return RECIPES[text]()
+        return RECIPES[text](facts)
     if text.endswith(".toml"):
         settings = read_toml(Path(text))
         named = str(settings.get("recipe", DEFAULT))
-        base = RunConfig() if named.endswith(".toml") else choose_recipe(named)
+        base = RunConfig() if named.endswith(".toml") else choose_recipe(named, facts)
         return override(base, {**settings, "recipe": text})
     file, colon, function = text.rpartition(":")
     if colon and file.endswith(".py"):
-        return _from_python(Path(file), function)
+        return _from_python(Path(file), function, facts)
     near = difflib.get_close_matches(text, RECIPES, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     raise ConfigError(f"no recipe '{text}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
 
 
-def _from_python(file: Path, function: str) -> RunConfig:
+def _from_python(file: Path, function: str, facts: Facts) -> RunConfig:
     """Run the user's own file, which is what asking for a function in it means."""
     if not file.is_file():
         raise ConfigError(f"--recipe {file}:{function}: there is no file {file}")
     try:
         recipe = runpy.run_path(str(file)).get(function)
-        config = recipe() if callable(recipe) else None
+        config = _ask(recipe, facts) if callable(recipe) else None
     except ValidationError as problem:
         raise ConfigError(f"--recipe {file}:{function}: {explain(RunConfig, problem)}") from problem
     except Exception as problem:  # whatever a user's file may do
@@ -62,6 +79,10 @@ def _from_python(file: Path, function: str) -> RunConfig:
             f"--recipe {file}:{function}: the function must return a RunConfig, not {type(config).__name__}"
         )
     return config.model_copy(update={"recipe": f"{file}:{function}"})
+
+
+def _ask(recipe: Callable[..., Any], facts: Facts) -> Any:
+    return recipe(facts) if inspect.signature(recipe).parameters else recipe()
 
 
 def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:

@@ -77,10 +77,10 @@ def steadygan_step(
 ) -> Callable[[], None]:
     """The step of a run, with its precision and layout, on the batches that `real` gives."""
     pair = Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
-    game, form = make_game(config, pair), (config.batch, config.networks.latent_dim)
+    game, form = make_game(config, pair, spec), (config.batch, config.networks.latent_dim)
 
     def update() -> None:
-        game.step(real, lambda: torch.randn(form, device=runtime.device))
+        game.step(lambda: (real(),), lambda: torch.randn(form, device=runtime.device))
 
     return update
 
@@ -158,9 +158,9 @@ def gflop_per_image(pair: Pair, latent_dim: int, spec: ImageSpec) -> float:
 
     count = 2
     real = torch.rand(count, spec.channels, spec.size, spec.size)
-    game = make_game(RunConfig(), pair)
+    game = make_game(RunConfig(), pair, spec)
     with FlopCounterMode(display=False) as counter:
-        game.step(lambda: real, lambda: torch.randn(count, latent_dim))
+        game.step(lambda: (real,), lambda: torch.randn(count, latent_dim))
     return counter.get_total_flops() / count / 1e9
 
 

@@ -10,24 +10,28 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from steadygan.schedule import NonNegative, at
+
 
 class EMA(BaseModel):
     """Exponential moving average of the generator's weights. Yazici et al. (2019), section 3.
 
     A weight's influence halves every `half_life_images`; early on every `ramp_up` times the images seen so far
     (Karras et al. 2020), so that the first pictures do not show the untrained start. `half_life_images=0` is off:
-    the average is the generator itself.
+    the average is the generator itself. It may be a schedule.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     paper: ClassVar[str] = "arXiv:1806.04498"
+    helps: ClassVar[str] = "Nearly always: the average of a generator that circles is better than each of its points."
+    hurts: ClassVar[str] = "A half life too long shows pictures of the past; it costs a copy of the generator."
 
-    half_life_images: int = Field(default=10_000, ge=0)
+    half_life_images: NonNegative = 10_000
     ramp_up: float = Field(default=0.05, gt=0)
 
     def weight(self, images_seen: int, batch: int) -> float:
         """Share of the new weights in the average after a step of `batch` images, 0..1."""
-        half_life = min(self.half_life_images, images_seen * self.ramp_up)
+        half_life = min(at(self.half_life_images, images_seen), images_seen * self.ramp_up)
         return 1 - 0.5 ** (batch / half_life) if half_life else 1.0
 
 
@@ -53,16 +57,16 @@ class Average:
         for mine, current in zip(self.network.buffers(), self.generator.buffers(), strict=True):
             mine.copy_(current)
 
-    def measure(self, latents: Tensor, batch: int) -> None:
-        """Measure batch-norm statistics for the averaged weights on `latents` (N, D), `batch` at a time."""
-        measure_statistics(self.network, latents.split(batch))
+    def measure(self, *inputs: Tensor, batch: int) -> None:
+        """Measure batch-norm statistics for the averaged weights on latents (N, D) and what is given with them."""
+        measure_statistics(self.network, zip(*(part.split(batch) for part in inputs), strict=True))
 
 
 @torch.no_grad()
-def measure_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set the statistics of every batch norm to their mean over `batches`, as Izmailov et al. (2018), section 3.2.
+def measure_statistics(network: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> None:
+    """Set the statistics of every batch norm to their mean over batches. Izmailov et al. (2018), section 3.2.
 
-    A network without batch norm is left as it is and costs nothing.
+    A batch is the tuple of what the network is called with. A network without batch norm costs nothing.
     """
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     if not norms:
@@ -72,8 +76,8 @@ def measure_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
         norm.reset_running_stats()
         norm.momentum = None
         norm.train()
-    for latents in batches:
-        network(latents)
+    for inputs in batches:
+        network(*inputs)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair
+from steadygan.objectives.view import JointView, View
 from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
+from steadygan.training.check import check
 from steadygan.training.config import RunConfig
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.game import Game
@@ -34,13 +37,13 @@ class Parts:
         return replace(self, config=config)
 
 
-def make_parts(config: RunConfig, console: Reporter) -> Parts:
+def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = None) -> Parts:
     """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`."""
     runtime = Runtime(choose(config.runtime), config.runtime.compile)
-    if config.size:
-        check(config, ImageSpec(size=config.size, channels=1), runtime.world)
-    with runtime.accelerator.main_process_first():
-        dataset = open_data(config, console if runtime.main else Silent())
+    if dataset is None:
+        check_size(config)
+        with runtime.accelerator.main_process_first():
+            dataset = open_data(config, console if runtime.main else Silent())
     check(config, dataset.spec, runtime.world)
     chosen = runtime.choices
     machine = config.runtime.model_copy(
@@ -73,15 +76,10 @@ def open_data(config: RunConfig, console: Reporter) -> Dataset:
     return dataset
 
 
-def check(config: RunConfig, spec: ImageSpec, processes: int) -> None:
-    """Refuse what cannot work for images of this form; ConfigError lists all problems at once."""
-    problems = list(config.networks.problems(spec))
-    if config.batch % processes:
-        problems.append(f"batch: {config.batch} cannot be shared by {processes} processes; choose a multiple")
-    elif config.batch // processes < 2:
-        problems.append(f"batch: {config.batch} leaves fewer than 2 images for each of {processes} processes")
-    if problems:
-        raise ConfigError("\n".join(problems))
+def check_size(config: RunConfig) -> None:
+    """Refuse what can be refused before the images are prepared, if their size is known."""
+    if config.size:
+        check(config, ImageSpec(size=config.size, channels=1), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:
@@ -90,7 +88,7 @@ def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:
     return config.networks.build(spec)
 
 
-def make_game(config: RunConfig, pair: Pair) -> Game:
+def make_game(config: RunConfig, pair: Pair, spec: ImageSpec, processes: int = 1) -> Game:
     """The game the configuration describes, on networks that are already where they should be."""
     device = next(pair.generator.parameters()).device
     return Game(
@@ -98,17 +96,19 @@ def make_game(config: RunConfig, pair: Pair) -> Game:
         loss=config.loss,
         penalties=config.penalties,
         generator_terms=config.generator_terms,
-        show=config.show.build().to(device),
-        replay=config.replay.build().to(device),
+        show=config.show.build(spec).to(device),
+        replay=config.replay.build(spec).to(device),
         opponent=config.opponent,
         turns=config.turns,
         generator_optimizer=config.optimizer.generator,
         discriminator_optimizer=config.optimizer.discriminator,
+        view={"separate": View, "joint": JointView}[config.batches],
+        processes=processes,
     )
 
 
 def make_session(parts: Parts, out: Path, console: Reporter) -> Session:
     """Wrap the networks for this machine and put everything together."""
     pair = Pair(*(parts.runtime.prepare(network) for network in parts.pair))
-    game = make_game(parts.config, pair)
+    game = make_game(parts.config, pair, parts.dataset.spec, parts.runtime.world)
     return Session(parts.config, parts.dataset, RunDir(out), parts.runtime, game, parts.average, say=console.say)

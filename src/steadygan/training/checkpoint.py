@@ -17,7 +17,7 @@ from torch import Tensor
 from steadygan.errors import DataError
 from steadygan.rundir import RunDir, atomic_folder, atomic_write, checkpoint_images
 
-FORMAT = 1
+FORMAT = 2
 _PARTS = ("generator", "average", "discriminator", "state")
 
 
@@ -61,7 +61,9 @@ def read_meta(folder: Path) -> dict[str, Any]:
     if not isinstance(meta, dict):
         raise DataError(f"{folder / 'meta.json'} is damaged; {_remedy(folder)}")
     if meta.get("format") != FORMAT:
-        raise DataError(f"{folder} has format {meta.get('format')}, this steadygan reads {FORMAT}; update steadygan")
+        raise DataError(
+            f"{folder} has format {meta.get('format')}, this steadygan reads {FORMAT}; use the version that wrote it"
+        )
     return meta
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
 
 from steadygan.augment import AnyShow, AsIs
-from steadygan.config import flatten
+from steadygan.config import BY_NAME, flatten
 from steadygan.networks import DCGAN, AnyNetworks, Networks
 from steadygan.objectives import (
     AnyGeneratorTerm,
@@ -19,8 +19,11 @@ from steadygan.objectives import (
     Penalty,
 )
 from steadygan.training.average import EMA
+from steadygan.training.opponent import AnyOpponent, Itself
 from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
-from steadygan.training.seams import AnyOpponent, AnyReplay, AnyTurns, Builds, Fixed, Fresh, Itself, Opponent, Turns
+from steadygan.training.replay import AnyReplay, Fresh
+from steadygan.training.seams import Builds, Opponent, Turns
+from steadygan.training.turns import AnyTurns, Fixed
 
 OWN = "own"
 
@@ -48,15 +51,15 @@ def _dump(value: Any) -> Any:
 
 _SHOWN = PlainSerializer(_dump)
 
-LossPart = Annotated[AnyLoss, _accept(Loss), _SHOWN]
-PenaltyPart = Annotated[AnyPenalty, _accept(Penalty), _SHOWN]
-TermPart = Annotated[AnyGeneratorTerm, _accept(GeneratorTerm), _SHOWN]
-NetworksPart = Annotated[AnyNetworks, _accept(Networks), _SHOWN]
-ShowPart = Annotated[AnyShow, _accept(Builds), _SHOWN]
-ReplayPart = Annotated[AnyReplay, _accept(Builds), _SHOWN]
-OptimizerPart = Annotated[AnyOptimizer, _accept(OptimizerSettings), _SHOWN]
-OpponentPart = Annotated[AnyOpponent, _accept(Opponent), _SHOWN]
-TurnsPart = Annotated[AnyTurns, _accept(Turns), _SHOWN]
+LossPart = Annotated[AnyLoss, BY_NAME, _accept(Loss), _SHOWN]
+PenaltyPart = Annotated[AnyPenalty, BY_NAME, _accept(Penalty), _SHOWN]
+TermPart = Annotated[AnyGeneratorTerm, BY_NAME, _accept(GeneratorTerm), _SHOWN]
+NetworksPart = Annotated[AnyNetworks, BY_NAME, _accept(Networks), _SHOWN]
+ShowPart = Annotated[AnyShow, BY_NAME, _accept(Builds), _SHOWN]
+ReplayPart = Annotated[AnyReplay, BY_NAME, _accept(Builds), _SHOWN]
+OptimizerPart = Annotated[AnyOptimizer, BY_NAME, _accept(OptimizerSettings), _SHOWN]
+OpponentPart = Annotated[AnyOpponent, BY_NAME, _accept(Opponent), _SHOWN]
+TurnsPart = Annotated[AnyTurns, BY_NAME, _accept(Turns), _SHOWN]
 
 
 class Settings(BaseModel):
@@ -149,6 +152,7 @@ class RunConfig(Settings):
     loss: LossPart = NonSaturating()
     penalties: tuple[PenaltyPart, ...] = ()
     generator_terms: tuple[TermPart, ...] = ()
+    batches: Literal["separate", "joint"] = "separate"
     show: ShowPart = AsIs()
     replay: ReplayPart = Fresh()
     opponent: OpponentPart = Itself()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,20 @@ from steadygan.objectives.losses import Loss, NonSaturating
 from steadygan.objectives.penalties import Penalty
 from steadygan.objectives.terms import GeneratorTerm
 from steadygan.objectives.view import View
+from steadygan.training.opponent import Itself
 from steadygan.training.optim import Adam, Descent, OptimizerSettings
-from steadygan.training.seams import Fixed, Itself, Opponent, Turns
+from steadygan.training.seams import Move, Opponent, Remembers, Turns, Watches
+from steadygan.training.turns import Fixed
 
 _REPORTED = (
     *("loss_d", "penalty", "grad_norm_d", "d_real", "d_fake", "accuracy_real", "accuracy_fake"),
     *("loss_g", "generator_terms", "grad_norm_g"),
 )
+_D_LOSS: dict[Move, Callable[[Any, View], Tensor]] = {
+    "discriminator": lambda loss, view: loss.d_loss(view),
+    "discriminator_real": lambda loss, view: loss.real_loss(view),
+    "discriminator_fake": lambda loss, view: loss.fake_loss(view),
+}
 
 
 def bare(network: nn.Module) -> nn.Module:
@@ -47,87 +54,130 @@ def eager(network: nn.Module) -> nn.Module:
 class Game:
     """Two networks and the rules by which they train each other.
 
-    `generator(latent)` makes images (N, C, H, W), `discriminator(images)` logits (N,), both float32.
-    Every rule has its off value as default. Images pass real first, then fake.
+    `generator(latent, *given)` makes images (N, C, H, W), `discriminator(images, *given)` logits (N,), both float32.
+    `given` is what both are told besides, such as labels (N,), the same for a real and a fake of one place in the
+    batch; nothing by default. Every rule has its off value as default. Images pass real first, then fake.
 
-    `report` holds what the last turns measured: detached tensors, losses as they were before the update.
+    `images` counts real images shown to the discriminator by all `processes`; schedules follow it. `report` holds what
+    the last turns measured: detached tensors, losses as they were before the update, each penalty and term by name.
     Reading them waits for the device, so that is left to whoever wants to know.
     """
 
     generator: nn.Module
     discriminator: nn.Module
     loss: Loss = field(default_factory=NonSaturating)
-    penalties: Sequence[Penalty] = ()
-    generator_terms: Sequence[GeneratorTerm] = ()
+    penalties: Sequence[Penalty | Remembers] = ()
+    generator_terms: Sequence[GeneratorTerm | Remembers] = ()
     show: nn.Module = field(default_factory=nn.Identity)
     replay: nn.Module = field(default_factory=nn.Identity)
     opponent: Opponent = field(default_factory=Itself)
     turns: Turns = field(default_factory=Fixed)
     generator_optimizer: OptimizerSettings = field(default_factory=Adam)
     discriminator_optimizer: OptimizerSettings = field(default_factory=Adam)
+    view: type[View] = View
+    processes: int = 1
 
     def __post_init__(self) -> None:
-        self.steps = 0
-        self.d_turns = 0
+        self.steps = self.d_turns = self.images = 0
         self.healthy = torch.ones((), device=next(self.generator.parameters()).device)
-        self.report = {name: torch.zeros_like(self.healthy) for name in _REPORTED}
-        self.descend_g = Descent(self.generator, self.generator_optimizer, self.healthy)
-        self.descend_d = Descent(self.discriminator, self.discriminator_optimizer, self.healthy)
+        players = dict.fromkeys(_D_LOSS, self.discriminator) | {"generator": self.generator}
+        optimizers = dict.fromkeys(_D_LOSS, self.discriminator_optimizer) | {"generator": self.generator_optimizer}
+        # an optimizer takes no memory before its first turn, so there is one for each move that may come
+        self.descents = {move: Descent(players[move], optimizers[move], self.healthy) for move in get_args(Move)}
+        self._penalties = [_Term(name, p, _ready(p, self.discriminator)) for name, p in _named(self.penalties)]
+        self._terms = [_Term(name, t, _ready(t, self.generator)) for name, t in _named(self.generator_terms)]
+        self._latent = torch.empty(0)
+        names = (*_REPORTED, *(f"penalty.{p.name}" for p in self._penalties), *(f"term.{t.name}" for t in self._terms))
+        self.report = {name: torch.zeros_like(self.healthy) for name in names}
 
-    def step(self, next_real: Callable[[], Tensor], next_latent: Callable[[], Tensor]) -> int:
-        """One round of turns; returns how many images the discriminator was shown as real.
+    def step(self, next_real: Callable[[], tuple[Tensor, ...]], next_latent: Callable[[], Tensor]) -> int:
+        """One round of turns; returns how many images the discriminators of all processes were shown as real.
 
-        The generator's first turn plays on with the fakes of the discriminator's last turn, which saves making
-        them twice, and with its reals; every other turn gets new ones. Both arguments are called for (N, ...) batches.
+        `next_real()` gives (N, C, H, W) and what is given with it, `next_latent()` latents (N, D). The generator's
+        first turn plays on with the fakes of the discriminator's last turn, which saves making them twice, and with
+        its reals; every other turn gets new ones.
         """
-        moves = self.turns.moves(self.steps)
-        images = 0
-        for index, player in enumerate(moves):
-            if player == "discriminator":
-                real = next_real()
-                images += len(real)
-                fake = self.fakes(next_latent(), playable=moves[index + 1 : index + 2] == ("generator",))
-                self.d_step(real, fake)
-            else:
-                self.g_step(real, fake if fake.requires_grad else self.fakes(next_latent()))
+        before = self.images
+        moves = self.turns.moves(self.steps, self.report)
+        fake = torch.empty(0)
+        for move, following in zip(moves, (*moves[1:], None), strict=True):
+            if move in ("discriminator", "discriminator_real"):
+                real, *given = next_real()
+                real = self.form(real)
+            if move == "generator":
+                self.g_step(real, fake if fake.requires_grad else self.fakes(next_latent(), *given), *given)
                 fake = fake.detach()
+            else:
+                fake = self.fakes(next_latent(), *given, playable=following == "generator")
+                self.d_step(real, fake, *given, move=move)
         self.steps += 1
-        return images
+        return self.images - before
 
-    def fakes(self, latent: Tensor, playable: bool = True) -> Tensor:
-        """Images G(z) from latents (N, latent_dim); `playable` ones can be used in the generator's turn."""
+    def form(self, real: Tensor) -> Tensor:
+        """Reals in the form of the generator's own images: only a multi-scale pair wants another."""
+        bring: Callable[[Tensor], Tensor] = getattr(bare(self.generator), "form", _unchanged)
+        return bring(real)
+
+    def fakes(self, latent: Tensor, *given: Tensor, playable: bool = True) -> Tensor:
+        """Images G(z) from latents (N, latent_dim); `playable` ones can be used in the generator's next turn."""
+        self._latent = latent
         with torch.set_grad_enabled(playable):
-            return self.generator(latent)
+            return self.generator(latent, *given)
 
-    def d_step(self, real: Tensor, fake: Tensor) -> None:
+    def d_step(self, real: Tensor, fake: Tensor, *given: Tensor, move: Move = "discriminator") -> None:
         """The discriminator learns to tell reals from fakes. Goodfellow et al. (2014), Algorithm 1, inner loop."""
-        due = [penalty for penalty in self.penalties if self.d_turns % penalty.every == 0]
+        due = [penalty for penalty in self._penalties if self.d_turns % penalty.settings.every == 0]
         real, fake = self.show(real), self.show(self.replay(fake.detach()))
-        view = self._view(real, fake, differentiable=bool(due))
+        view = self._d_view(real, fake, given, any(penalty.differentiates for penalty in due))
 
-        loss = self.loss.d_loss(view)
-        penalty = sum((p.every * p(view) for p in due), start=torch.zeros_like(loss))
-        norm = self.descend_d(loss + penalty)
+        loss = _D_LOSS[move](self.loss, view)
+        costs = {f"penalty.{p.name}": torch.zeros_like(loss) for p in self._penalties}
+        costs |= {f"penalty.{p.name}": p.settings.every * p.formula(view) for p in due}
+        penalty = sum(costs.values(), start=torch.zeros_like(loss))
+        norm = self.descents[move](loss + penalty, self.images)
 
         self.d_turns += 1
-        self._note(loss_d=loss, penalty=penalty, grad_norm_d=norm, **_opinions(view))
+        self.images += len(real) * self.processes * (move != "discriminator_fake")
+        _tell(view, self.show, self.replay, *(p.formula for p in self._penalties))
+        self._note(
+            loss_d=loss,
+            penalty=penalty,
+            grad_norm_d=norm,
+            **costs,
+            **self._opinions(view),
+        )
 
-    def g_step(self, real: Tensor, fake: Tensor) -> None:
+    def g_step(self, real: Tensor, fake: Tensor, *given: Tensor) -> None:
         """The generator learns to be taken for real. Goodfellow et al. (2014), Algorithm 1, last lines."""
-        with self.opponent.against(bare(self.discriminator), real, fake) as discriminator:
-            view = View(discriminator, self.show(real), self.show(fake))
+        judge, player = bare(self.discriminator), bare(self.generator)
+        view = self.view(judge, self.show(real), self.show(fake), given, self._latent, fake, player, self.images)
 
-            loss = self.loss.g_loss(view)
-            terms = sum((term(view) for term in self.generator_terms), start=torch.zeros_like(loss))
-            norm = self.descend_g(loss + terms)
+        with self.opponent.against(self.loss, view) as ahead:
+            loss = self.loss.g_loss(ahead)
+            costs = {f"term.{term.name}": term.formula(ahead) for term in self._terms}
+            terms = sum(costs.values(), start=torch.zeros_like(loss))
+            norm = self.descents["generator"](loss + terms, self.images)
 
-        self._note(loss_g=loss, generator_terms=terms, grad_norm_g=norm)
+        _tell(view, *(term.formula for term in self._terms))
+        self._note(loss_g=loss, generator_terms=terms, grad_norm_g=norm, **costs)
 
-    def _view(self, real: Tensor, fake: Tensor, differentiable: bool) -> View:
+    def _d_view(self, real: Tensor, fake: Tensor, given: tuple[Tensor, ...], differentiable: bool) -> View:
         """The discriminator's view; a differentiable one carries gradients to its images, twice if need be."""
-        if not differentiable:
-            return View(self.discriminator, real, fake)
-        return View(eager(self.discriminator), real.detach().requires_grad_(), fake.detach().requires_grad_())
+        network = self.discriminator
+        if differentiable:
+            network, real, fake = eager(network), real.detach().requires_grad_(), fake.detach().requires_grad_()
+        return self.view(network, real, fake, given, player=bare(self.discriminator), images=self.images)
+
+    @torch.no_grad()
+    def _opinions(self, view: View) -> dict[str, Tensor]:
+        """Mean logits and the shares judged rightly, of reals and of fakes: beyond the boundary on their own side."""
+        real, fake, boundary = view.real_logits, view.fake_logits, getattr(self.loss, "boundary", 0.0)
+        return {
+            "d_real": real.mean(),
+            "d_fake": fake.mean(),
+            "accuracy_real": (real > boundary).float().mean(),
+            "accuracy_fake": (fake < boundary).float().mean(),
+        }
 
     def _note(self, **measured: Tensor) -> None:
         self.report.update({name: value.detach() for name, value in measured.items()})
@@ -137,31 +187,65 @@ class Game:
         return {
             "steps": self.steps,
             "d_turns": self.d_turns,
-            "good_turns": [self.descend_d.turns, self.descend_g.turns],
-            "generator_optimizer": self.descend_g.optimizer.state_dict(),
-            "discriminator_optimizer": self.descend_d.optimizer.state_dict(),
-            "show": self.show.state_dict(),
-            "replay": self.replay.state_dict(),
+            "images": self.images,
+            "report": dict(self.report),
+            "descents": {move: descent.state_dict() for move, descent in self.descents.items()},
+            "memories": [memory.state_dict() for memory in self._memories()],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` gave; the networks are restored by whoever owns them."""
-        self.steps, self.d_turns = state["steps"], state["d_turns"]
+        self.steps, self.d_turns, self.images = state["steps"], state["d_turns"], state["images"]
         self.healthy.fill_(1)
-        for descent, turns in zip((self.descend_d, self.descend_g), state["good_turns"], strict=True):
-            descent.turns.copy_(turns)
-        self.descend_g.load_state_dict(state["generator_optimizer"])
-        self.descend_d.load_state_dict(state["discriminator_optimizer"])
-        self.show.load_state_dict(state["show"])
-        self.replay.load_state_dict(state["replay"])
+        self.report = {name: value.to(self.healthy.device) for name, value in state["report"].items()}
+        for move, descent in self.descents.items():
+            descent.load_state_dict(state["descents"][move])
+        for memory, saved in zip(self._memories(), state["memories"], strict=True):
+            memory.load_state_dict(saved)
+
+    def _memories(self) -> list[nn.Module]:
+        """The parts that remember something, in an order that never changes."""
+        parts = (self.show, self.replay, *(term.formula for term in (*self._penalties, *self._terms)))
+        return [part for part in parts if isinstance(part, nn.Module)]
 
 
-def _opinions(view: View) -> dict[str, Tensor]:
-    """Mean logits and the shares judged rightly, of reals and of fakes."""
-    real, fake = view.real_logits.detach(), view.fake_logits.detach()
-    return {
-        "d_real": real.mean(),
-        "d_fake": fake.mean(),
-        "accuracy_real": (real > 0).float().mean(),
-        "accuracy_fake": (fake < 0).float().mean(),
-    }
+@dataclass(frozen=True)
+class _Term:
+    """A penalty or a generator's term: its name in the report, its settings, and what is called with a view."""
+
+    name: str
+    settings: Any
+    formula: Any
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether it takes gradients with respect to images, for which a compiled network will not do."""
+        return getattr(self.settings, "differentiates", True)
+
+
+def _named(parts: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Each part with its kind as a name, numbered where there are several of a kind."""
+    kinds = [str(getattr(part, "kind", type(part).__name__)) for part in parts]
+    before = [kinds[:index].count(kind) for index, kind in enumerate(kinds)]
+    return [
+        (f"{kind}{number + 1}" if number else kind, p) for kind, number, p in zip(kinds, before, parts, strict=True)
+    ]
+
+
+def _ready(part: Any, player: nn.Module) -> Any:
+    """What is called with a view: the part itself, or the memory it builds for the player that pays."""
+    if not isinstance(part, Remembers):
+        return part
+    return part.build(bare(player)).to(next(player.parameters()).device)
+
+
+@torch.no_grad()
+def _tell(view: View, *parts: Any) -> None:
+    """Let every part that watches the game see the turn that was played."""
+    for part in parts:
+        if isinstance(part, Watches):
+            part.watch(view)
+
+
+def _unchanged(real: Tensor) -> Tensor:
+    return real

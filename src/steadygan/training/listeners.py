@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from steadygan import records
 from steadygan.errors import DataError, Diverged
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
+from steadygan.networks import classes_of
 from steadygan.records import Score, Tick
 from steadygan.rundir import RunDir, atomic_write
+from steadygan.schedule import at
 from steadygan.training import checkpoint
 from steadygan.training.checkpoint import Checkpoint
-from steadygan.training.sampling import generate, rows
+from steadygan.training.sampling import generate, rows, spread_labels
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.session import Progress, Session
 from steadygan.training.state import pack
@@ -60,14 +64,20 @@ class TickWriter:
             images_per_second=round((progress.images - images) / elapsed, 2),
             input_wait_fraction=round((session.input_wait_seconds - waited) / elapsed, 4),
             memory_mb=round(session.runtime.memory_mb(), 1),
-            lr_d=settings.discriminator.lr,
-            lr_g=settings.generator.lr,
-            **dict(zip(meter.names, means, strict=True)),
+            lr_d=at(settings.discriminator.lr, session.game.images),
+            lr_g=at(settings.generator.lr, session.game.images),
+            **_fields(dict(zip(meter.names, means, strict=True))),
         )
         self.last = (progress.seconds, progress.images, session.input_wait_seconds)
         meter.total, meter.count = None, 0
         if session.runtime.main:
             records.append(session.run.log, tick)
+
+
+def _fields(means: dict[str, float]) -> dict[str, Any]:
+    """Means by the fields of a tick; those of single penalties and terms together in one."""
+    shares = {name: value for name, value in means.items() if "." in name}
+    return {name: value for name, value in means.items() if name not in shares} | {"shares": shares}
 
 
 def _refuse_divergence(session: Session, healthy: float) -> None:
@@ -79,17 +89,14 @@ def _refuse_divergence(session: Session, healthy: float) -> None:
 def _diverged(session: Session) -> str:
     """What to say when a value was not finite: who, when, and what is left."""
     game = session.game
-    turns_d, turns_g = int(game.descend_d.turns), int(game.descend_g.turns)
-    per_step = session.config.turns.moves(0)
-    steps_d = turns_d // max(per_step.count("discriminator"), 1)
-    steps_g = turns_g // max(per_step.count("generator"), 1)
-    player = "discriminator" if steps_d == steps_g else "generator"
+    generator = game.descents["generator"]
+    player = "generator" if bool(generator.broke) else "discriminator"
     kept = session.run.latest.read_text(encoding="utf-8").strip() if session.run.latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
     return (
-        f"training diverged: the {player}'s gradient was not finite after {min(steps_d, steps_g):,} steps; "
-        f"no weight was changed with it and {left}. In a new run, try a lower learning rate "
-        f"(--set optimizer.{player}.lr={getattr(session.config.optimizer, player).lr / 2:g}) "
+        f"training diverged: the {player}'s gradient was not finite after {int(generator.turns):,} turns of the "
+        f"generator; no weight was changed with it and {left}. In a new run, try a lower learning rate "
+        f"(--set optimizer.{player}.lr={at(getattr(session.config.optimizer, player).lr, game.images) / 2:g}) "
         'or a gradient penalty (--set \'penalties=[{"kind":"r1","gamma":1}]\')'
     )
 
@@ -112,7 +119,8 @@ class SampleWriter:
             (session.run.random_sample(images), ("random samples", images)),
         ):
             latents = fixed_latents(count, session.latent_dim, seed, *place)
-            pictures = rows(generate(session.average.network, latents, session.config.batch))
+            labels = spread_labels(count, classes_of(session.average.network))
+            pictures = rows(generate(session.average.network, latents, *labels, batch=session.config.batch))
             save_picture(picture(pictures, reals), path)
         if self.drawing_seconds <= _DRAWING_SHARE * session.progress.seconds:
             start = time.perf_counter()
@@ -123,7 +131,17 @@ class SampleWriter:
 def measure(session: Session, count: int) -> None:
     """Give the averaged generator batch-norm statistics of its own, from `count` latents that never change."""
     latents = fixed_latents(count, session.latent_dim, session.config.seed, "statistics")
-    session.average.measure(latents.to(session.runtime.device), session.config.batch)
+    inputs = (latents, *shuffled_labels(session, count))
+    session.average.measure(*(part.to(session.runtime.device) for part in inputs), batch=session.config.batch)
+
+
+def shuffled_labels(session: Session, count: int) -> tuple[Tensor, ...]:
+    """Labels int64 (count,) of training images all over the set, the same each time; () without conditions."""
+    labels = session.dataset.labels
+    if labels is None:
+        return ()
+    picked = np.random.default_rng(0).choice(session.dataset.training, count)
+    return session.given(torch.from_numpy(labels[picked]))
 
 
 def draw_curves(session: Session) -> None:
@@ -149,7 +167,8 @@ class CheckpointWriter:
 
     def _score(self, session: Session) -> Score:
         latents = fixed_latents(self.metric.count, session.latent_dim, session.config.seed, "scores")
-        value = self.metric(rows(generate(session.average.network, latents, session.config.batch)))
+        labels = shuffled_labels(session, self.metric.count)
+        value = self.metric(rows(generate(session.average.network, latents, *labels, batch=session.config.batch)))
         return Score(
             step=session.progress.steps,
             images=session.progress.images,

@@ -80,13 +80,14 @@ def step(session: Session, batches: Batches) -> None:
     share = session.config.batch // runtime.world
     seed_everything(session.config.seed, "step", runtime.rank, progress.steps)
 
-    def next_real() -> Tensor:
-        return runtime.to_layout(next(batches).images)
+    def next_real() -> tuple[Tensor, ...]:
+        images, labels = next(batches)
+        return runtime.to_layout(images), *session.given(labels)
 
     def next_latent() -> Tensor:
         return torch.randn(share, session.latent_dim, device=runtime.device)
 
-    session.images_this_step = session.game.step(next_real, next_latent) * runtime.world
+    session.images_this_step = session.game.step(next_real, next_latent)
     progress.steps += 1
     progress.images += session.images_this_step
     session.average.update(progress.images, session.images_this_step)

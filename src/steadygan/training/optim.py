@@ -3,68 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from steadygan.schedule import Positive, Scheduled, ScheduleSettings, Share, at
+
 
 @runtime_checkable
 class OptimizerSettings(Protocol):
-    """Settings that build an optimizer for the given parameters."""
+    """Settings that build an optimizer for the given parameters. `lr` is a number, or a schedule over images seen."""
 
-    lr: float
+    @property
+    def lr(self) -> Scheduled: ...
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer: ...
 
 
-class Adam(BaseModel):
+class OptimizerBase(BaseModel):
+    """Base of our optimizers: frozen, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    lr: Positive = 2e-4
+
+    def rates(self, images: int) -> dict[str, Any]:
+        """What the optimizer's groups hold after so many images seen."""
+        return {"lr": at(self.lr, images)}
+
+
+class Adam(OptimizerBase):
     """Adam. Kingma and Ba (2015), Algorithm 1; beta1 0.5 and 2e-4 as in Radford et al. (2016), section 4.
 
     Always the fused kernel: one pass over the weights, and it can refuse an update without asking the host.
+    `lr` and `beta2` may be schedules. `weight_decay` is decoupled (Loshchilov and Hutter 2019, AdamW).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     paper: ClassVar[str] = "arXiv:1412.6980"
+    helps: ClassVar[str] = "Almost always: its steps do not depend on the scale of the gradients."
+    hurts: ClassVar[str] = "beta1 of 0.9, its usual value, makes the two players circle each other."
 
     kind: Literal["adam"] = "adam"
-    lr: float = Field(default=2e-4, gt=0)
     beta1: float = Field(default=0.5, ge=0, lt=1)
-    beta2: float = Field(default=0.999, ge=0, lt=1)
+    beta2: Share = 0.999
     eps: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(parameters, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps, fused=True)
+        rates = self.rates(0)
+        return torch.optim.AdamW(parameters, **rates, eps=self.eps, weight_decay=self.weight_decay, fused=True)
+
+    def rates(self, images: int) -> dict[str, Any]:
+        return {**super().rates(images), "betas": (self.beta1, at(self.beta2, images))}
 
 
-AnyOptimizer = Adam
+class RMSProp(OptimizerBase):
+    """RMSProp with 5e-5, for weight clipping. Arjovsky et al. (2017), Algorithm 1; Tieleman and Hinton (2012)."""
+
+    paper: ClassVar[str] = "arXiv:1701.07875"
+    helps: ClassVar[str] = "With a critic whose weights are clipped, where momentum made training unstable."
+    hurts: ClassVar[str] = "Elsewhere slower than Adam; it has no fused kernel, so each update waits for the device."
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    lr: Positive = 5e-5
+    alpha: float = Field(default=0.99, ge=0, lt=1)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(parameters, **self.rates(0), alpha=self.alpha)
+
+
+class SGD(OptimizerBase):
+    """Stochastic gradient descent; for the discriminator, Chintala et al. (2016), item 9 ("SGD for D, Adam for G")."""
+
+    paper: ClassVar[str] = "https://github.com/soumith/ganhacks"
+    helps: ClassVar[str] = "A discriminator that overpowers the generator learns more slowly with it."
+    hurts: ClassVar[str] = "Its learning rate must be found anew for each network and loss."
+
+    kind: Literal["sgd"] = "sgd"
+    lr: Positive = 1e-2
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, **self.rates(0), momentum=self.momentum, fused=True)
+
+
+AnyOptimizer = Annotated[Adam | RMSProp | SGD, Field(discriminator="kind")]
 
 
 class Descent:
     """Moves one network down its loss, unless the loss or a gradient is not finite.
 
     `healthy` is a tensor shared by both players that turns from 1 to 0 at the first such value and stays there:
-    from then on no weight moves, and `turns` stops counting. It is handed to the fused kernel, which obeys it on
-    the device, so that nothing waits for the host; whoever runs the loop looks at it once in a while.
-    An optimizer without a fused kernel is asked on the host.
+    from then on no weight moves, and `turns` stops counting; `broke` is 1 where it was this descent's value.
+    It is handed to the fused kernel, which obeys it on the device, so that nothing waits for the host; whoever
+    runs the loop looks at it once in a while. An optimizer without a fused kernel is asked on the host.
     """
 
     def __init__(self, network: nn.Module, settings: OptimizerSettings, healthy: Tensor) -> None:
         self.parameters = [p for p in network.parameters() if p.requires_grad]
+        self.settings = settings
         self.optimizer = settings.build(self.parameters)
         self.healthy = healthy
         self.turns = torch.zeros((), dtype=torch.int64, device=healthy.device)
+        self.broke = torch.zeros_like(healthy)
 
-    def __call__(self, loss: Tensor) -> Tensor:
+    def __call__(self, loss: Tensor, images: int = 0) -> Tensor:
         """Take one step down `loss` (a scalar) and return the norm of its gradient, both as tensors."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=self.parameters)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        before = self.healthy.clone()
         self.healthy.mul_(torch.isfinite(norm + loss.detach()))
+        self.broke.add_(before - self.healthy)
         self.turns.add_(self.healthy.long())
+        self._follow_schedules(images)
         self._update()
         return norm
+
+    def _follow_schedules(self, images: int) -> None:
+        if isinstance(self.settings, OptimizerBase):
+            for group in self.optimizer.param_groups:
+                group.update(self.settings.rates(images))
+        elif isinstance(self.settings.lr, ScheduleSettings):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.settings.lr(images)
 
     def _update(self) -> None:
         refusing: Any = self.optimizer
@@ -74,10 +138,16 @@ class Descent:
         elif bool(self.healthy):
             self.optimizer.step()
 
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's moments and the count of good turns."""
+        return {"optimizer": self.optimizer.state_dict(), "turns": self.turns}
+
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the optimizer; its moments take the layout of the weights: the fused kernel walks both alike."""
-        self.optimizer.load_state_dict(state)
+        self.turns.copy_(state["turns"])
+        self.broke.zero_()
+        self.optimizer.load_state_dict(state["optimizer"])
         for parameter, moments in self.optimizer.state.items():
             for name, value in moments.items():
-                if value.shape == parameter.shape:
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
                     moments[name] = torch.empty_like(parameter).copy_(value)

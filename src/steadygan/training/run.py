@@ -16,6 +16,7 @@ import torch
 
 from steadygan import records
 from steadygan.config import difference, resolve
+from steadygan.data import Dataset
 from steadygan.data.loader import Batches
 from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, StorageError
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
@@ -93,22 +94,17 @@ class Run:
         records.append(self.files.notes, note)
 
 
-def train(config: RunConfig, out: Path, console: Reporter | None = None) -> Run:
-    """Train what `config` describes, into the new folder `out`.
+def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset: Dataset | None = None) -> Run:
+    """Train what `config` describes, into the new folder `out`; `dataset` saves opening its images again.
 
     Raises ConfigError and DataError before any work; Diverged and Interrupted leave the last checkpoint.
     """
-    if any(parent.is_file() for parent in out.parents):
-        raise StorageError(f"{out}: a part of the path is a file, not a folder; choose another folder with -o")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} exists; continue it with `steadygan resume {out}` or choose another folder with -o")
-    if (source := Path(config.data.source)).is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise ConfigError(f"{out} lies inside {source}, whose images are trained on; choose another folder with -o")
+    check_folder(out, config.data.source)
     if config.budget.is_open():
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
     console = console or reporter()
     with closing(console), enough_memory():
-        parts = make_parts(config, console)
+        parts = make_parts(config, console, dataset)
         console = console if parts.runtime.main else Silent()
         expected = estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
         console.say(expected.sentence())
@@ -120,6 +116,16 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None) -> Run:
             Run(out).note(f"started: {expected.sentence()}", "run")
         parts.runtime.wait()
         return _play(session, console)
+
+
+def check_folder(out: Path, source: str) -> None:
+    """Refuse to write a run where there is something, or among the images it is trained on."""
+    if any(parent.is_file() for parent in out.parents):
+        raise StorageError(f"{out}: a part of the path is a file, not a folder; choose another folder with -o")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} exists; continue it with `steadygan resume {out}` or choose another folder with -o")
+    if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
+        raise ConfigError(f"{out} lies inside {source}, whose images are trained on; choose another folder with -o")
 
 
 def resume(

@@ -1,15 +1,22 @@
-"""The seams that belong to the game itself: replay, opponent and turns, with their off values."""
+"""What plugs into the game, as protocols: anything with the right methods will do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-Player = Literal["discriminator", "generator"]
+from steadygan.objectives.losses import Loss
+from steadygan.objectives.view import View
+from steadygan.spec import ImageSpec
+
+Move = Literal["discriminator", "discriminator_real", "discriminator_fake", "generator"]
+"""A turn of one player: of the discriminator on its whole loss, on its reals or its fakes alone, of the generator."""
+
+Report = Mapping[str, Tensor]
 
 
 class SeamSettings(BaseModel):
@@ -20,60 +27,40 @@ class SeamSettings(BaseModel):
 
 @runtime_checkable
 class Builds(Protocol):
-    """Settings of a part with tensors inside, such as `show` and `replay`."""
+    """Settings of a part with tensors inside, such as `show` and `replay`, for images of a given form."""
 
-    def build(self) -> nn.Module: ...
+    def build(self, spec: ImageSpec) -> nn.Module: ...
 
 
-class Fresh(SeamSettings):
-    """The discriminator's turn uses the fakes just made: the off value of `replay`."""
+@runtime_checkable
+class Remembers(Protocol):
+    """Settings of a penalty or term with a memory: the module, called with a view, keeps it in its buffers."""
 
-    kind: Literal["fresh"] = "fresh"
+    def build(self, player: nn.Module) -> nn.Module: ...
 
-    def build(self) -> nn.Module:
-        return nn.Identity()
+
+@runtime_checkable
+class Watches(Protocol):
+    """A part that wants to know what happened: called after each turn of its player, without gradients.
+
+    `show`, `replay` and the penalties watch the discriminator's turns, the generator's terms its own.
+    """
+
+    def watch(self, view: View) -> None: ...
 
 
 @runtime_checkable
 class Opponent(Protocol):
-    """A context that hands out the discriminator the generator plays against, given the one being trained."""
+    """A context that hands out the view of the discriminator the generator plays against, given that of the trained."""
 
-    def against(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> AbstractContextManager[nn.Module]: ...
-
-
-class Itself(SeamSettings):
-    """The generator plays against the discriminator as it stands: the off value of `opponent`."""
-
-    kind: Literal["itself"] = "itself"
-
-    @contextmanager
-    def against(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Iterator[nn.Module]:
-        yield discriminator
+    def against(self, loss: Loss, view: View) -> AbstractContextManager[View]: ...
 
 
 @runtime_checkable
 class Turns(Protocol):
-    """Who moves in a step. A step begins with the discriminator, which brings the reals of the step."""
+    """Who moves in a step. A step begins with a move that brings reals: "discriminator" or "discriminator_real".
 
-    def moves(self, step: int) -> tuple[Player, ...]: ...
-
-
-class Fixed(SeamSettings):
-    """So many turns of each player a step, the discriminator first. Goodfellow et al. (2014), Algorithm 1.
-
-    The paper's k is `discriminator`. 1 and 1 is the off value of `turns`; 5 and 1 are the critic steps of
-    Arjovsky et al. (2017); 1 and 2 move the generator twice.
+    `report` holds what the last turns measured, on the device; looking at it waits for the device.
     """
 
-    kind: Literal["fixed"] = "fixed"
-    discriminator: int = Field(default=1, ge=1)
-    generator: int = Field(default=1, ge=1)
-
-    def moves(self, step: int) -> tuple[Player, ...]:
-        players: tuple[Player, Player] = ("discriminator", "generator")
-        return players[:1] * self.discriminator + players[1:] * self.generator
-
-
-AnyReplay = Fresh
-AnyOpponent = Itself
-AnyTurns = Fixed
+    def moves(self, step: int, report: Report) -> tuple[Move, ...]: ...

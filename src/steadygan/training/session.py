@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from steadygan.data import Dataset
+from steadygan.networks import classes_of
 from steadygan.rundir import RunDir
 from steadygan.training.average import Average
 from steadygan.training.config import RunConfig
@@ -70,6 +71,10 @@ class Session:
     @property
     def latent_dim(self) -> int:
         return self.config.networks.latent_dim
+
+    def given(self, labels: Tensor | None) -> tuple[Tensor, ...]:
+        """What the networks are given with a batch of images: its labels, if they are conditional, else nothing."""
+        return () if labels is None or not classes_of(self.average.network) else (labels,)
 
     def networks(self) -> dict[str, nn.Module]:
         """The three networks by the names of their files."""

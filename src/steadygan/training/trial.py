@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from steadygan.data import Dataset
-from steadygan.networks import Pair
+from steadygan.networks import Pair, classes_of
 from steadygan.ops.images import from_uint8
 from steadygan.training.budget import duration, expected_seconds
 from steadygan.training.build import make_game
@@ -40,11 +40,12 @@ class Estimate:
 def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) -> Estimate:
     """Play a few steps on copies of the networks; the run itself is not touched."""
     copies = Pair(*(runtime.prepare(copy.deepcopy(network), alone=True) for network in pair))
-    game = make_game(config, copies)
+    game = make_game(config, copies, dataset.spec, runtime.world)
     share = config.batch // runtime.world
     numbers = [index % len(dataset) for index in range(share)]
     images = from_uint8(torch.from_numpy(dataset.images[numbers]).to(runtime.device).permute(0, 3, 1, 2))
-    real = runtime.to_layout(images)
+    labels = () if dataset.labels is None else (torch.from_numpy(dataset.labels[numbers]).to(runtime.device),)
+    real = (runtime.to_layout(images), *labels[: bool(classes_of(pair.generator))])
     times, shown = [], 0
     period = min(max([penalty.every for penalty in config.penalties], default=1), _LONGEST_PERIOD)
     for _ in range(_WARM_UP + _REPEATS * period):
@@ -56,8 +57,8 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     # a lazy penalty makes some steps longer: the best of each place in its period, for the machine may be busy
     step_seconds = sum(min(times[_WARM_UP + place :: period]) for place in range(period)) / period
     # one speed for all processes: how often they meet depends on it
-    rate = float(runtime.mean(torch.tensor(shown * runtime.world / step_seconds, device=runtime.device)))
-    return Estimate(rate, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown * runtime.world))
+    rate = float(runtime.mean(torch.tensor(shown / step_seconds, device=runtime.device)))
+    return Estimate(rate, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
 
 
 def with_cadence(config: RunConfig, expected: Estimate) -> RunConfig:

@@ -12,11 +12,16 @@ import torch
 from torch import nn
 
 from steadygan.augment import AnyShow
-from steadygan.objectives import R1, R2, FeatureMatching, Hinge, NonSaturating
+from steadygan.objectives import R1, R2, FeatureMatching, Hinge, NonSaturating, View
 from steadygan.objectives.losses import AnyLoss
+from steadygan.spec import ImageSpec
 from steadygan.training.game import Game, bare
+from steadygan.training.opponent import Itself
 from steadygan.training.optim import Adam
-from steadygan.training.seams import Fixed, Fresh, Itself
+from steadygan.training.replay import Fresh
+from steadygan.training.turns import Fixed
+
+SPEC = ImageSpec(size=2, channels=3)
 
 
 class TinyD(nn.Module):
@@ -55,7 +60,7 @@ SHOWS = [show() for show in get_args(get_args(AnyShow)[0])]
     ("loss", "penalties", "terms", "show"), list(itertools.product(LOSSES, PENALTIES, TERMS, SHOWS))
 )
 def test_each_turn_moves_its_own_player_only_and_stays_finite(loss, penalties, terms, show):
-    game = tiny(loss=loss, penalties=penalties, generator_terms=terms, show=show.build())
+    game = tiny(loss=loss, penalties=penalties, generator_terms=terms, show=show.build(SPEC))
     for _ in range(3):
         real, fake = torch.randn(6, 3, 2, 2), game.fakes(torch.randn(6, 4))
         g, d = values(game.generator), values(game.discriminator)
@@ -74,7 +79,7 @@ def test_a_round_equals_the_algorithm_written_out_by_hand():
     game = tiny(generator_optimizer=Adam(lr=1e-2), discriminator_optimizer=Adam(lr=1e-2))
     generator, discriminator = copy.deepcopy(game.generator), copy.deepcopy(game.discriminator)
     real, latent = torch.randn(6, 3, 2, 2), torch.randn(6, 4)
-    game.step(lambda: real, lambda: latent)
+    game.step(lambda: (real,), lambda: latent)
 
     bce = nn.functional.binary_cross_entropy_with_logits
     adam_d = torch.optim.Adam(discriminator.parameters(), 1e-2, (0.5, 0.999))
@@ -118,7 +123,7 @@ def test_a_step_has_the_turns_asked_for_each_with_its_own_batches(d, g):
 
     def next_real():
         reals.append(torch.randn(6, 3, 2, 2))
-        return reals[-1]
+        return (reals[-1],)
 
     def next_latent():
         latents.append(torch.randn(6, 4))
@@ -128,7 +133,7 @@ def test_a_step_has_the_turns_asked_for_each_with_its_own_batches(d, g):
     assert len(reals) == d
     # the generator's first turn plays on with the last fakes of the discriminator's turns
     assert len(latents) == d + g - 1
-    assert (game.descend_d.turns, game.descend_g.turns) == (d, g)
+    assert (game.descents["discriminator"].turns, game.descents["generator"].turns) == (d, g)
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
@@ -147,22 +152,21 @@ def test_a_value_that_is_not_finite_moves_no_weight_then_or_later(player, value)
     game = tiny(loss=Poisoned())
 
     def play():
-        game.step(lambda: torch.randn(6, 3, 2, 2), lambda: torch.randn(6, 4))
+        game.step(lambda: (torch.randn(6, 3, 2, 2),), lambda: torch.randn(6, 4))
 
     play()
-    before = values(game.descend_d.parameters and getattr(game, player)), copy.deepcopy(game.state_dict())
+    before = values(getattr(game, player)), copy.deepcopy(game.state_dict())
     poison = True
     play()
     poison = False
     play()
     assert game.healthy == 0
     assert same(before[0], getattr(game, player))
-    optimizer = f"{player}_optimizer"
-    for old, new in zip(
-        before[1][optimizer]["state"].values(), game.state_dict()[optimizer]["state"].values(), strict=True
-    ):
+    moments = [state["descents"][player]["optimizer"]["state"] for state in (before[1], game.state_dict())]
+    for old, new in zip(*(moment.values() for moment in moments), strict=True):
         assert all(torch.equal(old[name], new[name]) for name in old)
-    assert game.descend_g.turns == 1
+    assert game.descents["generator"].turns == 1
+    assert game.descents[player].broke == 1
 
 
 def test_an_optimizer_without_a_fused_kernel_is_guarded_too():
@@ -183,7 +187,7 @@ def test_a_game_restored_from_its_state_plays_on_bit_by_bit():
     def play(game, start, steps):
         for step in range(start, start + steps):
             torch.manual_seed(step)
-            game.step(lambda: torch.randn(6, 3, 2, 2), lambda: torch.randn(6, 4))
+            game.step(lambda: (torch.randn(6, 3, 2, 2),), lambda: torch.randn(6, 4))
 
     rules = {"penalties": [R1(gamma=1, every=4)]}
     whole, first, second = tiny(**rules), tiny(**rules), tiny(**rules)
@@ -198,11 +202,11 @@ def test_a_game_restored_from_its_state_plays_on_bit_by_bit():
 
 
 def test_off_values_are_identities():
-    assert isinstance(Fresh().build(), nn.Identity)
-    network = nn.Linear(1, 1)
-    with Itself().against(network, torch.zeros(1), torch.zeros(1)) as opponent:
-        assert opponent is network
-    assert Fixed().moves(0) == ("discriminator", "generator")
+    assert isinstance(Fresh().build(SPEC), nn.Identity)
+    view = View(nn.Linear(1, 1), torch.zeros(1), torch.zeros(1))
+    with Itself().against(NonSaturating(), view) as ahead:
+        assert ahead is view
+    assert Fixed().moves(0, {}) == ("discriminator", "generator")
 
 
 def test_bare_leaves_a_users_attribute_called_module_alone():

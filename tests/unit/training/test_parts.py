@@ -55,7 +55,7 @@ def test_batch_norm_statistics_of_the_average_belong_to_its_own_weights():
     generator = DCGAN(width=4).build(ImageSpec(size=16, channels=1)).generator
     average = Average(generator, EMA())
     latents = torch.randn(256, 100)
-    average.measure(latents, 64)
+    average.measure(latents, batch=64)
     reference = Average(generator, EMA()).network.train()
     with torch.no_grad():
         in_training_mode = torch.cat([reference(part) for part in latents.split(64)])
@@ -68,7 +68,7 @@ def test_batch_norm_statistics_of_the_average_belong_to_its_own_weights():
 
 def test_measuring_statistics_takes_the_mean_over_batches_and_restores_the_modes():
     network = nn.Sequential(nn.BatchNorm1d(1)).eval()
-    measure_statistics(network, [torch.tensor([[0.0], [2.0]]), torch.tensor([[4.0], [6.0]])])
+    measure_statistics(network, [(torch.tensor([[0.0], [2.0]]),), (torch.tensor([[4.0], [6.0]]),)])
     assert network[0].running_mean.item() == pytest.approx(3)
     assert network[0].running_var.item() == pytest.approx(2)
     assert network[0].momentum == 0.1
@@ -113,7 +113,7 @@ def test_restored_moments_take_the_layout_of_their_weights():
     descent = Descent(network, Adam(), torch.ones(()))
     descent(network(torch.randn(2, 3, 8, 8)).square().sum())
     before = descent.optimizer.state[network.weight]["exp_avg"].clone()
-    plain, tensors = pack(descent.optimizer.state_dict())
+    plain, tensors = pack(descent.state_dict())
     descent.load_state_dict(unpack(plain, tensors))
     moments = descent.optimizer.state[network.weight]["exp_avg"]
     assert moments.stride() == network.weight.stride()

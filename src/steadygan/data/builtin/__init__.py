@@ -18,13 +18,19 @@ __all__ = ["Aerial", "AnyBuiltin", "Drawing", "Glyphs", "Ring", "modes_recovered
 
 AnyBuiltin = Annotated[Aerial | Glyphs | Ring, Field(discriminator="kind")]
 
+# a setting that makes another set has a name of its own; what is drawn is the same
+_SHORT = {"stacked-glyphs": ("glyphs", "stacked=true")}
+
 
 def parse_builtin(text: str) -> AnyBuiltin:
     """The set that `builtin:NAME` or `builtin:NAME?setting=value&setting=value` means; ConfigError if there is none."""
     name, _, query = text.removeprefix("builtin:").partition("?")
     kinds = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(AnyBuiltin)[0])}
-    if name not in kinds:
-        raise ConfigError(f"there is no builtin:{name}{_meant(name, kinds)}; choose builtin:{', builtin:'.join(kinds)}")
+    names = [*kinds, *_SHORT]
+    if name not in names:
+        raise ConfigError(f"there is no builtin:{name}{_meant(name, names)}; choose builtin:{', builtin:'.join(names)}")
+    name, fixed = _SHORT.get(name, (name, ""))
+    query = f"{query}&{fixed}"
     try:
         chosen: AnyBuiltin = kinds[name].model_validate(dict(parse_qsl(query, keep_blank_values=True)))
     except ValidationError as problem:
@@ -32,8 +38,8 @@ def parse_builtin(text: str) -> AnyBuiltin:
     return chosen
 
 
-def _meant(word: str, valid: dict[str, object] | list[str]) -> str:
-    close = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.5)
+def _meant(word: str, valid: list[str]) -> str:
+    close = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""
 
 

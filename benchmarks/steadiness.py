@@ -1,0 +1,244 @@
+"""How often a recipe fails when learning rate, batch, number of images and kind of image are not those it was made for.
+
+    python benchmarks/steadiness.py --recipe steady --minutes 1 --size 32
+    python benchmarks/steadiness.py --recipe dcgan --runs 0 1 2
+    python benchmarks/steadiness.py --table
+
+Twenty short runs, one after another, each in a fresh process: every learning rate (a quarter to four times the
+recipe's, of both players) with every batch (16 to 128); the number of images (300 to 5,000) and the set follow a
+Latin square, so that each rate and each batch meets all of them. The design is fixed; `--check` proves that.
+
+How a run ended, the first of these that holds:
+
+- diverged: steadygan stopped it because a value was not finite;
+- collapsed: the features of 512 generated images deviate by less than 0.3 of what the reals' do (`Judge.spread`),
+  which is also true of a run that has hardly begun: the largest spread of its earlier checkpoints tells them apart;
+- fell back: the distance at the end is more than 1.5 times that of its best kept checkpoint;
+- well: none of these, which says nothing about how good the images are. The distance does.
+
+Distances are those of `distance.py`, to the reals of the whole set, not only to those trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from distance import SETS, Judge, alone, arguments, make_judge, open_set
+from pydantic import BaseModel
+from quality import Trained, free, label, points_of, train_recipe
+
+import steadygan as sg
+from steadygan.config import merge, parse_assignment
+from steadygan.recipes import configure
+from steadygan.rundir import append_line
+from steadygan.training.sampling import rows
+
+RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
+BATCHES = (16, 32, 64, 128)
+COUNTS = (300, 800, 2000, 5000)
+_SPREAD_IMAGES = 512
+_COLLAPSED = 0.3
+_FELL_BACK = 1.5
+_LEVELS = ("start", "end", "value", "low", "high")  # of a schedule, where a learning rate is one
+
+
+class Setting(NamedTuple):
+    """One of the runs: its factor of the learning rates, its batch, its number of images and its set."""
+
+    rate: float
+    batch: int
+    reals: int
+    data: str
+
+
+class Outcome(BaseModel):
+    """A line of the file. `curve` holds images seen, distance and spread of each kept checkpoint, oldest first."""
+
+    recipe: str
+    minutes: float
+    size: int
+    classifier: str
+    number: int
+    setting: Setting
+    trained_on: int
+    images: int
+    diverged: str
+    curve: list[tuple[int, float, float]]
+    floor: float
+    swd: float | None
+
+    @property
+    def conditions(self) -> tuple[str, float, int, str]:
+        """What the runs of one table have in common."""
+        return self.recipe, self.minutes, self.size, self.classifier
+
+    @property
+    def fall(self) -> float:
+        """The last distance as a multiple of the best one."""
+        return self.curve[-1][1] / min(distance for _, distance, _ in self.curve)
+
+    @property
+    def verdict(self) -> str:
+        if self.diverged or not self.curve:
+            return "diverged"
+        if self.curve[-1][2] < _COLLAPSED:
+            return "collapsed"
+        return "fell back" if self.fall > _FELL_BACK else "well"
+
+
+def design(sets: list[str], seed: int = 0) -> list[Setting]:
+    """Every rate with every batch; counts and sets run along both diagonals. The seed shuffles levels and order."""
+    lot = random.Random(seed)
+    rates, batches = lot.sample(RATES, len(RATES)), lot.sample(BATCHES, len(BATCHES))
+    counts, data = lot.sample(COUNTS, len(COUNTS)), lot.sample(sets, len(sets))
+    runs = [
+        Setting(rate, batch, counts[(row + column) % len(counts)], data[(row + 2 * column) % len(data)])
+        for row, rate in enumerate(rates)
+        for column, batch in enumerate(batches)
+    ]
+    return lot.sample(runs, len(runs))
+
+
+def check(sets: list[str]) -> None:
+    """Hold the design against what is said of it."""
+    runs = design(sets)
+    pairs: dict[str, tuple[set[Any], int]] = {
+        "rate and batch": ({(run.rate, run.batch) for run in runs}, len(RATES) * len(BATCHES)),
+        "rate and count": ({(run.rate, run.reals) for run in runs}, len(RATES) * len(COUNTS)),
+        "batch and count": ({(run.batch, run.reals) for run in runs}, len(BATCHES) * len(COUNTS)),
+        "rate and set": ({(run.rate, run.data) for run in runs}, len(RATES) * len(sets)),
+        "batch and set": ({(run.batch, run.data) for run in runs}, len(BATCHES) * len(sets)),
+        "count and set": ({(run.reals, run.data) for run in runs}, len(COUNTS) * len(sets)),
+    }
+    for name, (found, expected) in pairs.items():
+        print(f"{name}: {len(found)} of {expected}")
+        if len(found) < expected:
+            raise SystemExit(f"the design lacks some of {name}")
+    if len(runs) != 20 or runs != design(sets):
+        raise SystemExit("the design is not the same twenty runs each time")
+    for levels in zip(*runs, strict=True):
+        print(dict(Counter(levels)))
+
+
+def scaled(rate: Any, factor: float) -> Any:
+    """A learning rate, number or dumped schedule, times a factor."""
+    if isinstance(rate, dict):
+        return {name: value * factor if name in _LEVELS else value for name, value in rate.items()}
+    return rate * factor
+
+
+def settings_of(options: argparse.Namespace, setting: Setting, data: Path) -> dict[str, Any]:
+    """The settings of a run: the user's, with both learning rates multiplied and the batch replaced."""
+    given = merge({"seed": options.seed}, *map(parse_assignment, options.set))
+    optimizers = configure(data, options.recipe, given).dump()["optimizer"]
+    rates = {player: {"lr": scaled(one["lr"], setting.rate)} for player, one in optimizers.items()}
+    return merge(given, {"batch": setting.batch, "optimizer": rates})
+
+
+def run_one(options: argparse.Namespace, number: int, setting: Setting, judge: Judge) -> Outcome:
+    """Train in a process of its own, then judge every checkpoint that was kept."""
+    dataset = open_set(setting.data, options.size, options.out / "data", setting.reals)
+    name = label(options.recipe, options.set)
+    out = free(options.out / "steadiness", f"{name} {number:02d}")
+    settings = settings_of(options, setting, dataset.path)
+    trained: Trained = alone(train_recipe, dataset.path, out, options.recipe, options.minutes, settings, options.points)
+    curve = []
+    for images, generator in points_of(out):
+        pictures = rows(generator.sample(judge.count))
+        curve.append((images, judge(pictures), judge.spread(pictures[:_SPREAD_IMAGES])))
+    if not options.keep:
+        shutil.rmtree(sg.Run(out).files.checkpoints, ignore_errors=True)
+    scores = [score.value for score in sg.Run(out).scores() if score.metric == "swd"]
+    return Outcome(
+        recipe=name,
+        minutes=options.minutes,
+        size=options.size,
+        classifier=judge.digest,
+        number=number,
+        setting=setting,
+        trained_on=len(dataset.training),
+        images=trained.images,
+        diverged=trained.diverged,
+        curve=curve,
+        floor=judge.floor,
+        swd=scores[-1] if scores else None,
+    )
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """Markdown, a table for each recipe and budget; of one run the newest outcome counts."""
+    groups: dict[tuple[str, float, int, str], dict[int, Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault(outcome.conditions, {})[outcome.number] = outcome
+    return "\n\n".join(_table([group[number] for number in sorted(group)]) for group in groups.values())
+
+
+def _table(outcomes: list[Outcome]) -> str:
+    first, ended = outcomes[0], Counter(outcome.verdict for outcome in outcomes)
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in ended.most_common())
+    lines = [
+        f"`{first.recipe}`, {first.minutes:g} minutes each at {first.size} pixels: of {len(outcomes)} runs {counts}",
+        "",
+        "| run | lr | batch | images | set | seen | ended | distance | / best | floor | spread | earlier | swd |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *map(_row, outcomes)])
+
+
+def _row(outcome: Outcome) -> str:
+    setting, curve = outcome.setting, outcome.curve
+    swd = "" if outcome.swd is None else f"{outcome.swd:.3f}"
+    measured = [""] * 5
+    if curve:
+        earlier = f"{max(spread for _, _, spread in curve[:-1]):.2f}" if curve[:-1] else ""
+        last = f"{curve[-1][1]:.2f}", f"{outcome.fall:.2f}", f"{outcome.floor:.2f}", f"{curve[-1][2]:.2f}"
+        measured = [*last, earlier]
+    cells = [
+        f"{outcome.number}", f"×{setting.rate:g}", f"{setting.batch}", f"{outcome.trained_on:,}",
+        Path(setting.data).stem, f"{outcome.images:,}", outcome.verdict, *measured, swd,
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="prove the design and leave")
+    parser.add_argument("--recipe", default="steady", help="NAME, FILE.toml or FILE.py:FUNCTION")
+    parser.add_argument("--sets", nargs=3, default=list(SETS), metavar="SET", help=f"{', '.join(SETS)}, or paths")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--minutes", type=float, default=1.0, help="of each run")
+    parser.add_argument("--points", type=int, default=6, help="checkpoints a run keeps, about")
+    parser.add_argument("--runs", type=int, nargs="+", default=range(20), help="only these of the twenty, from 0")
+    parser.add_argument("--seed", type=int, default=0, help="of each run; the design does not depend on it")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="for steadygan; repeatable")
+    parser.add_argument("--keep", action="store_true", help="leave the checkpoints of the runs on disk")
+    parser.add_argument("--table", action="store_true", help="print the tables of all outcomes and leave")
+    arguments(parser)
+    parser.set_defaults(count=2000)
+    options = parser.parse_args()
+    file = options.out / "steadiness.jsonl"
+    if options.check:
+        check(options.sets)
+        return
+    if not options.table:
+        judges: dict[str, Judge] = {}
+        for number in options.runs:
+            setting = design(options.sets)[number]
+            if setting.data not in judges:
+                everything = open_set(setting.data, options.size, options.out / "data")
+                judges[setting.data] = make_judge(options, everything)
+            outcome = run_one(options, number, setting, judges[setting.data])
+            append_line(file, outcome.model_dump_json())
+            print(_row(outcome), flush=True)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    outcomes = [Outcome.model_validate_json(line) for line in lines]
+    print("\n" + table(outcomes))
+
+
+if __name__ == "__main__":
+    main()

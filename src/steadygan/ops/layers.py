@@ -1,0 +1,103 @@
+"""Layers that torch lacks, the padding that fits a layer to two sides, and spectral normalisation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+def padding_of(kernel: int, small: int, large: int) -> tuple[int, int]:
+    """Padding and output padding of a layer of stride 2 between two sides, `large` = 2 `small` or 2 `small` + 1.
+
+    A convolution with this padding goes from `large` to `small`; a transposed one, with both, goes back.
+    """
+    extra = large - 2 * small
+    output = (kernel - extra) % 2
+    return (kernel - 2 + output - extra) // 2, output
+
+
+class LatentConv2d(nn.ConvTranspose2d):
+    """A transposed convolution of a single pixel, the latent: (N, D, 1, 1) -> (N, C, kernel, kernel).
+
+    A class of its own so that an initialisation knows that every output is connected to that pixel alone.
+    """
+
+
+class SubpixelConv2d(nn.Conv2d):
+    """A convolution with four channels for each channel that `nn.PixelShuffle(2)` makes of them.
+
+    A class of its own so that an initialisation knows which four kernels belong together.
+    """
+
+
+class PixelNorm(nn.Module):
+    """Each pixel's feature vector is brought to length 1 per root channel. Karras et al. (2018), section 4.2.
+
+    a / sqrt(mean over channels of a² + 1e-8): (N, C, H, W) -> (N, C, H, W).
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        power = maps.float().square().mean(1, keepdim=True)
+        return maps * (power + 1e-8).rsqrt().to(maps.dtype)
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Appends how near each image is to the others of its batch. Salimans et al. (2016), section 3.2.
+
+    o(x_i)_b = sum over j of exp(-||M_ib - M_jb||_1), M_i = f(x_i) T, T: features × `kernels` × `dims`.
+    As in the paper's formula the sum includes the image itself, hence is 1 for a batch of one.
+
+    (N, width, side, side) -> (N, width + kernels, side, side), each value of o filling a map.
+    """
+
+    def __init__(self, *, width: int, side: int, kernels: int = 100, dims: int = 5) -> None:
+        super().__init__()
+        self.kernels = kernels
+        self.project = nn.Linear(width * side * side, kernels * dims, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        with torch.autocast(features.device.type, enabled=False):  # bfloat16 would round small distances away
+            tensor = linear(features.flatten(1).float(), self.project.weight).unflatten(1, (self.kernels, -1))
+        distances = (tensor[:, None] - tensor[None]).abs().sum(3)
+        return _with_maps(features, distances.neg().exp().sum(1))
+
+
+class MinibatchStddev(nn.Module):
+    """Appends one map: how much the images of a group differ from each other. Karras et al. (2018), section 3.
+
+    The standard deviation of every feature over a group of `group` images, averaged over all features. Neighbours in
+    the batch form a group; the first images join the last group where the batch cannot be shared out evenly.
+
+    (N, C, H, W) -> (N, C + 1, H, W).
+    """
+
+    def __init__(self, *, group: int = 4) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, features: Tensor) -> Tensor:
+        count = len(features)
+        group = min(self.group, count)
+        filled = torch.cat([features, features[: -count % group]]).flatten(1).float().unflatten(0, (-1, group))
+        # the small number keeps the root differentiable for a group of equal images
+        spread = (filled.var(1, correction=0) + 1e-8).sqrt().mean(1)
+        return _with_maps(features, spread.repeat_interleave(group)[:count, None])
+
+
+def _with_maps(features: Tensor, values: Tensor) -> Tensor:
+    """Append values (N, K) to features (N, C, H, W) as K constant maps."""
+    maps = values[:, :, None, None].expand(-1, -1, *features.shape[2:])
+    return torch.cat([features, maps.to(features.dtype)], 1)
+
+
+def spectrally_normalise_(network: nn.Module) -> None:
+    """Divide the weight of every convolution and dense layer by its largest singular value, from now on.
+
+    Miyato et al. (2018), section 2.1; one power iteration for each forward pass in training. To be called after the
+    initialisation, from which the iteration starts.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            spectral_norm(module)

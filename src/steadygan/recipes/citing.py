@@ -1,0 +1,52 @@
+"""The papers that a finished run used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from steadygan.config import resolve
+from steadygan.errors import ConfigError
+from steadygan.recipes.techniques import parts_of, uses
+from steadygan.training.config import OWN, RunConfig
+from steadygan.training.run import Run
+
+
+class Sources(NamedTuple):
+    """What a run is made of: `papers`, id -> what it was used for, and the user's `own` objects, place -> name."""
+
+    papers: dict[str, list[str]]
+    own: dict[str, str]
+
+
+class Own:
+    """Stands where a run had an object of the user's own, of which `run.json` keeps the name; fits every seam."""
+
+    __module__ = OWN  # settings take an object for the user's own if it is not from this package
+    every, latent_dim, lr = 1, 1, 0.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise ConfigError(f"{self.name} is an object of your own, which run.json cannot bring back")
+
+    __call__ = against = build = d_loss = g_loss = moves = problems = _refuse
+
+
+def of_run(path: Path) -> Sources:
+    """What the run in this folder used; DataError if it is none, ConfigError if its settings cannot be used."""
+    info = Run(path).info()
+    try:
+        config = resolve(RunConfig, _restored(info["config"]))
+    except ConfigError as problem:
+        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {problem}") from problem
+    return Sources(uses(config), {place: part.name for place, part in parts_of(config) if isinstance(part, Own)})
+
+
+def _restored(tree: Any) -> Any:
+    """A dumped configuration with stand-ins for the user's own objects."""
+    if isinstance(tree, dict):
+        own = tree.get("kind") == OWN
+        return Own(str(tree.get("type"))) if own else {name: _restored(value) for name, value in tree.items()}
+    return [_restored(item) for item in tree] if isinstance(tree, list) else tree

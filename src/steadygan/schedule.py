@@ -1,0 +1,155 @@
+"""Values that change with the images seen: pure functions, so that a resumed run needs no memory of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+
+class ScheduleSettings(BaseModel):
+    """Base of all schedules: called with the images seen so far, it gives the value; `extremes` bounds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def __call__(self, images: int) -> float:
+        raise NotImplementedError
+
+    def extremes(self) -> tuple[float, float]:
+        """The least and the largest value it can take."""
+        raise NotImplementedError
+
+
+class _Ramp(ScheduleSettings):
+    """From `start` to `end` over the first `images` images, `end` ever after."""
+
+    start: float
+    end: float
+    images: int = Field(ge=1)
+
+    def extremes(self) -> tuple[float, float]:
+        return min(self.start, self.end), max(self.start, self.end)
+
+
+class Linear(_Ramp):
+    """A straight line from `start` to `end` over the first `images` images; `end` ever after.
+
+    Goodfellow et al. (2016), equation 8.14.
+    """
+
+    paper: ClassVar[str] = "isbn:9780262035613"
+    helps: ClassVar[str] = "Anneals noise or a penalty away once the players have found each other."
+    hurts: ClassVar[str] = "Its length must be chosen; a run that ends early or late gets another training."
+
+    kind: Literal["linear"] = "linear"
+
+    def __call__(self, images: int) -> float:
+        share = min(images / self.images, 1.0)
+        return self.start + share * (self.end - self.start)
+
+
+class Cosine(_Ramp):
+    """Half a cosine wave from `start` to `end` over the first `images` images; `end` ever after.
+
+    end + (1 + cos(pi n / N)) / 2 (start - end): Loshchilov and Hutter (2017), equation 5, without restarts.
+    Huang et al. (2024) let learning rate, beta2, gamma, augmentation and average follow it.
+    """
+
+    paper: ClassVar[str] = "arXiv:1608.03983"
+    helps: ClassVar[str] = "A learning rate that falls smoothly lets the end of a run settle."
+    hurts: ClassVar[str] = "Its length must be chosen; prolonging a finished run goes on at the end value."
+
+    kind: Literal["cosine"] = "cosine"
+
+    def __call__(self, images: int) -> float:
+        share = min(images / self.images, 1.0)
+        return self.end + (1 + math.cos(math.pi * share)) / 2 * (self.start - self.end)
+
+
+class WarmUp(ScheduleSettings):
+    """From 0 to `value` on a straight line over the first `images` images; `value` ever after.
+
+    Goyal et al. (2017), section 2.2.
+    """
+
+    paper: ClassVar[str] = "arXiv:1706.02677"
+    helps: ClassVar[str] = "Large learning rates and large batches, whose first steps would throw fresh networks."
+    hurts: ClassVar[str] = "Costs the images of its length, in which little is learned."
+
+    kind: Literal["warm_up"] = "warm_up"
+    value: float
+    images: int = Field(ge=1)
+
+    def __call__(self, images: int) -> float:
+        return min(images / self.images, 1.0) * self.value
+
+    def extremes(self) -> tuple[float, float]:
+        return min(0.0, self.value), max(0.0, self.value)
+
+
+class Cyclical(ScheduleSettings):
+    """A triangle wave between `low` and `high`, one period every `period_images`. Smith (2017), section 3.1.
+
+    It begins at `low` and is at `high` half a period later.
+    """
+
+    paper: ClassVar[str] = "arXiv:1506.01186"
+    helps: ClassVar[str] = "Tries a range of learning rates in one run."
+    hurts: ClassVar[str] = "Found unstable for GANs by those who tried it on faces."
+
+    kind: Literal["cyclical"] = "cyclical"
+    low: float
+    high: float
+    period_images: int = Field(ge=2)
+
+    def __call__(self, images: int) -> float:
+        place = images % self.period_images / self.period_images
+        return self.low + (1 - abs(2 * place - 1)) * (self.high - self.low)
+
+    def extremes(self) -> tuple[float, float]:
+        return min(self.low, self.high), max(self.low, self.high)
+
+
+AnySchedule = Linear | Cosine | WarmUp | Cyclical
+
+
+def _tag(value: Any) -> str:
+    """Which member of `Scheduled` a value is meant to be."""
+    if isinstance(value, dict):
+        return str(value.get("kind"))
+    return getattr(value, "kind", "number")
+
+
+Scheduled = Annotated[
+    Annotated[float, Tag("number")]
+    | Annotated[Linear, Tag("linear")]
+    | Annotated[Cosine, Tag("cosine")]
+    | Annotated[WarmUp, Tag("warm_up")]
+    | Annotated[Cyclical, Tag("cyclical")],
+    Discriminator(_tag),
+]
+"""A plain number, which is a constant, or a schedule: `gamma=10` or `gamma=Cosine(start=2, end=0.2, images=10**7)`."""
+
+
+def at(value: float | ScheduleSettings, images: int) -> float:
+    """The value of a number or a schedule after so many images seen."""
+    return value(images) if isinstance(value, ScheduleSettings) else value
+
+
+def _within(low: float, high: float, wanted: str, open_below: bool = False) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        least, most = value.extremes() if isinstance(value, ScheduleSettings) else (value, value)
+        # a warm-up begins at 0 even where 0 for ever would make no sense
+        bottom = most if isinstance(value, WarmUp) else least
+        if not (low <= least and most <= high) or (open_below and bottom <= low):
+            raise ValueError(f"must be {wanted}, got {least:g}" + (f" to {most:g}" if most != least else ""))
+        return value
+
+    return check
+
+
+NonNegative = Annotated[Scheduled, AfterValidator(_within(0, math.inf, "0 or more"))]
+Positive = Annotated[Scheduled, AfterValidator(_within(0, math.inf, "more than 0", open_below=True))]
+Share = Annotated[Scheduled, AfterValidator(_within(0, 1, "between 0 and 1"))]
