@@ -45,6 +45,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SETS = {"cifar": DATA / "cifar10-jpeg-30k.zip", "aerial": DATA / "aerial", "faces": DATA / "faces"}
 LABELLED_SIZE = 32
 _EPOCHS, _BATCH, _SHIFT = 8, 128, 4
+_CROWD = 512
 
 
 def open_set(name: str, size: int, folder: Path, limit: int | None = None) -> Dataset:
@@ -178,13 +179,19 @@ def _root(matrix: Tensor) -> Tensor:
     return root
 
 
+def gap(features: Tensor) -> float:
+    """Median distance of an image to the one most like it among 512, from their features (N, D)."""
+    apart = torch.cdist(features[:_CROWD], features[:_CROWD]).fill_diagonal_(torch.inf)
+    return float(apart.min(1).values.median())
+
+
 @dataclass(frozen=True)
 class Judge:
     """Scores images by their distance to `count` reals of a set.
 
     `floor` is the distance of reals to other reals, `floor_count` of each: half of the set if it holds less than
     twice `count`. The distance of finite samples is biased upwards by about 1 / count, so that such a floor is
-    somewhat too high.
+    somewhat too high. `gap` is that of the reals.
     """
 
     classifier: Classifier
@@ -193,6 +200,7 @@ class Judge:
     count: int
     floor: float
     floor_count: int
+    gap: float
 
     @classmethod
     def of(cls, dataset: Dataset, classifier: Classifier, digest: str, count: int = 5000) -> Judge:
@@ -202,16 +210,18 @@ class Judge:
         features = features_of(classifier, dataset.images[np.sort(order[: max(count, 2 * half)])])
         features = features[np.argsort(np.argsort(order[: len(features)]))]  # back in the order of the lot
         floor = frechet(Gaussian.of(features[:half]), Gaussian.of(features[half : 2 * half]))
-        return cls(classifier, digest, Gaussian.of(features[:count]), count, floor, half)
+        return cls(classifier, digest, Gaussian.of(features[:count]), count, floor, half, gap(features))
 
     def __call__(self, images: Images) -> float:
         """The distance of uint8 images (N, S, S, C); N should be `count`."""
         return frechet(self.reals, Gaussian.of(features_of(self.classifier, images)))
 
-    def spread(self, images: Images) -> float:
-        """Deviation of the images' features as a share of the reals': near 0 when all images are alike."""
-        variance = features_of(self.classifier, images).var(0).sum()
-        return float((variance / self.reals.covariance.trace()).sqrt())
+    def variety(self, images: Images) -> float:
+        """How far apart the nearest of 512 images are, as a share of what the reals are.
+
+        0 if they repeat a few. Their deviation would not tell: ten images over and over deviate like all reals do.
+        """
+        return gap(features_of(self.classifier, images[:_CROWD])) / self.gap
 
 
 def check() -> None:
@@ -246,6 +256,8 @@ def check() -> None:
     few = Gaussian.of(draw(5, 8))  # of rank 4 only
     _near("a set and itself", frechet(few, few), 0.0)
     _near("a set and itself, moved by 3 in one place", frechet(c, Gaussian(c.mean + 3 * torch.eye(8)[0], c[1])), 9.0)
+    square = torch.tensor([[0.0, 0.0], [0.0, 3.0], [4.0, 0.0], [4.0, 3.0]])
+    _near("the nearest of a rectangle's corners", gap(square), 3.0)
     numbers = draw(30, 4)
     _near("covariance as NumPy's", float((Gaussian.of(numbers)[1] - torch.from_numpy(np.cov(numbers.T))).norm()), 0.0)
 
@@ -265,8 +277,8 @@ def damages(images: Images) -> dict[str, Images]:
         small = avg_pool2d(pixels, factor)
         return to_uint8(interpolate(small, size=size, mode="bilinear")).permute(0, 2, 3, 1).numpy()
 
-    def noisy(levels: float) -> Images:
-        return np.clip(images + rng.normal(0, levels, images.shape), 0, 255).astype(np.uint8)
+    def noisy(levels: float, pictures: Images = images) -> Images:
+        return np.clip(pictures + rng.normal(0, levels, pictures.shape), 0, 255).astype(np.uint8)
 
     return {
         "mirrored": images[:, :, ::-1],
@@ -275,9 +287,9 @@ def damages(images: Images) -> dict[str, Images]:
         "blurred 8×": blurred(8),
         "noise of 10 levels": noisy(10),
         "noise of 40 levels": noisy(40),
-        "a hundred images only": images[np.arange(len(images)) % 100],
-        "ten images only": images[np.arange(len(images)) % 10],
-        "one image only": images[np.zeros(len(images), int)],
+        "a hundred images": images[np.arange(len(images)) % 100],
+        "ten images, with noise of 5 levels": noisy(5, images[np.arange(len(images)) % 10]),
+        "one image": images[np.zeros(len(images), int)],
         "grey": np.repeat(images.mean(3, keepdims=True), images.shape[3], 3).astype(np.uint8),
     }
 
@@ -307,12 +319,13 @@ def main() -> None:
         check()
         return
     dataset = open_set(options.data, options.size, options.out / "data")
+    options.count = min(options.count, len(dataset) // 2)  # what is damaged is none of the reals it is judged by
     judge = make_judge(options, dataset)
     print(f"{len(dataset):,} images, floor {judge.floor:.3f} ({judge.floor_count:,} against as many)\n")
-    print("| reals, damaged | distance | spread |\n|---|---|---|")
+    print("| reals, damaged | distance | variety |\n|---|---|---|")
     rest = np.sort(np.random.default_rng(0).permutation(len(dataset))[-judge.count :])
     for name, images in damages(dataset.images[rest]).items():
-        print(f"| {name} | {judge(images):.3f} | {judge.spread(images[:512]):.2f} |")
+        print(f"| {name} | {judge(images):.3f} | {judge.variety(images):.2f} |")
 
 
 if __name__ == "__main__":

@@ -264,7 +264,10 @@ def _table(conditions: Conditions, results: list[Result]) -> str:
         seen = statistics.median(result.images for result in mine)
         diverged = sum(bool(result.diverged) for result in mine)
         seeds = f"{len(mine)}, {diverged} diverged" if diverged else f"{len(mine)}"
-        for name in dict.fromkeys(name for result in mine for name in result.distances):
+        names = dict.fromkeys(name for result in mine for name in result.distances)
+        if not names:
+            lines.append(f"| {competitor} | nothing to judge | {seeds} | {seen:,.0f} | | |")
+        for name in names:
             values = [result.distances[name] for result in mine if name in result.distances]
             median = statistics.median(values)
             ratio = f"**{median / statistics.median(of_textbook):.3f}**" if of_textbook else ""

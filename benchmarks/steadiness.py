@@ -11,8 +11,9 @@ Latin square, so that each rate and each batch meets all of them. The design is 
 How a run ended, the first of these that holds:
 
 - diverged: steadygan stopped it because a value was not finite;
-- collapsed: the features of 512 generated images deviate by less than 0.3 of what the reals' do (`Judge.spread`),
-  which is also true of a run that has hardly begun: the largest spread of its earlier checkpoints tells them apart;
+- collapsed: the nearest of 512 generated images are less than 0.3 times as far apart as the nearest of 512 reals
+  (`Judge.variety`), which is also true of a run that has hardly begun: the largest variety of its earlier
+  checkpoints tells them apart;
 - fell back: the distance at the end is more than 1.5 times that of its best kept checkpoint;
 - well: none of these, which says nothing about how good the images are. The distance does.
 
@@ -41,7 +42,6 @@ from steadygan.training.sampling import rows
 RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
 BATCHES = (16, 32, 64, 128)
 COUNTS = (300, 800, 2000, 5000)
-_SPREAD_IMAGES = 512
 _COLLAPSED = 0.3
 _FELL_BACK = 1.5
 _LEVELS = ("start", "end", "value", "low", "high")  # of a schedule, where a learning rate is one
@@ -57,7 +57,7 @@ class Setting(NamedTuple):
 
 
 class Outcome(BaseModel):
-    """A line of the file. `curve` holds images seen, distance and spread of each kept checkpoint, oldest first."""
+    """A line of the file. `curve` holds images seen, distance and variety of each kept checkpoint, oldest first."""
 
     recipe: str
     minutes: float
@@ -150,7 +150,7 @@ def run_one(options: argparse.Namespace, number: int, setting: Setting, judge: J
     curve = []
     for images, generator in points_of(out):
         pictures = rows(generator.sample(judge.count))
-        curve.append((images, judge(pictures), judge.spread(pictures[:_SPREAD_IMAGES])))
+        curve.append((images, judge(pictures), judge.variety(pictures)))
     if not options.keep:
         shutil.rmtree(sg.Run(out).files.checkpoints, ignore_errors=True)
     scores = [score.value for score in sg.Run(out).scores() if score.metric == "swd"]
@@ -184,7 +184,7 @@ def _table(outcomes: list[Outcome]) -> str:
     lines = [
         f"`{first.recipe}`, {first.minutes:g} minutes each at {first.size} pixels: of {len(outcomes)} runs {counts}",
         "",
-        "| run | lr | batch | images | set | seen | ended | distance | / best | floor | spread | earlier | swd |",
+        "| run | lr | batch | images | set | seen | ended | distance | / best | floor | variety | earlier | swd |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *map(_row, outcomes)])
@@ -195,7 +195,7 @@ def _row(outcome: Outcome) -> str:
     swd = "" if outcome.swd is None else f"{outcome.swd:.3f}"
     measured = [""] * 5
     if curve:
-        earlier = f"{max(spread for _, _, spread in curve[:-1]):.2f}" if curve[:-1] else ""
+        earlier = f"{max(variety for _, _, variety in curve[:-1]):.2f}" if curve[:-1] else ""
         last = f"{curve[-1][1]:.2f}", f"{outcome.fall:.2f}", f"{outcome.floor:.2f}", f"{curve[-1][2]:.2f}"
         measured = [*last, earlier]
     cells = [

@@ -153,3 +153,4 @@ def _within(low: float, high: float, wanted: str, open_below: bool = False) -> C
 NonNegative = Annotated[Scheduled, AfterValidator(_within(0, math.inf, "0 or more"))]
 Positive = Annotated[Scheduled, AfterValidator(_within(0, math.inf, "more than 0", open_below=True))]
 Share = Annotated[Scheduled, AfterValidator(_within(0, 1, "between 0 and 1"))]
+BelowOne = Annotated[Scheduled, AfterValidator(_within(0, math.nextafter(1, 0), "0 or more and less than 1"))]

@@ -63,6 +63,7 @@ MAY_READ_THE_DEVICE = {
     "sampling.py": "pictures, once per tick",
     "state.py": "what a checkpoint holds",
     "trial.py": "trial steps before training",
+    "turns.py": "moderated and balanced turns decide by how the last step went",
 }
 
 # What each rule must find; a new rule without an example fails.

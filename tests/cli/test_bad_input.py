@@ -148,7 +148,7 @@ SOURCES = {
     "train pictures -o new --size 500": (2, "make images of 16 to 256 pixels, not 500; choose another --size"),
     "train pictures -o new --size 5000": (2, "size: "),
     "train pictures -o new --size 0": (2, "size: input should be greater than or equal to 1"),
-    "train pictures -o new --set networks.kind=points": (2, "the points pair makes single points"),
+    "train pictures -o new --set networks.kind=points": (2, "the points pair makes points"),
     "train builtin:ring -o new --size 64": (2, "builtin:ring cannot be drawn at size 64"),
 }
 
@@ -199,7 +199,7 @@ SETTING_MISTAKES = {
     "batch=1.5": "batch: input should be a valid integer",
     "batch=1": "batch: input should be greater than or equal to 2",
     "seed=-1": "seed: input should be greater than or equal to 0",
-    "optimizer.generator.lr=-1": "optimizer.generator.lr: input should be greater than 0",
+    "optimizer.generator.lr=-1": "optimizer.generator.lr: must be more than 0",
     "loss.kind=hingee": "did you mean 'hinge'?",
     "loss.kind=points": "loss.kind: 'points' is not one of ",
     "loss=7": "loss: name the part, as in loss.kind=NAME",

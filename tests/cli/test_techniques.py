@@ -16,7 +16,7 @@ from steadygan.training.config import RunConfig
 
 @pytest.fixture
 def run(tmp_path):
-    config = RunConfig(penalties=(R1(),)).dump()
+    config = RunConfig(recipe="dcgan", penalties=(R1(),)).dump()
     config["loss"] = {"kind": "own", "type": "mine.Loss", "settings": "Loss()"}
     (tmp_path / "run.json").write_text(json.dumps({"config": config, "data": {}, "parameters": {}}))
     return tmp_path

@@ -316,7 +316,7 @@ def test_a_divergence_between_ticks_is_seen_before_a_checkpoint_is_written(pictu
     def act(session):
         Exploding.now = session.progress.steps >= 3
 
-    with pytest.raises(sg.Diverged, match=r"after 3 steps.*no checkpoint had been written yet"):
+    with pytest.raises(sg.Diverged, match=r"after 3 turns of the generator.*no checkpoint had been written yet"):
         run(pictures, tmp_path / "d", Quiet(act), loss=Exploding(), log={"every_images": 64})
     assert not (tmp_path / "d" / "checkpoints").exists()
 

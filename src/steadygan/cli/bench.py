@@ -78,3 +78,36 @@ def feed(
     from steadygan.studies.bench_feed import bench_feed
 
     typer.echo(bench_feed(gigabytes, size, batch, seconds, folder).model_dump_json(indent=2))
+
+
+@app.command()
+def modes(
+    data: Annotated[
+        str, typer.Option(help="ring, stacked-glyphs, or labelled digits: an idx file of images beside its labels.")
+    ] = "stacked-glyphs",
+    recipes: Annotated[str, typer.Option(help="Names, with commas between.")] = "dcgan,steady",
+    seeds: Annotated[int, typer.Option(help="Runs of each recipe.", min=1)] = 3,
+    images: Annotated[int | None, typer.Option(help="Images each run is shown. [default: 200,000]", min=1)] = None,
+    minutes: Annotated[float | None, typer.Option(help="Or minutes each run may take.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Samples to count. [default: 25,600, of points 2,500]", min=1)
+    ] = None,
+    size: Annotated[int, typer.Option(help="Pixels of a side of stacked pictures.", min=8)] = 32,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="A setting of every recipe; repeatable.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where to keep the runs. [default: nowhere]")] = None,
+) -> None:
+    """Modes recovered, and their divergence from the data's, for each recipe over some seeds at one budget."""
+    from steadygan.config import merge, parse_assignment
+    from steadygan.studies.bench_modes import bench_modes
+    from steadygan.training.config import Budget
+
+    budget = Budget(images=images, minutes=minutes) if images or minutes else None
+    settings = {**merge({}, *map(parse_assignment, set_ or [])), "size": size}
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    report = bench_modes(data, recipes.split(","), range(seeds), budget, samples, settings, folder, say)
+    typer.echo(report.model_dump_json(indent=2))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from steadygan.recipes.techniques import Technique
+    from steadygan.recipes.catalogue import Technique
 
 _TEXT = 40  # columns that a text beside a name needs
 

@@ -79,11 +79,13 @@ def resume(
     """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
     from steadygan.config import resolve
     from steadygan.recipes import choose_recipe
+    from steadygan.recipes.start import facts_of
     from steadygan.training.config import Budget
+    from steadygan.training.run import Run
     from steadygan.training.run import resume as resume_run
 
     budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
-    own = choose_recipe(recipe) if recipe else None
+    own = choose_recipe(recipe, facts_of(Run(run))) if recipe else None
     _say_where(resume_run(run, budget, data, own=own).path)
 
 
@@ -108,7 +110,7 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TO
 
     if name is None:
         for known in RECIPES:
-            typer.echo(f"{known:10} {describe(known)}")
+            typer.echo(f"{known:13} {describe(known)}")
         return
     config = choose_recipe(name)
     text = inspect.getdoc(RECIPES[name]) if name in RECIPES else ""

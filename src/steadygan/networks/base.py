@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -34,6 +35,19 @@ class Networks(Protocol):
 
     def problems(self, spec: ImageSpec) -> list[str]:
         """Sentences saying why this pair cannot make such images; empty when it can."""
+
+
+def refusals(family: str, spec: ImageSpec, sizes: Sequence[int]) -> list[str]:
+    """Why a family that makes only `sizes`, from the smallest up, cannot make such images; empty where it can."""
+    if spec.size == 1:
+        return [f"networks: the {family} networks make images, not points; choose --recipe ring"]
+    if spec.size not in sizes:
+        listed = f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]}"
+        able = f"{sizes[0]} to {sizes[-1]}" if isinstance(sizes, range) else listed
+        return [f"size: the {family} networks make images of {able} pixels, not {spec.size}; choose another --size"]
+    if spec.channels > 4:
+        return [f"networks: the {family} networks make images of 1 to 4 channels, not {spec.channels}"]
+    return []
 
 
 class NetworkSettings(BaseModel):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from steadygan.networks.base import NetworkSettings, Pair, logits_of
+from steadygan.networks.base import NetworkSettings, Pair, logits_of, refusals
 from steadygan.networks.choices import (
     AnyActivation,
     AnyInit,
@@ -181,13 +181,7 @@ class DCGAN(NetworkSettings):
     closing_layers: int = Field(default=0, ge=0)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        if spec.size == 1:
-            return ["networks: the dcgan networks make images, not points; choose --recipe ring"]
-        if not 16 <= spec.size <= 256:
-            return [f"size: the dcgan networks make images of 16 to 256 pixels, not {spec.size}; choose another --size"]
-        if spec.channels > 4:
-            return [f"networks: the dcgan networks make images of 1 to 4 channels, not {spec.channels}"]
-        return []
+        return refusals(self.kind, spec, range(16, 257))
 
     def generator_parts(self) -> GeneratorParts:
         """The generator's share of the choices."""

@@ -13,9 +13,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from steadygan.networks.base import NetworkSettings, Pair, logits_of
+from steadygan.networks.base import NetworkSettings, Pair, logits_of, refusals
 from steadygan.networks.dcgan import sides_of
-from steadygan.networks.satellite import refusals
+from steadygan.ops.layers import MinibatchStddev, PixelNorm
 from steadygan.ops.pyramid import pack, pyramid, unpack
 from steadygan.spec import ImageSpec
 
@@ -46,26 +46,6 @@ class ScaledConv2d(nn.Conv2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         return self._conv_forward(maps, self.weight * self.scale, self.bias)
-
-
-class PixelNorm(nn.Module):
-    """Scale the channels of each pixel to unit mean square. Karras et al. (2018), section 4.2. Any (N, C, H, W)."""
-
-    def forward(self, maps: Tensor) -> Tensor:
-        mean_square = maps.float().square().mean(1, keepdim=True)
-        return maps * torch.rsqrt(mean_square + 1e-8).to(maps.dtype)
-
-
-class BatchSpread(nn.Module):
-    """Append the mean standard deviation over the batch as a channel. Karras et al. (2018), section 3.
-
-    (N, C, H, W) -> (N, C + 1, H, W). A batch without variety is seen at once; of one image the spread is 0.
-    """
-
-    def forward(self, maps: Tensor) -> Tensor:
-        variance = maps.float().var(0, correction=0)
-        spread = (variance + 1e-8).sqrt().mean().to(maps.dtype)
-        return torch.cat([maps, spread.expand(len(maps), 1, *maps.shape[2:])], dim=1)
 
 
 class MSGGenerator(nn.Module):
@@ -146,7 +126,7 @@ def _conv(inside: int, outside: int, side: int, padding: int) -> list[nn.Module]
 
 
 def _spread_conv(width: int, joined: int) -> list[nn.Module]:
-    return [BatchSpread(), *_conv(width + joined + 1, width, 3, 1)]
+    return [MinibatchStddev(group=None), *_conv(width + joined + 1, width, 3, 1)]
 
 
 class MSG(NetworkSettings):

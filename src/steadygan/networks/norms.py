@@ -104,7 +104,7 @@ class PixelNorm(Norm):
 
 
 class VirtualBatchNorm(Choice):
-    """Batch norm with the statistics of a fixed batch and of the image itself. Salimans et al. (2016), section 3.4.
+    """Batch norm with the statistics of a fixed batch and of the image itself. Salimans et al. (2016), section 3.5.
 
     `reference` images go through the current weights ahead of every batch. A generator's are latents drawn once with
     its weights, a discriminator's the first images it is shown in training: reals, as far as its loss looks at reals

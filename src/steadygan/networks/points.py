@@ -64,7 +64,7 @@ class Points(NetworkSettings):
         return (
             []
             if spec.size == 1
-            else [f"networks: the points pair makes single points, not images of {spec.size} pixels"]
+            else [f"networks: the points pair makes points, not images of {spec.size} pixels; choose networks=dcgan"]
         )
 
     def build(self, spec: ImageSpec) -> Pair:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from steadygan.networks.base import NetworkSettings, Pair
+from steadygan.networks.base import NetworkSettings, Pair, refusals
 from steadygan.networks.dcgan import sides_of
+from steadygan.ops.init import xavier_init_
 from steadygan.spec import ImageSpec
 
 SIZES = (16, 32, 64, 128, 256)
-
-
-def refusals(family: str, spec: ImageSpec, sizes: Sequence[int]) -> list[str]:
-    """Why a family that makes only `sizes` cannot make such images, in sentences; empty where it can."""
-    if spec.size == 1:
-        return [f"networks: the {family} networks make images, not points; choose --recipe ring"]
-    if spec.size not in sizes:
-        able = f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]}"
-        return [f"size: the {family} networks make images of {able} pixels, not {spec.size}; choose one of these"]
-    if spec.channels > 4:
-        return [f"networks: the {family} networks make images of 1 to 4 channels, not {spec.channels}"]
-    return []
 
 
 def widths_of(size: int, width: int) -> list[int]:
@@ -92,15 +81,6 @@ def _norm_leaky(width: int, slope: float) -> list[nn.Module]:
 def _dense(*widths: int) -> Iterator[nn.Module]:
     for inside, outside in pairwise(widths):
         yield from (nn.Linear(inside, outside), nn.LeakyReLU(0.2))
-
-
-def xavier_init_(network: nn.Module) -> None:
-    """Initialise in place as Glorot and Bengio (2010), equation 16: uniform weights; biases 0."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
 
 
 class Satellite(NetworkSettings):

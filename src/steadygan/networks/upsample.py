@@ -8,9 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from steadygan.networks.base import NetworkSettings, Pair
+from steadygan.networks.base import NetworkSettings, Pair, refusals
 from steadygan.networks.dcgan import sides_of, widths_of
-from steadygan.networks.satellite import refusals
 from steadygan.ops.init import dcgan_init_
 from steadygan.spec import ImageSpec
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class VirtualBatchNorm2d(nn.Module):
-    """Normalises each image with the statistics of a reference batch and itself. Salimans et al. (2016), section 3.4.
+    """Normalises each image with the statistics of a reference batch and itself. Salimans et al. (2016), section 3.5.
 
     (R + N, C, H, W) -> the same form: the first R = `reference` images are the reference batch, normalised by its own
     mean and variance; each of the others counts as one more image of it. What comes out for an image therefore does

@@ -16,7 +16,7 @@ from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.modern import r3gan, steady
-from steadygan.training.config import RunConfig
+from steadygan.training.config import RunConfig, own_places
 
 Recipe = Callable[[Facts], RunConfig]
 
@@ -36,6 +36,7 @@ RECIPES: dict[str, Recipe] = {
     "ring": classic.ring,
 }
 DEFAULT = "steady"
+LIMITS = ("images", "steps", "minutes")
 
 
 def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
@@ -52,7 +53,7 @@ def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
         settings = read_toml(Path(text))
         named = str(settings.get("recipe", DEFAULT))
         base = RunConfig() if named.endswith(".toml") else choose_recipe(named, facts)
-        return override(base, {**settings, "recipe": text})
+        return override(base, whole_budget({**settings, "recipe": text}))
     file, colon, function = text.rpartition(":")
     if colon and file.endswith(".py"):
         return _from_python(Path(file), function, facts)
@@ -82,13 +83,31 @@ def _from_python(file: Path, function: str, facts: Facts) -> RunConfig:
 
 
 def _ask(recipe: Callable[..., Any], facts: Facts) -> Any:
-    return recipe(facts) if inspect.signature(recipe).parameters else recipe()
+    """Ask a function of the user's own, with the facts if it has `facts` or a parameter without a default."""
+    asked = inspect.signature(recipe).parameters
+    wanted = [name for name, place in asked.items() if place.default is place.empty]
+    if "facts" in asked:
+        return recipe(facts=facts)
+    return recipe(facts) if wanted else recipe()
+
+
+def whole_budget(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which a limit, if any is given, is the whole budget: the other limits are none."""
+    budget = settings.get("budget")
+    return {**settings, "budget": dict.fromkeys(LIMITS) | dict(budget)} if isinstance(budget, Mapping) else {**settings}
 
 
 def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:
     """A configuration with settings laid over it, checked as a whole; objects of the user's own stay."""
-    own = {name: getattr(config, name) for name in config.own_parts()}
-    return resolve(RunConfig, merge({**config.dump(), **own}, *layers))
+    tree = config.dump()
+    for path in own_places(tree):
+        owner, value = tree, getattr(config, path[0])
+        for name in path[:-1]:
+            owner = owner[name]
+        for name in path[1:]:
+            value = getattr(value, name)
+        owner[path[-1]] = value
+    return resolve(RunConfig, merge(tree, *layers))
 
 
 def describe(name: str) -> str:

@@ -11,10 +11,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from steadygan.config import to_toml
+from steadygan.recipes.by_setting import GROUP
+from steadygan.recipes.catalogue import Group, Technique
 from steadygan.recipes.choose import RECIPES, choose_recipe, describe
 from steadygan.recipes.papers import PAPERS, paper
 from steadygan.recipes.references import ids_in
-from steadygan.recipes.techniques import GROUPS, Group, Technique, families, techniques
+from steadygan.recipes.techniques import GROUPS, families, techniques
 from steadygan.recipes.wording import default_of
 from steadygan.rundir import atomic_write
 
@@ -66,12 +68,12 @@ def techniques_page() -> str:
         f"| [{group.title}](#{group.title.replace(' ', '-')}) | "
         + ", ".join(f"`{entry.name}`" for entry in _of(group, entries))
         + " |"
-        for group in GROUPS
+        for group in (*GROUPS, GROUP)
     ]
     return _TECHNIQUES.format(
         note=_NOTE,
         rows="\n".join(rows),
-        groups="".join(_group(group, _of(group, entries)) for group in GROUPS),
+        groups="".join(_group(group, _of(group, entries)) for group in (*GROUPS, GROUP)),
         sources="\n".join(f"- {known.reference()}" for known in PAPERS.values() if known.id in named),
     )
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from steadygan.config import merge
 from steadygan.data import Dataset
-from steadygan.recipes.choose import DEFAULT, choose_recipe, override
+from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole_budget
 from steadygan.recipes.facts import USUAL, Facts
-from steadygan.training.build import check_size, open_data
+from steadygan.training.build import open_data
+from steadygan.training.check import check_early
 from steadygan.training.config import RunConfig
 from steadygan.training.console import Reporter, reporter
-from steadygan.training.run import DEFAULT_IMAGES, Run
+from steadygan.training.run import DEFAULT_IMAGES, Run, check_folder
 from steadygan.training.run import train as train_config
 from steadygan.training.runtime import choose_device
-
-_LIMITS = ("images", "steps", "minutes")
 
 
 def configure(
@@ -35,10 +35,7 @@ def configure(
     config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
     text = str(source)
     absolute = text if text.startswith("builtin:") else str(Path(text).expanduser().absolute())
-    layers = merge({"data": {"source": absolute}}, settings or {})
-    if isinstance(layers.get("budget"), Mapping):
-        layers["budget"] = dict.fromkeys(_LIMITS) | dict(layers["budget"])
-    return override(config, layers)
+    return override(config, {"data": {"source": absolute}}, whole_budget(settings or {}))
 
 
 def plan(
@@ -47,15 +44,30 @@ def plan(
     settings: Mapping[str, Any] | None = None,
     console: Reporter | None = None,
 ) -> tuple[RunConfig, Dataset]:
-    """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before."""
-    first = configure(source, recipe, settings)
-    check_size(first)
-    dataset = open_data(first, console or reporter(main=os.environ.get("RANK", "0") == "0"))
-    device = choose_device(first.runtime.device)
-    spec, budget = dataset.spec, first.budget
-    steps = budget.steps * first.batch if budget.steps else None
-    limits = [limit for limit in (budget.images, steps) if limit] or [DEFAULT_IMAGES] * budget.is_open()
-    facts = Facts(
+    """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
+
+    What can be refused without them is refused first. Raises ConfigError and DataError.
+    """
+    asked = configure(source, recipe, settings)
+    device = choose_device(asked.runtime.device)
+    known = Facts(device=device, size=asked.size or USUAL.size)
+    first = configure(source, recipe, settings, known)
+    check_early(first)
+    with closing(console or reporter(main=os.environ.get("RANK", "0") == "0")) as said:
+        dataset = open_data(first, said)
+        config = configure(source, recipe, settings, _facts(first, dataset, device))
+        if _images(config) != _images(first):  # a recipe may choose them by what it was told
+            dataset = open_data(config, said)
+    return config, dataset
+
+
+def _facts(config: RunConfig, dataset: Dataset, device: str) -> Facts:
+    """What there is to tell once the images are open."""
+    spec, budget = dataset.spec, config.budget
+    batches = getattr(config.turns, "discriminator", 1)  # of reals in a step; moderated turns cannot be known before
+    shown = budget.steps * config.batch * batches if budget.steps else None
+    limits = [limit for limit in (budget.images, shown) if limit] or [DEFAULT_IMAGES] * budget.is_open()
+    return Facts(
         size=spec.size,
         channels=spec.channels,
         classes=spec.classes,
@@ -63,7 +75,19 @@ def plan(
         device=device,
         budget_images=min(limits, default=None),
     )
-    return configure(source, recipe, settings, facts), dataset
+
+
+def _images(config: RunConfig) -> tuple[Any, ...]:
+    """The settings that decide which images there are."""
+    return config.size, config.data.model_dump(exclude={"mirror"})
+
+
+def facts_of(run: Run) -> Facts:
+    """What a recipe was told when a run began, from its `run.json`."""
+    info = run.info()
+    data, spec, config = info["data"], info["data"]["spec"], info["config"]
+    images = data["count"] - data.get("held_out", 0)
+    return Facts(**spec, images=images, device=config["runtime"]["device"], budget_images=config["budget"]["images"])
 
 
 def train(
@@ -81,7 +105,9 @@ def train(
     `recipe` is a name, a file, or a RunConfig; `settings` a nested dict, as `--set` on the command line;
     `out` a new folder, by default the next free one in `runs/`. Raises what `steadygan.errors` lists.
     """
-    limits = {name: value for name, value in zip(_LIMITS, (images, steps, minutes), strict=True) if value is not None}
+    limits = {name: value for name, value in zip(LIMITS, (images, steps, minutes), strict=True) if value is not None}
+    if out:
+        check_folder(Path(out), str(source))
     config, dataset = plan(source, recipe, merge(settings or {}, {"budget": limits} if limits else {}))
     return train_config(config, Path(out) if out else next_folder(config), dataset=dataset)
 

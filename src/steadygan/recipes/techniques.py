@@ -6,8 +6,8 @@ import difflib
 import inspect
 import json
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from collections.abc import Iterator
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -18,6 +18,8 @@ from steadygan.networks.choices import AnyActivation, AnyInit, AnyMinibatch
 from steadygan.networks.norms import AnyNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling
 from steadygan.objectives import AnyGeneratorTerm, AnyLoss, AnyPenalty
+from steadygan.recipes.by_setting import BY_SETTING
+from steadygan.recipes.catalogue import Group, Setting, Technique
 from steadygan.recipes.choose import RECIPES
 from steadygan.recipes.references import ids_in
 from steadygan.recipes.wording import choosable, default_of, range_of, shown
@@ -28,21 +30,6 @@ from steadygan.training.opponent import AnyOpponent
 from steadygan.training.optim import AnyOptimizer
 from steadygan.training.replay import AnyReplay
 from steadygan.training.turns import AnyTurns
-
-
-class Group(NamedTuple):
-    """What is chosen in one place: `choices` is a union of values, `seams` are the settings that take one of them.
-
-    `several`: the setting is a list. `example` has a number for each setting without a default.
-    """
-
-    title: str
-    what: str
-    seams: tuple[str, ...]
-    choices: Any
-    several: bool = False
-    example: Mapping[str, float] = {}
-
 
 GROUPS = (
     Group("losses", "What the two players minimise.", ("loss",), AnyLoss),
@@ -105,39 +92,9 @@ GROUPS = (
 )
 
 
-class Setting(NamedTuple):
-    """One setting of a technique: its default as `--set` would take it, and what it may be."""
-
-    name: str
-    default: str
-    range: str
-
-
-class Technique(NamedTuple):
-    """One entry of the catalogue. `switches` are options that turn it on, one for each of the group's settings.
-
-    `helps`, `hurts` and `papers` are empty for the values that turn something off.
-    """
-
-    name: str
-    group: Group
-    what: str
-    details: str
-    helps: str
-    hurts: str
-    papers: tuple[str, ...]
-    settings: tuple[Setting, ...]
-    switches: tuple[str, ...]
-
-    @property
-    def off(self) -> bool:
-        """Whether it is the absence of a technique, not one."""
-        return not self.papers
-
-
 def techniques() -> list[Technique]:
-    """All of them, in the order of the groups and, within, of the unions."""
-    return [_entry(group, model) for group in GROUPS for model in members(group.choices)]
+    """All of them, in the order of the groups and, within, of the unions; at the end those that are mere settings."""
+    return [*(_entry(group, model) for group in GROUPS for model in members(group.choices)), *BY_SETTING]
 
 
 def find(name: str) -> list[Technique]:

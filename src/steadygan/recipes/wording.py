@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from steadygan.schedule import NonNegative, Positive, ScheduleSettings, Share
+from steadygan.schedule import BelowOne, NonNegative, Positive, ScheduleSettings, Share
 
 _PLAIN = {bool: ["true", "false"], int: ["whole number"], float: ["number"], str: ["text"], NoneType: ["null"]}
 _LIMITS = {"ge": "{:g} or more", "gt": "more than {:g}", "le": "at most {:g}", "lt": "less than {:g}"}
-_RANGES = (NonNegative, "0 or more"), (Positive, "more than 0"), (Share, "0 to 1")
+_RANGES = (NonNegative, "0 or more"), (Positive, "more than 0"), (Share, "0 to 1"), (BelowOne, "0 to less than 1")
 
 
 def default_of(model: type[BaseModel], name: str) -> Any:

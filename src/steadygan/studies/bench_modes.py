@@ -260,6 +260,9 @@ def bench_modes(
     `size` among them, 32 by default, is that of stacked pictures. On the ring every recipe plays with points. Runs are
     kept in `folder` as RECIPE-SEED, if one is given. What can be refused is refused before the first run; one that
     diverges is counted, and the others go on. `say` is told of each run that ends.
+
+    A generator that jumps from mode to mode has an average that lies between them; `ema.half_life_images` 0 shows
+    the generator itself, as the older papers do.
     """
     settings, seeds, budget = dict(settings or {}), list(seeds), budget or Budget(images=DEFAULT_IMAGES)
     with _folder(folder) as place:
@@ -297,7 +300,8 @@ def _entrants(
     test: ModesTest, recipes: Sequence[str | RunConfig], settings: Mapping[str, Any], budget: Budget
 ) -> list[tuple[RunConfig, Dataset]]:
     """Every recipe as it will be trained, told the facts as by `steadygan train`, and its images."""
-    layers = merge(settings, {"budget": budget.model_dump(exclude_none=True)})
+    whole = {"budget": budget.model_dump(exclude_none=True), "data": {"mirror": False}}  # a mirrored digit is none
+    layers = merge(whole, settings)
     found = [_configured(test, recipe, layers, budget) for recipe in recipes]
     names = [_name(config) for config, _ in found]
     if twice := [name for name in names if names.count(name) > 1]:

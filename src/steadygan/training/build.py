@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from steadygan.objectives.view import JointView, View
 from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
-from steadygan.training.check import check
+from steadygan.training.check import check, check_early
 from steadygan.training.config import RunConfig
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.game import Game
@@ -41,7 +40,7 @@ def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = N
     """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`."""
     runtime = Runtime(choose(config.runtime), config.runtime.compile)
     if dataset is None:
-        check_size(config)
+        check_early(config, runtime.world)
         with runtime.accelerator.main_process_first():
             dataset = open_data(config, console if runtime.main else Silent())
     check(config, dataset.spec, runtime.world)
@@ -71,15 +70,9 @@ def open_data(config: RunConfig, console: Reporter) -> Dataset:
     if config.size and config.size != dataset.spec.size:
         raise ConfigError(
             f"size: {source} holds images of {dataset.spec.size} pixels, not {config.size}; "
-            f"prepare it again with --size {config.size} or leave --size out"
+            f"prepare it again with --size {config.size}, or give --size {dataset.spec.size}"
         )
     return dataset
-
-
-def check_size(config: RunConfig) -> None:
-    """Refuse what can be refused before the images are prepared, if their size is known."""
-    if config.size:
-        check(config, ImageSpec(size=config.size, channels=1), int(os.environ.get("WORLD_SIZE", "1")))
 
 
 def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:

@@ -22,17 +22,17 @@ from steadygan.training.average import EMA
 from steadygan.training.opponent import AnyOpponent, Itself
 from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
 from steadygan.training.replay import AnyReplay, Fresh
-from steadygan.training.seams import Builds, Opponent, Turns
+from steadygan.training.seams import Builds, Opponent, Remembers, Turns
 from steadygan.training.turns import AnyTurns, Fixed
 
 OWN = "own"
 
 
-def _accept(protocol: type[Any]) -> WrapValidator:
+def _accept(*protocols: type[Any]) -> WrapValidator:
     """Let an object of the user's own through where a part of ours is expected, if it has the right methods."""
 
     def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        own = isinstance(value, protocol) and not _is_ours(value)
+        own = isinstance(value, protocols) and not _is_ours(value)
         return value if own else handler(value)
 
     return WrapValidator(check)
@@ -46,14 +46,20 @@ def _dump(value: Any) -> Any:
     """A part as plain data; one of the user's own is named, not stored."""
     if isinstance(value, BaseModel) and _is_ours(value):
         return value.model_dump(mode="json")
-    return {"kind": OWN, "type": f"{type(value).__module__}.{type(value).__qualname__}", "settings": repr(value)}
+    # the repr that objects have by default names their address, which is another each time
+    named = type(value).__repr__ is not object.__repr__  # type: ignore[comparison-overlap]
+    return {
+        "kind": OWN,
+        "type": f"{type(value).__module__}.{type(value).__qualname__}",
+        "settings": repr(value) if named else "",
+    }
 
 
 _SHOWN = PlainSerializer(_dump)
 
 LossPart = Annotated[AnyLoss, BY_NAME, _accept(Loss), _SHOWN]
-PenaltyPart = Annotated[AnyPenalty, BY_NAME, _accept(Penalty), _SHOWN]
-TermPart = Annotated[AnyGeneratorTerm, BY_NAME, _accept(GeneratorTerm), _SHOWN]
+PenaltyPart = Annotated[AnyPenalty, BY_NAME, _accept(Penalty, Remembers), _SHOWN]
+TermPart = Annotated[AnyGeneratorTerm, BY_NAME, _accept(GeneratorTerm, Remembers), _SHOWN]
 NetworksPart = Annotated[AnyNetworks, BY_NAME, _accept(Networks), _SHOWN]
 ShowPart = Annotated[AnyShow, BY_NAME, _accept(Builds), _SHOWN]
 ReplayPart = Annotated[AnyReplay, BY_NAME, _accept(Builds), _SHOWN]
@@ -142,7 +148,7 @@ class CheckpointSettings(Settings):
 class RunConfig(Settings):
     """Everything that decides what a run does. The resolved one is written to `run.json` before the first step."""
 
-    recipe: str = "dcgan"
+    recipe: str = "custom"
     seed: int = Field(default=0, ge=0, lt=2**63)
     batch: int = Field(default=64, ge=2)
     size: int | None = Field(default=None, ge=1)
@@ -175,5 +181,10 @@ class RunConfig(Settings):
 
 def own_parts(tree: dict[str, Any]) -> list[str]:
     """As `RunConfig.own_parts`, of a configuration dumped earlier; the two optimizers count as one setting."""
-    found = {path.partition(".")[0].partition("[")[0] for path, kind in flatten(tree).items() if kind == OWN}
-    return sorted(found)
+    return sorted({path[0] for path in own_places(tree)})
+
+
+def own_places(tree: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Where the objects of the user's own stand, as paths of names; one in a list stands for its whole list."""
+    paths = [path.removesuffix(".kind").partition("[")[0] for path, kind in flatten(tree).items() if kind == OWN]
+    return [tuple(path.split(".")) for path in dict.fromkeys(paths)]

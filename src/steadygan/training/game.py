@@ -59,7 +59,8 @@ class Game:
     batch; nothing by default. Every rule has its off value as default. Images pass real first, then fake.
 
     `images` counts real images shown to the discriminator by all `processes`; schedules follow it. `report` holds what
-    the last turns measured: detached tensors, losses as they were before the update, each penalty and term by name.
+    the last turns measured: detached tensors, losses as they were before the update, each penalty and term by name
+    (after `step` the penalties' means over its turns, for a lazy one is not due in each).
     Reading them waits for the device, so that is left to whoever wants to know.
     """
 
@@ -99,7 +100,7 @@ class Game:
         """
         before = self.images
         moves = self.turns.moves(self.steps, self.report)
-        fake = torch.empty(0)
+        fake, paid = torch.empty(0), []
         for move, following in zip(moves, (*moves[1:], None), strict=True):
             if move in ("discriminator", "discriminator_real"):
                 real, *given = next_real()
@@ -110,6 +111,8 @@ class Game:
             else:
                 fake = self.fakes(next_latent(), *given, playable=following == "generator")
                 self.d_step(real, fake, *given, move=move)
+                paid.append({name: value for name, value in self.report.items() if name.startswith("penalty")})
+        self.report |= {name: torch.stack([costs[name] for costs in paid]).mean() for name in paid[0]}
         self.steps += 1
         return self.images - before
 
@@ -228,7 +231,7 @@ def _named(parts: Sequence[Any]) -> list[tuple[str, Any]]:
     kinds = [str(getattr(part, "kind", type(part).__name__)) for part in parts]
     before = [kinds[:index].count(kind) for index, kind in enumerate(kinds)]
     return [
-        (f"{kind}{number + 1}" if number else kind, p) for kind, number, p in zip(kinds, before, parts, strict=True)
+        (f"{kind}-{number + 1}" if number else kind, p) for kind, number, p in zip(kinds, before, parts, strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from steadygan.schedule import Positive, Scheduled, ScheduleSettings, Share, at
+from steadygan.schedule import BelowOne, Positive, Scheduled, ScheduleSettings, at
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class Adam(OptimizerBase):
 
     kind: Literal["adam"] = "adam"
     beta1: float = Field(default=0.5, ge=0, lt=1)
-    beta2: Share = 0.999
+    beta2: BelowOne = 0.999
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
 

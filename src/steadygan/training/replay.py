@@ -56,7 +56,8 @@ class History(SeamSettings):
 
     One row of each batch already generated is kept (`keep`), up to `capacity`; nothing is generated for it. From
     "39 mistakes in a GAN for satellite images" (mistakes 33 to 35), which uses the history 0.3 of the time; the idea is
-    that of Shrivastava et al. (2017), section 2.3. It is used once it holds a batch.
+    that of Shrivastava et al. (2017), section 2.3. It is used once it holds a
+    batch. It takes `capacity` float32 images of memory, and of every checkpoint.
     """
 
     paper: ClassVar[str] = "arXiv:1612.07828"
@@ -66,7 +67,7 @@ class History(SeamSettings):
     kind: Literal["history"] = "history"
     use: float = Field(default=0.3, ge=0, le=1)
     keep: int = Field(default=1, ge=1)
-    capacity: int = Field(default=1024, ge=1)
+    capacity: int = Field(default=512, ge=1)
 
     def build(self, spec: ImageSpec) -> nn.Module:
         return HistoryBuffer(spec, capacity=self.capacity, keep=self.keep, use=self.use)

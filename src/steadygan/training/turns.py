@@ -54,8 +54,8 @@ class Moderated(SeamSettings):
     generator: int = Field(default=2, ge=1)
 
     def moves(self, step: int, report: Report) -> tuple[Move, ...]:
-        worst = torch.minimum(report["accuracy_real"], report["accuracy_fake"])
-        path = _EACH if _agreed(worst) <= 1 - self.fooled else _D
+        judged = _agreed(torch.stack([report["accuracy_real"], report["accuracy_fake"]]))
+        path = _EACH if min(judged) <= 1 - self.fooled else _D
         return path + _G * self.generator
 
 
@@ -82,17 +82,17 @@ class Balanced(SeamSettings):
         return self
 
     def moves(self, step: int, report: Report) -> tuple[Move, ...]:
-        accuracy = _agreed((report["accuracy_real"] + report["accuracy_fake"]) / 2)
+        accuracy = sum(_agreed(torch.stack([report["accuracy_real"], report["accuracy_fake"]]))) / 2
         return _D * (1 + self.extra * (accuracy < self.low)) + _G * (1 + self.extra * (accuracy > self.high))
 
 
 AnyTurns = Annotated[Fixed | Moderated | Balanced, Field(discriminator="kind")]
 
 
-def _agreed(value: Tensor) -> float:
-    """A measured value, its mean over all processes, so that they decide alike."""
-    if torch.distributed.is_initialized():
-        value = value.clone()
-        torch.distributed.all_reduce(value)
-        value /= torch.distributed.get_world_size()
-    return float(value)
+def _agreed(values: Tensor) -> list[float]:
+    """Measured values, their means over all processes, so that they decide alike."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(values)
+        values /= torch.distributed.get_world_size()
+    measured: list[float] = values.tolist()
+    return measured

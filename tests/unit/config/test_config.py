@@ -16,7 +16,10 @@ from steadygan.training.config import RunConfig
         ("bathc=3", "bathc: no such setting; did you mean 'batch'?"),
         (
             "loss.kind=hing",
-            "did you mean 'hinge'?",
+            (
+                "loss.kind: 'hing' is not one of non_saturating, minimax, least_squares, hinge, wasserstein, "
+                "relativistic, relativistic_average; did you mean 'hinge'?"
+            ),
         ),
         ("batch=abc", "batch: input should be a valid integer"),
         ("optimizer.generator.lr=-1", "optimizer.generator.lr: must be more than 0, got -1"),

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pytest
 import torch
 
 from steadygan.data.builtin import Glyphs, Ring, modes_recovered
 from steadygan.data.builtin.stacked import stack, triples
-from steadygan.errors import DataError
+from steadygan.errors import ConfigError, DataError
 from steadygan.metrics.modes import Classifier, mode_divergence, modes_hit, nearest_modes, shares
+from steadygan.networks import DCGAN, Points
+from steadygan.studies.bench_modes import ModesReport, RingTest, Score, Trial, _summary, as_ring, bench_modes, open_test
+from steadygan.training.config import Budget, Optimizers, RunConfig
+from steadygan.training.optim import Adam
+from tiny import TINY
 
 EVEN = np.full(1000, 1e-3)
 
@@ -130,3 +137,104 @@ def test_one_picture_repeated_is_one_mode(classifier, glyphs):
     assert modes_hit(modes) == 1
     assert modes[0] == 100 * labels[4] + 10 * labels[5] + labels[6]
     assert mode_divergence(modes, EVEN) == pytest.approx(np.log(1000))
+
+
+def test_the_ring_itself_has_all_modes_evenly_and_points_of_one_mode_have_one():
+    test = RingTest("builtin:ring", Ring())
+    perfect = test.score(test.perfect(2500))
+    assert perfect.modes == 8
+    assert perfect.kl < 4 * 7 / (2 * 2500)
+    assert perfect.high_quality == pytest.approx(1 - np.exp(-4.5), abs=0.01)
+    images, modes = test.ring.draw_many(0, 800)
+    one = test.score(images[modes == 3])
+    assert (one.modes, one.kl) == (1, pytest.approx(np.log(8), abs=1e-4))
+
+
+def test_a_recipe_on_the_ring_differs_in_networks_and_size_alone():
+    adam = Adam(lr=7e-4)
+    config = RunConfig(recipe="mine", size=32, batch=48, networks=DCGAN(width=9), ema={"half_life_images": 5},
+                       optimizer=Optimizers(generator=adam, discriminator=adam))  # fmt: skip
+    ring = as_ring(config)
+    assert ring.networks == Points()
+    assert ring.size is None
+    assert ring.model_copy(update={"networks": config.networks, "size": 32}) == config
+    assert as_ring(RunConfig(networks=Points(width=7))).networks == Points(width=7)
+
+
+def test_a_summary_is_over_the_seeds_that_did_not_diverge():
+    def trial(recipe, seed, score):
+        return Trial(recipe=recipe, seed=seed, images=1, seconds=1.0, score=score)
+
+    trials = [
+        trial("a", 0, Score(modes=10, kl=1.0)),
+        trial("a", 1, Score(modes=14, kl=1.5)),
+        trial("a", 2, None),
+        trial("b", 0, Score(modes=8, kl=0.0, high_quality=0.5)),
+    ]
+    a, b = _summary("a", trials), _summary("b", trials)
+    assert (a.runs, a.diverged, a.high_quality) == (3, 1, None)
+    assert (a.modes.mean, a.modes.std) == (12, pytest.approx(8**0.5, abs=1e-4))
+    assert (a.kl.mean, a.kl.std) == (1.25, pytest.approx(0.125**0.5, abs=1e-4))
+    assert (b.modes.mean, b.modes.std, b.high_quality.mean) == (8, 0, 0.5)
+    assert _summary("a", trials[2:3]).modes is None
+
+
+def test_data_whose_modes_cannot_be_told_are_refused(tmp_path, pictures):
+    with pytest.raises(ConfigError, match="builtin:aerial has no modes to count; choose ring, stacked-glyphs"):
+        open_test("builtin:aerial", tmp_path)
+    with pytest.raises(DataError, match="has no labels to tell modes by"):
+        open_test(str(pictures), tmp_path, 16)
+
+
+def idx_pair(folder, images, labels):
+    """Files like those of MNIST."""
+    folder.mkdir()
+    for name, array in (("t-images-idx3-ubyte.gz", images), ("t-labels-idx1-ubyte.gz", labels.astype(np.uint8))):
+        sizes = b"".join(length.to_bytes(4, "big") for length in array.shape)
+        (folder / name).write_bytes(gzip.compress(bytes((0, 0, 8, array.ndim)) + sizes + array.tobytes()))
+    return folder / "t-images-idx3-ubyte.gz"
+
+
+@pytest.mark.slow
+def test_recipes_on_the_ring_are_trained_and_scored_seed_by_seed(tmp_path):
+    said = []
+    report = bench_modes(
+        "ring", ["dcgan", "steady"], range(2), Budget(images=640), 300, folder=tmp_path, say=said.append
+    )
+    assert [(trial.recipe, trial.seed) for trial in report.trials] == [
+        ("dcgan", 0), ("dcgan", 1), ("steady", 0), ("steady", 1)
+    ]  # fmt: skip
+    assert all(trial.images == 640 and 0 <= trial.score.high_quality <= 1 for trial in report.trials)
+    assert (report.modes, report.samples, report.accuracy, report.perfect.modes) == (8, 300, None, 8)
+    assert [line.partition(":")[0] for line in said] == [f"{r}, seed {s}" for r in ("dcgan", "steady") for s in (0, 1)]
+    assert ModesReport.model_validate_json(report.model_dump_json()) == report
+    assert (tmp_path / "steady-1" / "run.json").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges_is_counted_and_the_others_go_on():
+    wild = RunConfig(recipe="wild", networks=Points(), optimizer={"generator": {"kind": "adam", "lr": 1e30}})
+    report = bench_modes("ring", [wild, "dcgan"], [0], Budget(images=1280), 100)
+    assert [summary.diverged for summary in report.recipes] == [1, 0]
+    assert report.trials[0].score is None
+    assert report.trials[1].score is not None
+
+
+@pytest.mark.slow
+def test_two_recipes_of_one_name_are_refused_before_any_run(tmp_path):
+    with pytest.raises(ConfigError, match="two recipes are called dcgan"):
+        bench_modes("ring", ["dcgan", "steady", "dcgan"], [0], Budget(images=64), folder=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_digits_of_an_idx_pair_are_stacked_trained_on_and_counted(tmp_path, glyphs):
+    images, labels, _ = glyphs
+    path = idx_pair(tmp_path / "digits", images, labels)
+    settings = {**TINY, "size": 16}
+    report = bench_modes(str(path), ["dcgan"], [0], Budget(steps=3), 2000, settings, tmp_path / "runs")
+    assert report.accuracy > 0.98
+    assert report.modes == 1000
+    assert 800 < report.perfect.modes < 920  # of 2,000 draws among 1,000 modes some 865 differ
+    assert 1 <= report.trials[0].score.modes < 300
+    assert report.trials[0].score.kl > 2

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn.functional import normalize, softplus
 
 from steadygan.networks.base import count_parameters
-from steadygan.networks.msg import MSG, BatchSpread, PixelNorm, ScaledConv2d
+from steadygan.networks.msg import MSG, ScaledConv2d
+from steadygan.ops.layers import MinibatchStddev, PixelNorm
 from steadygan.ops.pyramid import pack, pyramid, unpack
 from steadygan.spec import ImageSpec
 
@@ -74,16 +75,16 @@ def test_pixel_norm_gives_each_pixel_unit_mean_square():
 
 def test_batch_spread_appends_the_mean_standard_deviation():
     maps = torch.randn(6, 5, 4, 4)
-    more = BatchSpread()(maps)
+    more = MinibatchStddev(group=None)(maps)
     assert torch.equal(more[:, :5], maps)
     expected = maps.numpy().std(axis=0).mean()
     torch.testing.assert_close(more[:, 5], torch.full((6, 4, 4), float(expected)))
-    assert BatchSpread()(maps[:1])[:, 5].max() < 1e-3
+    assert MinibatchStddev(group=None)(maps[:1])[:, 5].max() < 1e-3
 
 
 def test_the_gradient_of_the_spread_is_that_of_the_standard_deviation():
     maps = torch.randn(6, 5, 4, 4, requires_grad=True)
-    (gradient,) = torch.autograd.grad(BatchSpread()(maps)[0, 5, 0, 0], maps)
+    (gradient,) = torch.autograd.grad(MinibatchStddev(group=None)(maps)[0, 5, 0, 0], maps)
     expected = (maps - maps.mean(0)) / maps.std(0, correction=0) / 6 / (5 * 4 * 4)
     torch.testing.assert_close(gradient, expected)
 
@@ -278,7 +279,7 @@ def test_the_width_next_to_the_image_follows_the_size(size, width):
 
 def test_every_block_of_the_discriminator_looks_at_the_spread():
     discriminator = built(32).discriminator
-    assert all(isinstance(block[0], BatchSpread) for block in discriminator.blocks)
+    assert all(isinstance(block[0], MinibatchStddev) for block in discriminator.blocks)
     assert {m.negative_slope for m in discriminator.modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
 
 

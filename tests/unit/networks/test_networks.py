@@ -6,32 +6,49 @@ import pytest
 import torch
 from torch import nn
 
-from steadygan.networks import DCGAN, AnyNetworks, Points, count_parameters
+from steadygan.networks import DCGAN, AnyNetworks, Points, classes_of, count_parameters
 from steadygan.networks.dcgan import sides_of
 from steadygan.spec import ImageSpec
 
 MEMBERS = get_args(get_args(AnyNetworks)[0])
-SPECS = {"dcgan": ImageSpec(size=32, channels=3), "points": ImageSpec(size=1, channels=2)}
+SPECS = {
+    "dcgan": ImageSpec(size=32, channels=3),
+    "satellite": ImageSpec(size=16, channels=3),
+    "upsample": ImageSpec(size=31, channels=3),
+    "faces256": ImageSpec(size=64, channels=3),
+    "msg": ImageSpec(size=16, channels=3),
+    "sngan": ImageSpec(size=16, channels=3, classes=3),
+    "r3gan": ImageSpec(size=16, channels=3, classes=3),
+    "points": ImageSpec(size=1, channels=2),
+}
+NARROW = {"msg": {"width": 8, "max_width": 16}, "r3gan": {"width": 16}}
+
+
+def pair_of(family):
+    """A narrow pair of the family, its settings and form, and labels for three images if it wants them."""
+    settings = family(**NARROW.get(family().kind, {"width": 8}))
+    spec = SPECS[settings.kind]
+    assert settings.problems(spec) == []
+    pair = settings.build(spec)
+    return settings, spec, pair, (torch.tensor([0, 1, 2]),)[: bool(classes_of(pair.generator))]
 
 
 @pytest.mark.parametrize("family", MEMBERS)
 def test_pair_makes_images_of_the_form_and_one_logit_each(family):
-    settings, spec = family(), SPECS[family().kind]
-    assert settings.problems(spec) == []
-    pair = settings.build(spec)
-    images = pair.generator(torch.randn(3, settings.latent_dim))
+    settings, spec, pair, labels = pair_of(family)
+    images = pair.generator.eval()(torch.randn(3, settings.latent_dim), *labels)
     assert images.shape == (3, spec.channels, spec.size, spec.size)
-    assert pair.discriminator(images).shape == (3,)
+    assert pair.discriminator(images, *labels).shape == (3,)
 
 
 @pytest.mark.parametrize("family", MEMBERS)
 def test_features_come_with_the_same_logits(family):
-    settings, spec = family(), SPECS[family().kind]
-    discriminator = settings.build(spec).discriminator.eval()
-    images = torch.randn(4, spec.channels, spec.size, spec.size)
-    logits, features = discriminator(images, with_features=True)
-    torch.testing.assert_close(logits, discriminator(images))
-    assert len(features) == 4
+    _, spec, pair, labels = pair_of(family)
+    discriminator = pair.discriminator.eval()
+    images = torch.randn(3, spec.channels, spec.size, spec.size)
+    logits, features = discriminator(images, *labels, with_features=True)
+    torch.testing.assert_close(logits, discriminator(images, *labels))
+    assert len(features) == 3
 
 
 @pytest.mark.parametrize("size", [16, 17, 28, 31, 48, 64, 100, 255, 256])

@@ -20,10 +20,12 @@ from steadygan.networks.choices import Xavier
 from steadygan.networks.resampling import PixelShuffle
 from steadygan.objectives import R1, Hinge, LeCam
 from steadygan.recipes import RECIPES, choose_recipe
+from steadygan.recipes.by_setting import BY_SETTING
+from steadygan.recipes.catalogue import Technique
 from steadygan.recipes.citing import of_run
 from steadygan.recipes.papers import PAPERS, bibtex, cite, paper
 from steadygan.recipes.references import Paper, ids_in
-from steadygan.recipes.techniques import GROUPS, Technique, families, find, members, papers_of, techniques, uses
+from steadygan.recipes.techniques import GROUPS, families, find, members, papers_of, techniques, uses
 from steadygan.recipes.wording import range_of
 from steadygan.schedule import Cosine
 from steadygan.training.config import Optimizers, RunConfig
@@ -31,7 +33,7 @@ from steadygan.training.optim import SGD, Adam
 from steadygan.training.replay import History
 from steadygan.training.turns import Moderated
 
-ALL = techniques()
+ALL = [entry for entry in techniques() if entry not in BY_SETTING]
 MODELS = [(group, model) for group in GROUPS for model in members(group.choices)]
 SWITCHES = [(entry, number) for entry in ALL for number in range(len(entry.switches))]
 
@@ -114,6 +116,15 @@ def test_every_option_the_catalogue_prints_switches_it_on(entry: Technique, numb
         assert type(value) in members(entry.group.choices)
 
 
+@pytest.mark.parametrize("entry", BY_SETTING, ids=named)
+def test_every_option_of_a_mere_setting_changes_the_configuration(entry: Technique) -> None:
+    plain = RunConfig()
+    for switch in entry.switches:
+        words = shlex.split(switch)
+        assert words[::2] == ["--set"] * (len(words) // 2)
+        assert resolve(RunConfig, merge(plain.dump(), *map(parse_assignment, words[1::2]))) != plain
+
+
 def test_an_option_that_does_not_work_would_be_seen() -> None:
     with pytest.raises(ConfigError, match="is not one of"):
         resolve(RunConfig, parse_assignment("loss=hingge"))
@@ -125,7 +136,10 @@ def test_choices_inside_networks_name_the_networks_that_have_them() -> None:
     assert families("networks") == families("loss") == []
 
 
-@pytest.mark.parametrize(("given", "found"), [("wgan-gp", "wgan_gp"), ("R1", "r1"), ("spectral_norm", "dcgan")])
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("wgan-gp", "wgan_gp"), ("R1", "r1"), ("spectral_norm", "spectral_norm"), ("max_width", "dcgan")],
+)
 def test_a_technique_is_found_by_its_name_or_else_by_a_setting_of_it(given: str, found: str) -> None:
     assert found in [entry.name for entry in find(given)]
 
@@ -142,7 +156,7 @@ RANGES = {
     (R1, "every"): "whole number, 1 or more",
     (LeCam, "decay"): "number, 0 or more, less than 1",
     (Adam, "lr"): "number or schedule, more than 0",
-    (Adam, "beta2"): "number or schedule, 0 to 1",
+    (Adam, "beta2"): "number or schedule, 0 to less than 1",
     (Adam, "eps"): "number, more than 0",
     (Moderated, "fooled"): "number, more than 0, at most 1",
     (History, "use"): "number, 0 to 1",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from steadygan.objectives import NonSaturating, View, Wasserstein
+from steadygan.objectives import R1, NonSaturating, View, Wasserstein
 from steadygan.spec import ImageSpec
 from steadygan.training.game import Game
 from steadygan.training.opponent import AnyOpponent, Unrolled
@@ -107,7 +107,7 @@ def test_balance_gives_the_weaker_player_more_turns(accuracy, moves):
 
 
 def test_balance_with_its_bounds_the_wrong_way_round_is_refused():
-    with pytest.raises(ValueError, match="low .* must be less than high"):
+    with pytest.raises(ValueError, match=r"low .* must be less than high"):
         Balanced(low=0.9, high=0.5)
 
 
@@ -224,6 +224,24 @@ def test_every_optimizer_trains_both_players_under_a_schedule(optimizer):
         rates.append(game.descents["discriminator"].optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([0.01, 0.0055, 0.001, 0.001])
     assert game.healthy == 1
+
+
+def test_a_lazy_penalty_is_reported_as_its_mean_over_the_turns_of_a_step():
+    game = tiny(turns=Fixed(discriminator=4), penalties=[R1(gamma=1, every=4)])
+    seen = []
+    step = game.d_step
+
+    def watched(*images, **options):
+        step(*images, **options)
+        seen.append(float(game.report["penalty"]))
+
+    game.d_step = watched
+    play(game)
+    assert seen[0] > 0
+    assert seen[1:] == [0, 0, 0]
+    assert (
+        float(game.report["penalty"]) == pytest.approx(seen[0] / 4) == pytest.approx(float(game.report["penalty.r1"]))
+    )
 
 
 def test_images_of_all_processes_count():

@@ -1,0 +1,75 @@
+"""Techniques that are no part of their own but a number or a word in one: the rest of the catalogue."""
+
+from __future__ import annotations
+
+from steadygan.recipes.catalogue import Group, Technique
+
+GROUP = Group(
+    "by a setting", "What needs no part of its own, but a number or a word in another.", ("that of the option",), None
+)
+
+
+def _entry(name: str, what: str, helps: str, hurts: str, papers: tuple[str, ...], *switches: str) -> Technique:
+    return Technique(name, GROUP, what, "", helps, hurts, papers, (), switches)
+
+
+BY_SETTING = [
+    _entry(
+        "label_smoothing",
+        "Labels short of certainty for the discriminator, one for all or a range. Salimans et al. (2016), section 3.4.",
+        "A discriminator that is sure of everything keeps a gradient to give.",
+        "Smoothed labels of fakes too, or labels above 1, pull the optimum away from the data.",
+        ("arXiv:1606.03498",),
+        """--set 'loss={"kind": "non_saturating", "real_labels": [0.9, 0.9]}'""",
+        """--set 'loss={"kind": "non_saturating", "real_labels": [0.7, 1.2], "fake_labels": [0.0, 0.3]}'""",
+    ),
+    _entry(
+        "noisy_labels",
+        "Now and then a label is that of the other side. Chintala et al. (2016), item 6.",
+        "Keeps an early, overconfident discriminator from settling on a few features.",
+        "Every flipped label is a wrong lesson; beyond a few per cent the discriminator learns less.",
+        ("https://github.com/soumith/ganhacks",),
+        """--set 'loss={"kind": "non_saturating", "flip": 0.05}'""",
+    ),
+    _entry(
+        "spectral_norm",
+        "Every layer divided by its largest singular value, in one player or both. Miyato et al. (2018), section 2.",
+        "A discriminator that grows too steep; the only norm it then needs.",
+        "Its bound costs sharpness where a gradient penalty would not; a little time for each layer.",
+        ("arXiv:1802.05957", "arXiv:1805.08318"),
+        "--set networks.spectral_norm=discriminator",
+        "--set networks.spectral_norm=both",
+    ),
+    _entry(
+        "dropout",
+        "A share of the discriminator's values is left out, at random, in training.",
+        "A discriminator that memorises a small set.",
+        "Its verdict becomes random, which gradient penalties and the perturbed ones then punish.",
+        ("seed:upsample",),
+        "--set networks.dropout=0.25",
+    ),
+    _entry(
+        "ttur",
+        "Two learning rates, the discriminator's the larger. Heusel et al. (2017), section 2.",
+        "Keeps the discriminator near its optimum without more turns for it.",
+        "Two numbers to find instead of one.",
+        ("arXiv:1706.08500",),
+        "--set optimizer.generator.lr=1e-4 --set optimizer.discriminator.lr=4e-4",
+    ),
+    _entry(
+        "joint_batches",
+        "Reals and fakes go through the discriminator in one batch, which mixes their batch-norm statistics.",
+        "To see what the advice against it is worth; some textbook code does it.",
+        "The discriminator's batch norm hides what tells the two apart; a flag in any audit.",
+        ("https://github.com/soumith/ganhacks",),
+        "--set batches=joint",
+    ),
+    _entry(
+        "closing_layers",
+        "Convolutions of stride 1 at the full resolution before the tanh, mirrored in the discriminator.",
+        "Against the checkerboard of strided transposed convolutions.",
+        "The full resolution is the most expensive place for a layer.",
+        ("seed:satellite",),
+        "--set networks.closing_layers=1",
+    ),
+]
