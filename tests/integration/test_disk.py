@@ -97,7 +97,7 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_resume_completes_once_there
     assert {tick.images: tick.loss_d for tick in run.log()} == {t.images: t.loss_d for t in sg.Run(whole).log()}
 
 
-@pytest.mark.parametrize("leave", [0, 12, 60])
+@pytest.mark.parametrize("leave", [0, *(pytest.param(space, marks=pytest.mark.slow) for space in (12, 60))])
 def test_wherever_the_space_ends_a_first_run_can_go_on(disk, pictures, whole, refusal, leave):
     run = sg.Run(disk / "run")
     ballast = fill(disk, leave=leave * KIB)

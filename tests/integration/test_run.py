@@ -136,6 +136,7 @@ def test_export_gives_one_file_that_samples_the_same_without_the_run(finished, t
     assert sg.load(file).about["recipe"] == "dcgan"
 
 
+@pytest.mark.slow
 def test_resume_continues_to_a_larger_budget_as_if_it_had_never_stopped(pictures, tmp_path):
     whole = run(pictures, tmp_path / "whole", budget={"steps": 31}, seed=5)
     part = run(pictures, tmp_path / "part", budget={"steps": 13}, seed=5)
@@ -147,7 +148,7 @@ def test_resume_continues_to_a_larger_budget_as_if_it_had_never_stopped(pictures
     assert {n: ticks[1][n] for n in ticks[0] if n > 112} == {n: t for n, t in ticks[0].items() if n > 112}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_a_signal_saves_and_resume_completes_bit_by_bit(pictures, tmp_path, finished, number):
     def act(session):
         if session.progress.steps == 11:
@@ -274,6 +275,7 @@ def test_resume_passes_over_half_written_pictures_and_a_missing_pointer(pictures
     assert not list(stopped.files.samples.glob(".*"))
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_checkpoint_starts_again(pictures, tmp_path, finished):
     stopped = _stopped_half_way(pictures, tmp_path / "k")
     shutil.rmtree(stopped.files.checkpoints)
@@ -301,6 +303,7 @@ def test_a_subclass_of_the_users_own_is_played_and_resumed_only_with_its_code(pi
     assert own.log()[-1].step == 6
 
 
+@pytest.mark.slow
 def test_one_process_can_train_in_one_precision_after_another(pictures, tmp_path):
     for precision in ("float32", "bfloat16", "float32"):
         runtime = {**TINY["runtime"], "precision": precision}

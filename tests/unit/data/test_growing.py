@@ -146,7 +146,8 @@ def until(process: subprocess.Popen[str], enough: Callable[[int], bool]) -> None
             return
 
 
-@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_killed_process_is_gone_on_from_and_the_result_is_the_same(tmp_path: Path, workers: int) -> None:
     source = fill(tmp_path / "in", range(800), side=64)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
