@@ -7,7 +7,7 @@ from pathlib import Path
 
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
 from steadygan.errors import ConfigError
-from steadygan.networks import Pair
+from steadygan.networks import Pair, classes_of
 from steadygan.objectives.view import JointView, View
 from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
@@ -56,6 +56,8 @@ def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = N
             console.say(f"  {advice}")
         console.say(chosen.sentence())
     pair = Pair(*(runtime.place(network) for network in make_pair(config, dataset.spec)))
+    if runtime.main and (classes := classes_of(pair.generator)):
+        console.say(f"the networks are told the {classes} classes; networks.conditional=false leaves them out")
     return Parts(config, dataset, runtime, pair, Average(pair.generator, config.ema))
 
 
