@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
 
-class ScheduleSettings(BaseModel):
+class ScheduleSettings(BaseModel, ABC):
     """Base of all schedules: called with the images seen so far, it gives the value; `extremes` bounds it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    def __call__(self, images: int) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, images: int) -> float: ...
 
+    @abstractmethod
     def extremes(self) -> tuple[float, float]:
         """The least and the largest value it can take."""
-        raise NotImplementedError
 
 
 class _Ramp(ScheduleSettings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
@@ -29,7 +30,7 @@ class Turn(Protocol):
         """Logits (N,) of the reals, as they were shown."""
 
 
-class Show(nn.Module):
+class Show(nn.Module, ABC):
     """Base of the modules: float (N, C, H, W) -> the same shape, in float32 (float64 stays), whatever autocast says.
 
     `amount`, a standard deviation or a probability, follows its schedule from turn to turn. It is a buffer, so that the
@@ -50,9 +51,9 @@ class Show(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             return self.change(images.to(torch.promote_types(images.dtype, torch.float32)))
 
+    @abstractmethod
     def change(self, images: Tensor) -> Tensor:
         """The formula, in float32 or float64."""
-        raise NotImplementedError
 
 
 def chosen(images: Tensor, probability: Tensor) -> Tensor:

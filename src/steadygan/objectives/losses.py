@@ -5,6 +5,7 @@ D(x) below is a logit: the probability of being real is sigmoid(D(x)).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
@@ -48,14 +49,14 @@ class LossSettings(BaseModel):
         return 0.0
 
 
-class SeparableLoss(LossSettings):
+class SeparableLoss(LossSettings, ABC):
     """Base of the losses whose discriminator judges reals and fakes apart."""
 
-    def real_loss(self, view: View) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def real_loss(self, view: View) -> Tensor: ...
 
-    def fake_loss(self, view: View) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def fake_loss(self, view: View) -> Tensor: ...
 
     def d_loss(self, view: View) -> Tensor:
         return self.real_loss(view) + self.fake_loss(view)

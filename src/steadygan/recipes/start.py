@@ -14,7 +14,7 @@ from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, w
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
-from steadygan.training.config import RunConfig
+from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, reporter
 from steadygan.training.run import DEFAULT_IMAGES, Run, check_folder
 from steadygan.training.run import train as train_config
@@ -63,18 +63,16 @@ def plan(
 
 def _facts(config: RunConfig, dataset: Dataset, device: str) -> Facts:
     """What there is to tell once the images are open."""
-    spec, budget = dataset.spec, config.budget
     batches = getattr(config.turns, "discriminator", 1)  # of reals in a step; moderated turns cannot be known before
-    shown = budget.steps * config.batch * batches if budget.steps else None
+    shown = _budget_images(config.budget, config.batch * batches)
+    return Facts(**dataset.spec.model_dump(), images=len(dataset.training), device=device, budget_images=shown)
+
+
+def _budget_images(budget: Budget, images_per_step: int) -> int | None:
+    """How many images a budget lets a run show, as far as it is bounded by images or steps."""
+    shown = budget.steps * images_per_step if budget.steps else None
     limits = [limit for limit in (budget.images, shown) if limit] or [DEFAULT_IMAGES] * budget.is_open()
-    return Facts(
-        size=spec.size,
-        channels=spec.channels,
-        classes=spec.classes,
-        images=len(dataset.training),
-        device=device,
-        budget_images=min(limits, default=None),
-    )
+    return min(limits, default=None)
 
 
 def _images(config: RunConfig) -> tuple[Any, ...]:
@@ -87,7 +85,8 @@ def facts_of(run: Run) -> Facts:
     info = run.info()
     data, spec, config = info["data"], info["data"]["spec"], info["config"]
     images = data["count"] - data.get("held_out", 0)
-    return Facts(**spec, images=images, device=config["runtime"]["device"], budget_images=config["budget"]["images"])
+    shown = _budget_images(Budget(**config["budget"]), config["batch"] * config["turns"].get("discriminator", 1))
+    return Facts(**spec, images=images, device=config["runtime"]["device"], budget_images=shown)
 
 
 def train(

@@ -51,7 +51,7 @@ def _together(config: RunConfig) -> Iterator[str]:
             f"{_name(loss)} loss do not say; choose loss=non_saturating, or turns=fixed"
         )
     elif isinstance(turns, Moderated) and not isinstance(loss, Separable):
-        yield f"turns: moderated turns need a loss with real_loss and fake_loss, which {_name(loss)} has not"
+        yield f"turns: moderated turns need real_loss and fake_loss, which {_name(loss)} has not; choose turns=fixed"
     if isinstance(config.show, ADA) and config.show.probability is None and _boundary(loss) != 0:
         yield (
             f"show: ada adapts to how many reals have a logit above 0, which under a {_name(loss)} loss does not mean "

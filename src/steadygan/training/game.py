@@ -142,13 +142,7 @@ class Game:
         self.d_turns += 1
         self.images += len(real) * self.processes * (move != "discriminator_fake")
         _tell(view, self.show, self.replay, *(p.formula for p in self._penalties))
-        self._note(
-            loss_d=loss,
-            penalty=penalty,
-            grad_norm_d=norm,
-            **costs,
-            **self._opinions(view),
-        )
+        self._note(loss_d=loss, penalty=penalty, grad_norm_d=norm, **costs, **self._opinions(view))
 
     def g_step(self, real: Tensor, fake: Tensor, *given: Tensor) -> None:
         """The generator learns to be taken for real. Goodfellow et al. (2014), Algorithm 1, last lines."""

@@ -12,17 +12,20 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 from torch.nn.functional import conv2d
 
+from steadygan.networks import DCGAN
 from steadygan.ops.init import dcgan_init_, he_init_, orthogonal_init_, xavier_init_
 from steadygan.ops.layers import (
     LatentConv2d,
     MinibatchDiscrimination,
     MinibatchStddev,
+    NearestConv2d,
     PixelNorm,
     SubpixelConv2d,
     padding_of,
     spectrally_normalise_,
 )
 from steadygan.ops.virtual_batch_norm import FirstReference, FixedReference, VirtualBatchNorm2d
+from steadygan.spec import ImageSpec
 
 INITS = [dcgan_init_, he_init_, xavier_init_, orthogonal_init_]
 
@@ -380,3 +383,22 @@ def test_a_copy_of_a_spectrally_normalised_network_is_a_network_of_its_own():
         nn.init.normal_(parameter)
     twin(images)
     assert torch.equal(network(images), before)
+
+
+@pytest.mark.parametrize(("inside", "outside", "side"), [(3, 2, 5), (1, 4, 8), (2, 3, 1)])
+def test_nearest_upsampling_and_its_convolution_in_one_are_the_two_one_after_the_other(inside, outside, side):
+    torch.manual_seed(0)
+    layer = NearestConv2d(inside, outside, 3, padding=1).double()
+    maps = torch.randn(2, inside, side, side, dtype=torch.float64, requires_grad=True)
+    apart = nn.functional.conv2d(nn.functional.interpolate(maps, scale_factor=2), layer.weight, layer.bias, padding=1)
+    torch.testing.assert_close(layer(maps), apart)
+    ours, theirs = (
+        torch.autograd.grad(made.square().sum(), [maps, *layer.parameters()]) for made in (layer(maps), apart)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_dcgan_takes_it_where_it_pays():
+    generator = DCGAN(width=4, upsampling={"kind": "nearest"}).build(ImageSpec(size=64, channels=3)).generator
+    assert sum(isinstance(module, NearestConv2d) for module in generator.modules()) == 3  # not from 4 to 8

@@ -20,6 +20,7 @@ from steadygan.training.budget import duration, expected_seconds, spent
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Budget
 from steadygan.training.optim import Adam, Descent
+from steadygan.training.sampling import spread_labels
 from steadygan.training.seeds import derive, fixed_latents, seed_everything
 from steadygan.training.session import Progress
 from steadygan.training.state import pack, unpack
@@ -195,3 +196,9 @@ def test_buffers_that_belong_to_the_weights_follow_the_generator():
     average.update(64, 64)
     latents = torch.randn(5, 3)
     torch.testing.assert_close(average.network(latents), network.eval()(latents))
+
+
+def test_a_grid_has_as_many_of_each_class_side_by_side():
+    assert spread_labels(6, 0) == ()
+    assert spread_labels(6, 2)[0].tolist() == [0, 0, 0, 1, 1, 1]
+    assert spread_labels(4, 3)[0].tolist() == [0, 0, 1, 2]
