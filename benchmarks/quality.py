@@ -130,9 +130,18 @@ def train_recipe(data: Path, out: Path, recipe: str, minutes: float, settings: d
     if points and (rate := _rate(data, recipe, settings)):
         every = {"keep": 10 * points, "every_images": max(1, round(60 * minutes * rate / points))}
         settings = merge({"checkpoint": every}, settings)
+    return _trained(data, out, recipe, settings, minutes=minutes)
+
+
+def train_images(data: Path, out: Path, recipe: str, images: int, settings: dict[str, Any]) -> Trained:
+    """A run of steadygan of so many images."""
+    return _trained(data, out, recipe, settings, images=images)
+
+
+def _trained(data: Path, out: Path, recipe: str, settings: dict[str, Any], **budget: float) -> Trained:
     problem = ""
     try:
-        sg.train(data, recipe, out, minutes=minutes, settings=settings)
+        sg.train(data, recipe, out, settings=merge(settings, {"budget": budget}))
     except sg.Diverged as diverged:
         problem = str(diverged)
     run = sg.Run(out)

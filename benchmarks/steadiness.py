@@ -1,12 +1,13 @@
 """How often a recipe fails when learning rate, batch, number of images and kind of image are not those it was made for.
 
-    python benchmarks/steadiness.py --recipe steady --minutes 1 --size 32
+    python benchmarks/steadiness.py --recipe steady --images 30000 --size 32
     python benchmarks/steadiness.py --recipe dcgan --runs 0 1 2
     python benchmarks/steadiness.py --table
 
-Twenty short runs, one after another, each in a fresh process: every learning rate (a quarter to four times the
-recipe's, of both players) with every batch (16 to 128); the number of images (300 to 5,000) and the set follow a
-Latin square, so that each rate and each batch meets all of them. The design is fixed; `--check` proves that.
+Twenty short runs of as many images seen, one after another, each in a fresh process: every learning rate (a quarter
+to four times the recipe's, of both players) with every batch (16 to 128); the number of images (300 to 5,000) and the
+set follow a Latin square, so that each rate and each batch meets all of them. The design is fixed; `--check` proves
+that.
 
 How a run ended, the first of these that holds:
 
@@ -31,7 +32,7 @@ from typing import Any, NamedTuple
 
 from distance import SETS, Judge, alone, arguments, make_judge, open_set
 from pydantic import BaseModel
-from quality import Trained, free, label, points_of, train_recipe
+from quality import Trained, free, label, points_of, train_images
 
 import steadygan as sg
 from steadygan.config import merge, parse_assignment
@@ -60,7 +61,7 @@ class Outcome(BaseModel):
     """A line of the file. `curve` holds images seen, distance and variety of each kept checkpoint, oldest first."""
 
     recipe: str
-    minutes: float
+    budget: int
     size: int
     classifier: str
     number: int
@@ -73,9 +74,9 @@ class Outcome(BaseModel):
     swd: float | None
 
     @property
-    def conditions(self) -> tuple[str, float, int, str]:
+    def conditions(self) -> tuple[str, int, int, str]:
         """What the runs of one table have in common."""
-        return self.recipe, self.minutes, self.size, self.classifier
+        return self.recipe, self.budget, self.size, self.classifier
 
     @property
     def fall(self) -> float:
@@ -146,7 +147,9 @@ def run_one(options: argparse.Namespace, number: int, setting: Setting, judge: J
     name = label(options.recipe, options.set)
     out = free(options.out / "steadiness", f"{name} {number:02d}")
     settings = settings_of(options, setting, dataset.path)
-    trained: Trained = alone(train_recipe, dataset.path, out, options.recipe, options.minutes, settings, options.points)
+    every = {"keep": 10 * options.points, "every_images": options.images // options.points}
+    settings = merge({"checkpoint": every}, settings)
+    trained: Trained = alone(train_images, dataset.path, out, options.recipe, options.images, settings)
     curve = []
     for images, generator in points_of(out):
         pictures = rows(generator.sample(judge.count))
@@ -156,7 +159,7 @@ def run_one(options: argparse.Namespace, number: int, setting: Setting, judge: J
     scores = [score.value for score in sg.Run(out).scores() if score.metric == "swd"]
     return Outcome(
         recipe=name,
-        minutes=options.minutes,
+        budget=options.images,
         size=options.size,
         classifier=judge.digest,
         number=number,
@@ -172,7 +175,7 @@ def run_one(options: argparse.Namespace, number: int, setting: Setting, judge: J
 
 def table(outcomes: list[Outcome]) -> str:
     """Markdown, a table for each recipe and budget; of one run the newest outcome counts."""
-    groups: dict[tuple[str, float, int, str], dict[int, Outcome]] = {}
+    groups: dict[tuple[str, int, int, str], dict[int, Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault(outcome.conditions, {})[outcome.number] = outcome
     return "\n\n".join(_table([group[number] for number in sorted(group)]) for group in groups.values())
@@ -182,7 +185,7 @@ def _table(outcomes: list[Outcome]) -> str:
     first, ended = outcomes[0], Counter(outcome.verdict for outcome in outcomes)
     counts = ", ".join(f"{number} {verdict}" for verdict, number in ended.most_common())
     lines = [
-        f"`{first.recipe}`, {first.minutes:g} minutes each at {first.size} pixels: of {len(outcomes)} runs {counts}",
+        f"`{first.recipe}`, {first.budget:,} images each at {first.size} pixels: of {len(outcomes)} runs {counts}",
         "",
         "| run | lr | batch | images | set | seen | ended | distance | / best | floor | variety | earlier | swd |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
@@ -211,7 +214,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="steady", help="NAME, FILE.toml or FILE.py:FUNCTION")
     parser.add_argument("--sets", nargs=3, default=list(SETS), metavar="SET", help=f"{', '.join(SETS)}, or paths")
     parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--minutes", type=float, default=1.0, help="of each run")
+    parser.add_argument("--images", type=int, default=30_000, help="that each run sees")
     parser.add_argument("--points", type=int, default=6, help="checkpoints a run keeps, about")
     parser.add_argument("--runs", type=int, nargs="+", default=range(20), help="only these of the twenty, from 0")
     parser.add_argument("--seed", type=int, default=0, help="of each run; the design does not depend on it")

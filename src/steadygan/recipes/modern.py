@@ -61,9 +61,10 @@ def steady(facts: Facts) -> RunConfig:
     take them at every step); Adam 5e-4 with beta1 0 and beta2 0.99, batch 32. Above 64 pixels gamma grows with their
     number, from 0.3; fewer than 2,000 images are augmented (Zhao et al. 2020); CUDA gets the full width and batch 64,
     which nobody has measured yet. On two processor cores four minutes show sky, ground and vague animals at 32 pixels
-    (240,000 images of CIFAR-10) and meadow, sand, water and built-up ground at 64 (67,000 aerial images): a tenth and a
-    sixth of the textbook's Fréchet distance after the same time (see benchmarks/). Nearest upsampling alone took that
-    from 150 to 52 on the aerial images; gamma 1, a cosine on the learning rate and other widths did not help.
+    (240,000 images of CIFAR-10) and meadow, sand, water and built-up ground at 64 (67,000 aerial images): less than a
+    fifth of the textbook's Fréchet distance after the same time, the median of three seeds (see benchmarks/). Nearest
+    upsampling alone took that from 150 to 52 on the aerial images in two minutes; gamma 1, a cosine on the learning
+    rate and other widths did not help.
     Source: Jolicoeur-Martineau (2019), arXiv:1807.00734; Mescheder et al. (2018), arXiv:1801.04406;
     Huang et al. (2024), arXiv:2501.05441; Odena et al. (2016), doi:10.23915/distill.00003.
     """
