@@ -1,0 +1,66 @@
+"""How far a score of finitely many images can be trusted."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from steadygan.errors import DataError
+
+Statistic = Callable[[Tensor, Tensor], float]
+Halves = Sequence[tuple[Tensor, Tensor]]
+"""Indices of reals and of fakes, int64 on the processor, in random order; a half of each side."""
+
+
+class Interval(NamedTuple):
+    """Ends of a confidence interval, in the units of the score."""
+
+    low: float
+    high: float
+
+
+def half_samples(real: int, fake: int, repeats: int, generator: torch.Generator) -> Halves:
+    """Random halves of the indices of `real` reals and `fake` fakes; a side that is not looked at may be 0.
+
+    The same ones serve all statistics of the same sides. DataError for a side of 1 to 3 images, for two empty sides,
+    or for fewer than 2 repeats.
+    """
+    if min(real or 4, fake or 4) < 4 or not real + fake:
+        raise DataError(f"{real:,} reals and {fake:,} generated images have no halves to compare; give 4 or more")
+    if repeats < 2:
+        raise DataError(f"{repeats} half samples do not tell how a score varies; draw 25 or more")
+    return [(_half(real, generator), _half(fake, generator)) for _ in range(repeats)]
+
+
+def half_sample_interval(statistic: Statistic, halves: Halves, value: float, level: float = 0.95) -> Interval:
+    """Confidence interval `value` ± z · `half_sample_deviation`, z being the normal quantile of `level`.
+
+    `value` is the statistic of all images. The deviation is known to about 1 / √(2 repeats) of itself, and too few
+    repeats cover less than `level`: take 25 or more. The interval is of the score of this many images: the bias of a
+    score, as the Fréchet distance has it, is not in it.
+    """
+    reach = statistics.NormalDist().inv_cdf((1 + level) / 2) * half_sample_deviation(statistic, halves)
+    return Interval(value - reach, value + reach)
+
+
+def half_sample_deviation(statistic: Statistic, halves: Halves) -> float:
+    """Standard error of a statistic of all images: its deviation over random halves of both sides.
+
+    Shao and Wu (1989), the jackknife that deletes half; Politis and Romano (1994), section 2. `statistic` takes the
+    indices of some of the reals and of some of the fakes. A half has twice the variance of the whole, and half of that
+    is not seen because halves share their images: what is left is the variance of the whole. Drawn without
+    replacement, since the copies of a bootstrap are neighbours at distance 0 and raise kernel and Fréchet distances.
+
+    Right for statistics that vary like a mean. Where two sides hardly differ, kernel and Fréchet distances vary like
+    a square, and this is up to √3 too large, so that intervals are then wide rather than false.
+    """
+    values = [statistic(real, fake) for real, fake in halves]
+    return float(torch.tensor(values, dtype=torch.float64).std())
+
+
+def _half(count: int, generator: torch.Generator) -> Tensor:
+    return torch.randperm(count, generator=generator)[: count // 2]
