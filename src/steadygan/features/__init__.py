@@ -1,0 +1,31 @@
+"""What describes pictures by numbers, before sets of them are compared: the `features` seam."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from steadygan.config import BY_NAME
+from steadygan.features.base import Described, Extractor, FeatureSettings, PictureExtractor
+from steadygan.features.dinov2 import DINOv2
+from steadygan.features.exported import Exported
+from steadygan.features.scattering import Scattering
+from steadygan.features.standard import CLIP, Inception
+from steadygan.features.untrained import Untrained
+
+AnyFeatures = Annotated[Scattering | Inception | DINOv2 | CLIP | Exported, Field(discriminator="kind"), BY_NAME]
+
+__all__ = [
+    "CLIP",
+    "AnyFeatures",
+    "DINOv2",
+    "Described",
+    "Exported",
+    "Extractor",
+    "FeatureSettings",
+    "Inception",
+    "PictureExtractor",
+    "Scattering",
+    "Untrained",
+]
