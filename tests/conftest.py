@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -29,10 +30,12 @@ def _same_random_numbers_for_every_test() -> None:
         sys.modules["torch"].set_flush_denormal(False)  # training turns it on, and hypothesis minds
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Data sets that tests prepare stay out of the user's cache; one cache serves the whole session."""
-    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path_factory.getbasetemp() / "steadygan-cache"))
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests prepare, and fixtures of whole modules, stays out of the user's cache; one serves the session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEADYGAN_CACHE", str(tmp_path_factory.getbasetemp() / "steadygan-cache"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -61,8 +61,10 @@ if TYPE_CHECKING:
     )
     from steadygan.recipes import Facts, train
     from steadygan.schedule import Cosine, Cyclical, Linear, WarmUp
+    from steadygan.scoring import Judge, Scored, choose_reference
     from steadygan.spec import ImageSpec
     from steadygan.studies.compare import compare
+    from steadygan.studies.evaluate import Evaluation, evaluate
     from steadygan.training.average import EMA, Average
     from steadygan.training.config import Budget, RunConfig
     from steadygan.training.game import Game
@@ -119,7 +121,9 @@ _HOMES = {
     "recipes": ("Facts", "train"),
     "schedule": ("Cosine", "Cyclical", "Linear", "WarmUp"),
     "spec": ("ImageSpec",),
+    "scoring": ("Judge", "Scored", "choose_reference"),
     "studies.compare": ("compare",),
+    "studies.evaluate": ("Evaluation", "evaluate"),
     "training.average": ("EMA", "Average"),
     "training.config": ("Budget", "RunConfig"),
     "training.game": ("Game",),
@@ -159,6 +163,7 @@ __all__ = [
     "Dataset",
     "DiffAugment",
     "Diverged",
+    "Evaluation",
     "Faces256",
     "Facts",
     "FeatureMatching",
@@ -170,6 +175,7 @@ __all__ = [
     "ImageSpec",
     "InstanceNoise",
     "Interrupted",
+    "Judge",
     "LeCam",
     "LeastSquares",
     "Linear",
@@ -191,6 +197,7 @@ __all__ = [
     "SNGANDiscriminator",
     "SNGANGenerator",
     "Satellite",
+    "Scored",
     "SteadyganError",
     "StorageError",
     "TorchImages",
@@ -202,7 +209,9 @@ __all__ = [
     "Wasserstein",
     "WeightClipping",
     "__version__",
+    "choose_reference",
     "compare",
+    "evaluate",
     "inspect",
     "load",
     "open_dataset",

@@ -59,10 +59,16 @@ class Tick(Record):
 
 
 class Score(Record):
-    """One metric at one moment. Two scores compare only if their `protocol` is the same."""
+    """One metric at one moment. Two scores compare only if their `protocol` is the same.
+
+    `floor` is what reals score against other reals; from `low` to `high` reaches the interval of 95 %.
+    """
 
     metric: str
     value: float
+    floor: float | None = None
+    low: float | None = None
+    high: float | None = None
     better: Literal["lower", "higher"] = "lower"
     protocol: str
 

@@ -147,6 +147,10 @@ class RunDir:
         return self.path / "curves.png"
 
     @property
+    def nearest(self) -> Path:
+        return self.path / "nearest.png"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

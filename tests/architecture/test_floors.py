@@ -14,12 +14,14 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 FLOORS = {
     **dict.fromkeys(("errors", "version", "spec", "rundir", "records", "config", "schedule"), 0),
     **dict.fromkeys(("ops", "doctor", "visual"), 1),
-    **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics"), 2),
-    "training": 3,
-    "recipes": 4,
-    **dict.fromkeys(("studies", "export", "web"), 5),
-    "cli": 6,
-    "__main__": 7,
+    **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
+    "scoring": 3,
+    "training": 4,
+    "recipes": 5,
+    **dict.fromkeys(("export", "web"), 6),
+    "studies": 7,
+    "cli": 8,
+    "__main__": 9,
 }
 FOR_EVERYONE = {"errors"}
 NEIGHBOURS = {("records", "rundir"): "records are lines, and rundir is how a line gets into a file"}

@@ -22,7 +22,7 @@ def _blocks(language: str) -> list[str]:
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return draw(tmp_path / "photos", 12)
+    return draw(tmp_path / "photos", 170)  # of which enough are held out to be compared with
 
 
 def test_python_examples_run_as_they_stand_but_shorter(photos):

@@ -69,7 +69,7 @@ def test_compare_shows_only_the_settings_that_differ(runs, capsys):
     assert found["settings"][0]["values"] == [0, 1]
     results = {row["name"].partition(" (")[0]: row["values"] for row in found["results"]}
     assert results["images"] == [64, 64]
-    assert all(value > 0 for value in results["best swd"])
+    assert all(value > 0 for value in results["fd-training"])
     assert call("compare", runs[0].path, runs[1].path) == 0
     assert "settings that differ" in capsys.readouterr().out
 

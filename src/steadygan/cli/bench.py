@@ -111,3 +111,39 @@ def modes(
 
     report = bench_modes(data, recipes.split(","), range(seeds), budget, samples, settings, folder, say)
     typer.echo(report.model_dump_json(indent=2))
+
+
+@app.command()
+def scores(
+    source: Annotated[str, typer.Argument(help="Folder of images, prepared data set, or builtin:NAME.")],
+    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
+    metrics: Annotated[
+        str | None, typer.Option(help="Names with commas between. [default: all without download]")
+    ] = None,
+    features: Annotated[
+        str, typer.Option(help="scattering, inception, dinov2 or clip.", metavar="NAME")
+    ] = "scattering",
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", help="Pictures of each kind. [default: a third]")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the table here, and beside it what was done.")] = None,
+) -> None:
+    """How every metric answers to noise, blur, JPEG, wrong colours, grids, lost modes and copies."""
+    from pydantic import TypeAdapter
+
+    from steadygan.data import PrepareSettings, prepare_cached
+    from steadygan.features import AnyFeatures
+    from steadygan.scoring import choose_metrics
+    from steadygan.scoring.metrics import DEFAULT
+    from steadygan.studies.bench_scores import bench_scores, draw
+    from steadygan.training.console import reporter
+
+    console = reporter()
+    dataset = prepare_cached(source, PrepareSettings(size=size), progress=console.preparing)
+    chosen = choose_metrics(metrics.split(",")) if metrics else DEFAULT
+    extractor = TypeAdapter(AnyFeatures).validate_python(features)
+    report, shown = bench_scores(dataset, chosen, extractor, count, console)
+    console.close()
+    if picture:
+        draw(report, shown, picture)
+    typer.echo(report.model_dump_json(indent=2))

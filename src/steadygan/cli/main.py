@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from steadygan.cli import bench, data, results, techniques, training
+from steadygan.cli import bench, data, results, scores, techniques, training
 from steadygan.errors import ConfigError, Interrupted, SteadyganError
 from steadygan.version import __version__
 
@@ -46,6 +46,7 @@ app.command()(training.train)
 app.command()(training.resume)
 app.command()(results.sample)
 app.command()(results.export)
+app.command()(scores.evaluate)
 app.command()(results.compare)
 app.command()(results.note)
 app.command()(training.recipes)

@@ -77,7 +77,10 @@ def _show(found: Comparison) -> None:
     table = Table("", *(str(name) for name in found.runs))
     rows("settings that differ" if found.settings else "no settings differ", found.settings)
     rows("results", found.results)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for sentence in found.refused:
+        console.print(sentence, soft_wrap=True, highlight=False)
 
 
 def note(run: RunFolder, text: Annotated[str, typer.Argument(help="What you tried and saw.")]) -> None:

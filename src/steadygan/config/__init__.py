@@ -5,6 +5,7 @@ from __future__ import annotations
 from steadygan.config.compare import difference, flatten
 from steadygan.config.load import explain, merge, parse_assignment, read_toml, resolve
 from steadygan.config.parts import BY_NAME
+from steadygan.config.python import python_function
 from steadygan.config.show import to_toml
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "flatten",
     "merge",
     "parse_assignment",
+    "python_function",
     "read_toml",
     "resolve",
     "to_toml",

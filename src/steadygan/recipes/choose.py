@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import runpy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from steadygan.config import explain, merge, read_toml, resolve
+from steadygan.config import explain, merge, python_function, read_toml, resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
@@ -54,32 +53,25 @@ def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
         named = str(settings.get("recipe", DEFAULT))
         base = RunConfig() if named.endswith(".toml") else choose_recipe(named, facts)
         return override(base, whole_budget({**settings, "recipe": text}))
-    file, colon, function = text.rpartition(":")
-    if colon and file.endswith(".py"):
-        return _from_python(Path(file), function, facts)
+    if ".py:" in text:
+        return _from_python(text, facts)
     near = difflib.get_close_matches(text, RECIPES, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     raise ConfigError(f"no recipe '{text}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
 
 
-def _from_python(file: Path, function: str, facts: Facts) -> RunConfig:
-    """Run the user's own file, which is what asking for a function in it means."""
-    if not file.is_file():
-        raise ConfigError(f"--recipe {file}:{function}: there is no file {file}")
+def _from_python(text: str, facts: Facts) -> RunConfig:
+    """What the user's own function returns."""
+    recipe = python_function("--recipe", text)
     try:
-        recipe = runpy.run_path(str(file)).get(function)
-        config = _ask(recipe, facts) if callable(recipe) else None
+        config = _ask(recipe, facts)
     except ValidationError as problem:
-        raise ConfigError(f"--recipe {file}:{function}: {explain(RunConfig, problem)}") from problem
-    except Exception as problem:  # whatever a user's file may do
-        raise ConfigError(f"--recipe {file}:{function}: {type(problem).__name__}: {problem}") from problem
-    if not callable(recipe):
-        raise ConfigError(f"--recipe {file}:{function}: {file} has no function {function}")
+        raise ConfigError(f"--recipe {text}: {explain(RunConfig, problem)}") from problem
+    except Exception as problem:  # whatever a user's function may do
+        raise ConfigError(f"--recipe {text}: {type(problem).__name__}: {problem}") from problem
     if not isinstance(config, RunConfig):
-        raise ConfigError(
-            f"--recipe {file}:{function}: the function must return a RunConfig, not {type(config).__name__}"
-        )
-    return config.model_copy(update={"recipe": f"{file}:{function}"})
+        raise ConfigError(f"--recipe {text}: the function must return a RunConfig, not {type(config).__name__}")
+    return config.model_copy(update={"recipe": text})
 
 
 def _ask(recipe: Callable[..., Any], facts: Facts) -> Any:

@@ -261,6 +261,56 @@ _ALL = (
         url="https://doi.org/10.23915/distill.00003",
         form="article",
     ),
+    _preprint("1203.1513", "Invariant Scattering Convolution Networks", "Joan Bruna, Stéphane Mallat"),
+    _conference(
+        "1610.09585", "ICML", 2017, "Conditional Image Synthesis with Auxiliary Classifier GANs",
+        "Augustus Odena, Christopher Olah, Jonathon Shlens",
+    ),
+    _conference(
+        "1801.01401", "ICLR", 2018, "Demystifying MMD GANs",
+        "Mikołaj Bińkowski, Danica J. Sutherland, Michael Arbel, Arthur Gretton",
+    ),
+    _conference(
+        "1904.06991", "NeurIPS", 2019, "Improved Precision and Recall Metric for Assessing Generative Models",
+        "Tuomas Kynkäänniemi, Tero Karras, Samuli Laine, Jaakko Lehtinen, Timo Aila",
+    ),
+    _conference(
+        "1911.07023", "CVPR", 2020, "Effectively Unbiased FID and Inception Score and where to find them",
+        "Min Jin Chong, David Forsyth",
+    ),
+    _conference(
+        "2002.09797", "ICML", 2020, "Reliable Fidelity and Diversity Metrics for Generative Models",
+        "Muhammad Ferjad Naeem, Seong Joon Oh, Youngjung Uh, Yunjey Choi, Jaejun Yoo",
+    ),
+    _conference(
+        "2003.01826", "CVPR", 2020,
+        "Watch your Up-Convolution: CNN Based Generative Deep Neural Networks are Failing to Reproduce Spectral "
+        "Distributions",
+        "Ricard Durall, Margret Keuper, Janis Keuper",
+    ),
+    _conference(
+        "2004.05675", "AISTATS", 2020, "A Non-Parametric Test to Detect Data-Copying in Generative Models",
+        "Casey Meehan, Kamalika Chaudhuri, Sanjoy Dasgupta",
+    ),
+    _conference(
+        "2203.06026", "ICLR", 2023, "The Role of ImageNet Classes in Fréchet Inception Distance",
+        "Tuomas Kynkäänniemi, Tero Karras, Miika Aittala, Timo Aila, Jaakko Lehtinen",
+    ),
+    _conference(
+        "2306.04675", "NeurIPS", 2023,
+        "Exposing flaws of generative model evaluation metrics and their unfair treatment of diffusion models",
+        "George Stein, Jesse C. Cresswell, Rasa Hosseinzadeh, Yi Sui, Brendan Leigh Ross, Valentin Villecroze, "
+        "Zhaoyan Liu, Anthony L. Caterini, J. Eric T. Taylor, Gabriel Loaiza-Ganem",
+    ),
+    Paper(
+        id="doi:10.1023/A:1026543900054",
+        authors=("Yossi Rubner", "Carlo Tomasi", "Leonidas J. Guibas"),
+        year=2000,
+        title="The Earth Mover's Distance as a Metric for Image Retrieval",
+        venue="International Journal of Computer Vision",
+        url="https://doi.org/10.1023/A:1026543900054",
+        form="article",
+    ),
     Paper(
         id="https://github.com/soumith/ganhacks",
         authors=("Soumith Chintala", "Emily Denton", "Martin Arjovsky", "Michael Mathieu"),

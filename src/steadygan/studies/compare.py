@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from steadygan.config import flatten
 from steadygan.records import Score
+from steadygan.rundir import checkpoint_images
 from steadygan.training.run import Run
 
 _ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
@@ -23,19 +24,66 @@ class Row(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Runs side by side: settings that differ, and results."""
+    """Runs side by side: settings that differ, results, and sentences about the scores that do not compare."""
 
     runs: list[str]
     settings: list[Row]
     results: list[Row]
+    refused: list[str] = []
 
 
 def compare(paths: Sequence[str | Path]) -> Comparison:
-    """Put runs side by side; scores stand in one row only if measured by one protocol."""
+    """Put runs side by side; scores by different protocols are refused, since their difference means nothing."""
     runs = [Run(Path(path)) for path in paths]
     settings = _rows([_settings(run.info()) for run in runs])
     differing = [row for row in settings if any(value != row.values[0] for value in row.values)]
-    return Comparison(runs=[str(p) for p in paths], settings=differing, results=_rows([_results(run) for run in runs]))
+    scores = [_scores(run) for run in runs]
+    refused = {name: sentence for name in _names(scores) if (sentence := _refusal(name, paths, scores))}
+    results = _rows([_results(run) for run in runs])
+    results += _score_rows([name for name in _names(scores) if name not in refused], scores)
+    return Comparison(runs=[str(p) for p in paths], settings=differing, results=results, refused=[*refused.values()])
+
+
+Scores = dict[str, dict[str, Score]]
+"""By metric and protocol, the score of the checkpoint that another score picked; the last one where it has none."""
+
+
+def _scores(run: Run) -> Scores:
+    picked = checkpoint_images(run.files.pointed(run.files.best)) if run.files.best.exists() else -1
+    found: Scores = {}
+    for score in sorted(run.scores(), key=lambda score: (score.images == picked, score.images)):
+        found.setdefault(score.metric, {})[score.protocol] = score
+    return found
+
+
+def _names(scores: Sequence[Scores]) -> list[str]:
+    return list(dict.fromkeys(name for one in scores for name in one))
+
+
+def _shared(name: str, scores: Sequence[Scores]) -> list[str]:
+    """The protocols of a metric that all runs which have it have."""
+    having = [one[name] for one in scores if name in one]
+    return [protocol for protocol in having[0] if all(protocol in one for one in having)]
+
+
+def _refusal(name: str, paths: Sequence[str | Path], scores: Sequence[Scores]) -> str:
+    """Why a metric cannot be compared; empty where it can."""
+    if _shared(name, scores):
+        return ""
+    each = "; ".join(f"{path}: {', '.join(one[name])}" for path, one in zip(paths, scores, strict=True) if name in one)
+    return f"{name} is not compared, since it was measured in different ways ({each}); evaluate the runs alike first"
+
+
+def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[Row]:
+    """Two rows for each protocol: the values, and after how many images."""
+    rows = []
+    for name in names:
+        for protocol in _shared(name, scores):
+            found = [one.get(name, {}).get(protocol) for one in scores]
+            title = f"{name} ({protocol})"
+            rows.append(Row(name=title, values=[score and round(score.value, 5) for score in found]))
+            rows.append(Row(name=f"  at images, {title}", values=[score and score.images for score in found]))
+    return rows
 
 
 def _rows(columns: list[dict[str, Any]]) -> list[Row]:
@@ -54,10 +102,4 @@ def _results(run: Run) -> dict[str, Any]:
     if log:
         mean = log[-1].images / max(log[-1].seconds, 1e-9)
         results |= {"images": log[-1].images, "seconds": round(log[-1].seconds, 1), "images/s": round(mean, 1)}
-    by_protocol: dict[str, list[Score]] = {}
-    for score in run.scores():
-        by_protocol.setdefault(f"{score.metric} ({score.protocol})", []).append(score)
-    for name, scores in by_protocol.items():
-        best = min(scores, key=lambda s: s.value if s.better == "lower" else -s.value)
-        results |= {f"best {name}": round(best.value, 5), f"  at images, {name}": best.images}
     return results

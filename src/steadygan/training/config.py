@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFun
 
 from steadygan.augment import AnyShow, AsIs
 from steadygan.config import BY_NAME, flatten
+from steadygan.features import AnyFeatures, Scattering
 from steadygan.networks import DCGAN, AnyNetworks, Networks
 from steadygan.objectives import (
     AnyGeneratorTerm,
@@ -18,6 +19,7 @@ from steadygan.objectives import (
     NonSaturating,
     Penalty,
 )
+from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel, SlicedWasserstein
 from steadygan.training.average import EMA
 from steadygan.training.opponent import AnyOpponent, Itself
 from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
@@ -145,6 +147,19 @@ class CheckpointSettings(Settings):
     keep: int = Field(default=3, ge=1)
 
 
+class ScoreSettings(Settings):
+    """What is measured at every checkpoint: metrics of `count` generated pictures against held-out images.
+
+    They may take `most_time` of the run's time; a checkpoint that would cost more goes without, but the last. `metrics`
+    `()` is off. The best checkpoint is picked by another score, the Fréchet distance to training images.
+    """
+
+    metrics: tuple[AnyMetric, ...] = (Frechet(), Kernel(), SlicedWasserstein())
+    features: AnyFeatures = Scattering()
+    count: int = Field(default=512, ge=16)
+    most_time: float = Field(default=0.02, ge=0, le=1)
+
+
 class RunConfig(Settings):
     """Everything that decides what a run does. The resolved one is written to `run.json` before the first step."""
 
@@ -169,6 +184,7 @@ class RunConfig(Settings):
     log: LogSettings = LogSettings()
     samples: SampleSettings = SampleSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
+    scores: ScoreSettings = ScoreSettings()
 
     def dump(self) -> dict[str, Any]:
         """As plain data, ready for JSON and TOML."""

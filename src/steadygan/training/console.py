@@ -15,7 +15,7 @@ from steadygan.training.budget import duration, spent
 if TYPE_CHECKING:
     from steadygan.training.session import Session
 
-_PREPARING_SECONDS = 5.0
+_COUNTING_SECONDS = 5.0
 
 
 class Reporter(Protocol):
@@ -24,6 +24,8 @@ class Reporter(Protocol):
     def say(self, text: str) -> None: ...
 
     def preparing(self, done: int, total: int) -> None: ...
+
+    def counting(self, what: str, done: int, total: int) -> None: ...
 
     def step(self, session: Session) -> None: ...
 
@@ -37,6 +39,9 @@ class Silent:
         pass
 
     def preparing(self, done: int, total: int) -> None:
+        pass
+
+    def counting(self, what: str, done: int, total: int) -> None:
         pass
 
     def step(self, session: Session) -> None:
@@ -75,9 +80,12 @@ class Lines:
             print(text, file=self.stream, flush=True)
 
     def preparing(self, done: int, total: int) -> None:
+        self.counting("preparing images", done, total)
+
+    def counting(self, what: str, done: int, total: int) -> None:
         if done == total or time.monotonic() >= self.next_time:
-            self.next_time = time.monotonic() + _PREPARING_SECONDS
-            self.say(f"preparing images: {done:,} of {total:,}{self.clock.read(done, total)}")
+            self.next_time = time.monotonic() + _COUNTING_SECONDS
+            self.say(f"{what}: {done:,} of {total:,}{self.clock.read(done, total)}")
 
     def step(self, session: Session) -> None:
         every = session.config.log.every_images
@@ -101,9 +109,12 @@ class Bars:
         self.console.print(text, highlight=False, soft_wrap=True)
 
     def preparing(self, done: int, total: int) -> None:
-        columns = (SpinnerColumn(), TextColumn("preparing images"), BarColumn(), MofNCompleteColumn(),
+        self.counting("preparing images", done, total)
+
+    def counting(self, what: str, done: int, total: int) -> None:
+        columns = (SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn(),
                    TextColumn("{task.fields[text]}"))  # fmt: skip
-        self._update("preparing", columns, completed=done, total=total, text=self.clock.read(done, total))
+        self._update(what, columns, completed=done, total=total, text=self.clock.read(done, total))
         if done == total:
             self.close()
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from steadygan import records
 from steadygan.errors import DataError, Diverged
-from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
 from steadygan.networks import classes_of
 from steadygan.records import Score, Tick
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.schedule import at
+from steadygan.scoring import Judge
 from steadygan.training import checkpoint
+from steadygan.training.budget import spent
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.sampling import generate, rows, spread_labels
 from steadygan.training.seeds import fixed_latents
@@ -29,6 +32,7 @@ from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
 
 _STATISTICS = 128  # latents from which batch-norm statistics are measured for a picture; a checkpoint takes more
+_FIRST_SCORES = 2.0  # seconds that scores are thought to take before they have been measured
 _DRAWING_SHARE = 0.005  # of the run's time at most goes into redrawing the curves
 
 
@@ -150,13 +154,23 @@ def draw_curves(session: Session) -> None:
     save_curves(records.read(run.log, Tick), run.curves, records.read(run.scores, Score))
 
 
-class CheckpointWriter:
-    """Scores the averaged generator, saves everything, keeps the newest and the best."""
+class Picker(Protocol):
+    """The score that picks the best checkpoint: of `count` pictures uint8 (N, S, S, C), lower is better."""
 
-    def __init__(self, every_images: int, keep: int, metric: SlicedWasserstein) -> None:
+    name: str
+    protocol: str
+    count: int
+
+    def __call__(self, fake: NDArray[np.uint8]) -> float: ...
+
+
+class CheckpointWriter:
+    """Picks by the averaged generator's pictures, saves everything, keeps the newest and the best."""
+
+    def __init__(self, every_images: int, keep: int, picker: Picker) -> None:
         self.every_images = every_images
         self.keep = keep
-        self.metric = metric
+        self.picker = picker
 
     def __call__(self, session: Session) -> None:
         _refuse_divergence(session, float(session.runtime.mean(session.game.healthy)))
@@ -166,15 +180,16 @@ class CheckpointWriter:
         session.runtime.wait()
 
     def _score(self, session: Session) -> Score:
-        latents = fixed_latents(self.metric.count, session.latent_dim, session.config.seed, "scores")
-        labels = shuffled_labels(session, self.metric.count)
-        value = self.metric(rows(generate(session.average.network, latents, *labels, batch=session.config.batch)))
+        count = self.picker.count
+        latents = fixed_latents(count, session.latent_dim, session.config.seed, "scores")
+        labels = shuffled_labels(session, count)
+        value = self.picker(rows(generate(session.average.network, latents, *labels, batch=session.config.batch)))
         return Score(
             step=session.progress.steps,
             images=session.progress.images,
-            metric=self.metric.name,
+            metric=self.picker.name,
             value=value,
-            protocol=self.metric.protocol,
+            protocol=self.picker.protocol,
         )
 
     def _save(self, session: Session, score: Score) -> None:
@@ -195,6 +210,42 @@ def _best_value(run: RunDir, protocol: str) -> float:
     except DataError:
         return math.inf
     return float(best["value"]) if best["protocol"] == protocol else math.inf
+
+
+class ScoreWriter:
+    """Scores against held-out images after a checkpoint, as often as their share of the run's time allows.
+
+    Its pictures are not those that pick the best checkpoint. The end of a run is always scored.
+    """
+
+    def __init__(self, every_images: int, judge: Judge, most_time: float) -> None:
+        self.every_images = every_images
+        self.judge = judge
+        self.most_time = most_time
+        self.seconds = 0.0
+        self.last_seconds = _FIRST_SCORES
+
+    def __call__(self, session: Session) -> None:
+        over = spent(session.config.budget, session.progress) >= 1
+        affordable = self.seconds + self.last_seconds < self.most_time * session.progress.seconds
+        if session.runtime.main and (over or affordable):
+            start = time.perf_counter()
+            for score in self.judge(self._pictures(session)):
+                kept = score.model_dump(exclude={"unit", "says"})
+                progress = session.progress
+                records.append(session.run.scores, Score(step=progress.steps, images=progress.images, **kept))
+            self.last_seconds = time.perf_counter() - start
+            self.seconds += self.last_seconds
+        session.runtime.wait()
+
+    def _pictures(self, session: Session) -> Iterator[Tensor]:
+        """By the statistics that the checkpoint before it measured."""
+        reference, network = self.judge.reference, session.average.network
+        latents = fixed_latents(reference.count, session.latent_dim, session.config.seed, "held-out scores")
+        labels = reference.dataset.labels
+        given = () if labels is None else session.given(torch.from_numpy(labels[reference.real]))
+        for part in zip(*(one.split(session.config.batch) for one in (latents, *given)), strict=True):
+            yield generate(network, *part, batch=session.config.batch)
 
 
 def finish_pictures(session: Session) -> None:

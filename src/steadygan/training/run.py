@@ -19,18 +19,30 @@ from steadygan.config import difference, resolve
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
 from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, StorageError
+from steadygan.features import Scattering
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
 from steadygan.records import Note, Score, Tick
 from steadygan.rundir import RunDir, atomic_write
+from steadygan.scoring import Judge, choose_reference
+from steadygan.scoring.pick import FrechetToTraining
+from steadygan.scoring.reference import LEAST
 from steadygan.training import checkpoint
 from steadygan.training.budget import spent
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Budget, RunConfig, own_parts
 from steadygan.training.console import Reporter, Silent, reporter
-from steadygan.training.listeners import CheckpointWriter, Listener, SampleWriter, TickWriter, finish_pictures
+from steadygan.training.listeners import (
+    CheckpointWriter,
+    Listener,
+    Picker,
+    SampleWriter,
+    ScoreWriter,
+    TickWriter,
+    finish_pictures,
+)
 from steadygan.training.loop import StopRequest, play
 from steadygan.training.runtime import enough_memory
 from steadygan.training.sampling import rows
@@ -44,8 +56,9 @@ from steadygan.visual.points import picture
 
 DEFAULT_IMAGES = 200_000
 _SCORED = 512
+_SMALLEST_DESCRIBED = 16
 # what a resumed run may do otherwise; another precision or device rounds otherwise, too
-_CHANGEABLE = ("budget", "log", "samples", "checkpoint", "runtime", "data.source")
+_CHANGEABLE = ("budget", "log", "samples", "checkpoint", "scores", "runtime", "data.source")
 
 
 @dataclass(frozen=True)
@@ -200,13 +213,33 @@ def _play(session: Session, console: Reporter) -> Run:
 
 
 def _listeners(session: Session) -> Sequence[Listener]:
-    """Records, pictures and checkpoints, in the order in which they act at the same step."""
+    """Records, pictures, checkpoints and scores, in the order in which they act at the same step."""
     config = session.config
     every = [group.every_images or 1 for group in (config.log, config.samples, config.checkpoint)]
-    training = session.dataset.training
-    reals = session.dataset.images[training[_evenly(len(training), _SCORED)]]
-    writer = CheckpointWriter(every[2], config.checkpoint.keep, SlicedWasserstein(reals))
-    return (TickWriter(every[0], session.progress), SampleWriter(every[1]), writer)
+    writer = CheckpointWriter(every[2], config.checkpoint.keep, _picker(session))
+    judge = _judge(session)
+    scores = (ScoreWriter(every[2], judge, config.scores.most_time),) if judge else ()
+    return (TickWriter(every[0], session.progress), SampleWriter(every[1]), writer, *scores)
+
+
+def _picker(session: Session) -> Picker:
+    """By features of training images; points and the smallest pictures have none worth the name."""
+    training, images = session.dataset.training, session.dataset.images
+    reals = images[training[_evenly(len(training), _SCORED)]]
+    if session.dataset.spec.size < _SMALLEST_DESCRIBED:
+        return SlicedWasserstein(reals)
+    extractor = Scattering().build(session.runtime.device)
+    return FrechetToTraining(reals, extractor, session.dataset.digest[:12])
+
+
+def _judge(session: Session) -> Judge | None:
+    """The judge by held-out images; None if it is off, if there are too few of them, or in other processes."""
+    settings, dataset = session.config.scores, session.dataset
+    few = min(len(dataset.held_out), len(dataset.training)) < LEAST or dataset.spec.size < _SMALLEST_DESCRIBED
+    if not settings.metrics or few:
+        return None
+    reference = choose_reference(dataset, "held-out", settings.count, session.config.seed)
+    return Judge(settings.metrics, reference, settings.features.build(session.runtime.device), repeats=0)
 
 
 def _evenly(length: int, count: int) -> list[int]:
@@ -301,9 +334,9 @@ def _forget_later(session: Session) -> None:
 def _mend_scores(run: RunDir) -> None:
     """Write the score and the name of the best again, if the run was killed between a checkpoint and them."""
     scores = [Score.model_validate(checkpoint.read_meta(folder)["score"]) for folder in run.all_checkpoints()]
-    known = {score.images for score in records.read(run.scores, Score)}
+    known = {(score.images, score.protocol) for score in records.read(run.scores, Score)}
     for score in scores:
-        if score.images not in known:
+        if (score.images, score.protocol) not in known:
             records.append(run.scores, score)
     if scores and not (run.best.exists() and run.best.read_text(encoding="utf-8").strip() in _names(run)):
         best = min(scores, key=lambda score: score.value)

@@ -1,0 +1,148 @@
+"""`evaluate`: how good generated pictures are, and how sure that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from steadygan.studies.evaluate import Evaluation
+
+
+def _explain(wanted: bool) -> None:
+    """Say what each metric means and leave."""
+    if not wanted:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    from steadygan.scoring.metrics import DEFAULT, InceptionScore
+
+    table = Table("metric", "better", "what it says", "source")
+    for metric in (*DEFAULT, InceptionScore()):
+        table.add_row(metric.name, metric.better, metric.says, metric.paper)
+    Console().print(table)
+    raise typer.Exit
+
+
+def evaluate(
+    subject: Annotated[
+        str, typer.Argument(help="A run, an exported .safetensors, a folder of pictures or FILE.py:FUNCTION.")
+    ],
+    reals: Annotated[
+        str | None,
+        typer.Argument(metavar="[REALS]", help="Folder or data set to compare with. [default: the run's own]"),
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Names with commas between, see --list. [default: all that need no download]")
+    ] = None,
+    features: Annotated[
+        str, typer.Option(help="scattering, inception, dinov2, clip, or FILE.pt|.pt2.", metavar="NAME")
+    ] = "scattering",
+    weights: Annotated[Path | None, typer.Option(help="File of the features' weights. [default: downloaded]")] = None,
+    count: Annotated[
+        int | None,
+        typer.Option("-n", "--count", help="Pictures of each kind. [default: all, up to 10,000]"),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which reals: held-out, training or all.")] = "held-out",
+    size: Annotated[int | None, typer.Option(help="Pixels of a side, where nothing else says it.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the latents and the reals.")] = 0,
+    checkpoint: Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")] = "best",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    nearest: Annotated[
+        Path | None, typer.Option(help="Draw those most like training images here. [default: RUN/nearest.png]")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the scores here; - prints them and nothing else.")
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Ask instead what a run's discriminator, and its pictures, know of classes.")
+    ] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Say what each metric means and leave.", callback=_explain, is_eager=True)
+    ] = False,
+) -> None:
+    """Score pictures against real images that no training has seen, beside what other reals score."""
+    from steadygan.studies.evaluate import evaluate as run_evaluation
+    from steadygan.training.console import reporter
+
+    if probe:
+        _probe(Path(subject), reals, checkpoint, json)
+        return
+    settings: dict[str, Any] = {
+        "features": _features(features, weights),
+        "count": count,
+        "split": split,
+        "size": size,
+        "seed": seed,
+        "checkpoint": checkpoint,
+        "device": device,
+        "nearest": nearest,
+        **({"metrics": metrics} if metrics else {}),
+    }
+    found = run_evaluation(subject, reals, console=reporter(), **settings)
+    _write(found, json)
+
+
+def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None) -> None:
+    """What the discriminator knows of classes, and what generated images add to a few labelled ones."""
+    from steadygan.networks import classes_of
+    from steadygan.studies.augmentation import augmentation_gain
+    from steadygan.studies.evaluate import open_reals
+    from steadygan.studies.labelled import LabelledReport
+    from steadygan.studies.probe import load_discriminator, probe
+    from steadygan.training.console import reporter
+
+    dataset, _ = open_reals(run, data, reporter())
+    reports: list[LabelledReport] = [probe(run, dataset, checkpoint=checkpoint)]
+    if classes_of(load_discriminator(run, checkpoint)):
+        reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint))
+    if out is not None:
+        _put(out, "[" + ",\n".join(report.model_dump_json(indent=2) for report in reports) + "]")
+    if out is None or str(out) != "-":
+        typer.echo("\n\n".join(report.table() for report in reports))
+
+
+def _put(out: Path, text: str) -> None:
+    """Into a file, or with - onto the standard output."""
+    from steadygan.rundir import atomic_write
+
+    if str(out) == "-":
+        typer.echo(text)
+    else:
+        atomic_write(out, text + "\n")
+
+
+def _features(name: str, weights: Path | None) -> dict[str, Any]:
+    """The features' settings: a kind, with a file of weights, or a file that is the extractor."""
+    chosen: dict[str, Any] = {"kind": "exported", "path": name} if name.endswith((".pt", ".pt2")) else {"kind": name}
+    return chosen | ({"weights": weights} if weights else {})
+
+
+def _write(found: Evaluation, out: Path | None) -> None:
+    if out is not None:
+        _put(out, found.model_dump_json(indent=2))
+    if out is None or str(out) != "-":
+        _show(found)
+
+
+def _show(found: Evaluation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("metric", "value", "95 % interval", "reals score", "better")
+    for score in found.scores:
+        interval = "" if score.low is None or score.high is None else f"{score.low:.4g} to {score.high:.4g}"
+        unit = f" {score.unit}" if score.unit else ""
+        value, floor = (f"{number:.4g}{unit}" for number in (score.value, score.floor))
+        table.add_row(score.metric, value, interval, floor, score.better)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{found.count:,} pictures of each kind; {found.split} images of {found.data}")
+    console.print(table)
+    for remark in found.remarks:
+        console.print(remark)
+    if found.nearest:
+        console.print(f"nearest    {found.nearest}")
+    console.print("what they mean: steadygan evaluate --list")

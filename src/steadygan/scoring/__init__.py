@@ -1,0 +1,9 @@
+"""Scores one can trust: which images are compared, by what, under which protocol, and how sure that is."""
+
+from __future__ import annotations
+
+from steadygan.scoring.judge import Judge, Scored
+from steadygan.scoring.metrics import AnyMetric, Metric, choose_metrics
+from steadygan.scoring.reference import Reference, Split, choose_reference
+
+__all__ = ["AnyMetric", "Judge", "Metric", "Reference", "Scored", "Split", "choose_metrics", "choose_reference"]

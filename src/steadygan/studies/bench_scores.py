@@ -1,0 +1,225 @@
+"""How every metric answers to pictures that get worse step by step: which of them to trust on one's own images."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from steadygan.data import Dataset
+from steadygan.features import AnyFeatures, Scattering
+from steadygan.scoring import Judge, Metric, Reference, Scored, choose_reference
+from steadygan.scoring.metrics import DEFAULT, InceptionScore
+from steadygan.training.console import Reporter, Silent
+from steadygan.training.sampling import rows as picture_rows
+from steadygan.visual.answers import save_answers
+from steadygan.visual.grid import save_grid
+
+LEVELS = 3
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What disturbances are made from: `fresh` reals, neither in the reference nor in the pool, and the pool."""
+
+    reference: Reference
+    fresh: Tensor
+    pool: Tensor
+    lot: np.random.Generator
+
+
+Disturbance = Callable[[Bench, int], Tensor]
+"""Pictures (N, C, S, S) at level 1 to 3, worse and worse, from the reals of a bench."""
+
+
+def noise(bench: Bench, level: int) -> Tensor:
+    """Gaussian noise of 4, 12 or 36 grey levels."""
+    spread = 4 * 3 ** (level - 1)
+    drawn = torch.from_numpy(bench.lot.normal(0, spread, bench.fresh.shape).astype(np.float32))
+    return _levels(bench.fresh + drawn)
+
+
+def blur(bench: Bench, level: int) -> Tensor:
+    """A Gaussian of 0.5, 1 or 2 pixels."""
+    width = 2.0 ** (level - 2)
+    offsets = torch.arange(-6, 7)
+    line = torch.exp(-0.5 * (offsets / width).square())
+    kernel = (line / line.sum()).expand(bench.fresh.shape[1], 1, 1, -1)
+    maps = pad(bench.fresh.float(), (6,) * 4, mode="reflect")
+    groups = bench.fresh.shape[1]
+    return _levels(conv2d(conv2d(maps, kernel, groups=groups), kernel.mT, groups=groups))
+
+
+def jpeg(bench: Bench, level: int) -> Tensor:
+    """Saved as JPEG of quality 75, 40 or 10, channel by channel."""
+    quality = (75, 40, 10)[level - 1]
+    flat = bench.fresh.flatten(0, 1).numpy()
+    return torch.from_numpy(np.stack([_saved(picture, quality) for picture in flat])).view(bench.fresh.shape)
+
+
+def _saved(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def colour(bench: Bench, level: int) -> Tensor:
+    """The first channel 4, 12 or 36 levels brighter."""
+    shifted = bench.fresh.float()
+    shifted[:, 0] += 4 * 3 ** (level - 1)
+    return _levels(shifted)
+
+
+def grid(bench: Bench, level: int) -> Tensor:
+    """Every second pixel 1, 3 or 9 levels brighter and the others as much darker."""
+    side = torch.arange(bench.fresh.shape[-1])
+    board = ((side[:, None] + side) % 2) * 2 - 1
+    return _levels(bench.fresh + board * 3 ** (level - 1))
+
+
+def dropping(bench: Bench, level: int) -> Tensor:
+    """None of the brightest quarter, half or three quarters of the pictures; the others more often."""
+    order = bench.fresh.float().mean((1, 2, 3)).argsort()
+    kept = order[: max(2, len(order) * (4 - level) // 4)]
+    return bench.fresh[kept[torch.from_numpy(bench.lot.integers(len(kept), size=len(order)))]]
+
+
+def repeating(bench: Bench, level: int) -> Tensor:
+    """Only a half, a tenth or a fiftieth of the pictures, again and again."""
+    kept = max(2, len(bench.fresh) // (2, 10, 50)[level - 1])
+    return bench.fresh[torch.from_numpy(bench.lot.permutation(np.arange(len(bench.fresh)) % kept))]
+
+
+def copying(bench: Bench, level: int) -> Tensor:
+    """A tenth, a half or all of the pictures are training images."""
+    number = len(bench.fresh) * (1, 5, 10)[level - 1] // 10
+    taken = bench.lot.integers(len(bench.pool), size=number)
+    mixed = torch.cat([bench.pool[torch.from_numpy(taken)], bench.fresh[number:]])
+    return mixed[torch.from_numpy(bench.lot.permutation(len(mixed)))]
+
+
+DISTURBANCES: tuple[Disturbance, ...] = (noise, blur, jpeg, colour, grid, dropping, repeating, copying)
+
+
+def _levels(maps: Tensor) -> Tensor:
+    return maps.round().clamp(0, 255).to(torch.uint8)
+
+
+class Answer(BaseModel):
+    """A metric of pictures disturbed at a level; level 0 are the pictures as they were."""
+
+    disturbance: str
+    level: int
+    metric: str
+    value: float
+    error: float
+
+
+class ScoresReport(BaseModel):
+    """Every metric at every level of every disturbance. `error` of an answer is half of its interval of 95 %."""
+
+    data: str
+    count: int
+    disturbances: dict[str, str]
+    metrics: list[str]
+    answers: list[Answer]
+
+    def value(self, disturbance: str, level: int, metric: str) -> Answer:
+        """One answer; at level 0 the disturbance does not matter."""
+        wanted = disturbance if level else "none"
+        return next(a for a in self.answers if (a.disturbance, a.level, a.metric) == (wanted, level, metric))
+
+    def table(self) -> str:
+        """Markdown: a line for each disturbance and level, a column for each metric."""
+        lines = [f"| disturbance | {' | '.join(self.metrics)} |", "|---" * (len(self.metrics) + 1) + "|"]
+        for name, level in [("none", 0), *((name, level) for name in self.disturbances for level in (1, 2, 3))]:
+            cells = [f"{self.value(name, level, metric).value:.3g}" for metric in self.metrics]
+            lines.append(f"| {name if not level else f'{name} {level}'} | {' | '.join(cells)} |")
+        return "\n".join(lines)
+
+
+def bench_scores(
+    dataset: Dataset,
+    metrics: Sequence[Metric] = DEFAULT,
+    features: AnyFeatures = Scattering(),  # noqa: B008 - frozen
+    count: int | None = None,
+    console: Reporter | None = None,
+) -> tuple[ScoresReport, dict[str, list[Tensor]]]:
+    """Score reals that get worse, by every metric; and one picture of each level, to look at.
+
+    A third of the images at most are the reference, a third those that are disturbed, the rest the training images
+    among which copies are looked for; `count` of the first two kinds at most.
+    """
+    console = console or Silent()
+    bench = _bench(dataset, count)
+    judge = Judge(metrics, bench.reference, features.build(torch.device("cpu")))
+    answers, shown = _answers("none", 0, judge([bench.fresh])), {}
+    for number, disturbance in enumerate(DISTURBANCES):
+        name = disturbance.__name__
+        shown[name] = [bench.fresh[0]]
+        for level in range(1, LEVELS + 1):
+            pictures = disturbance(replace(bench, lot=np.random.default_rng((number, level))), level)
+            answers += _answers(name, level, judge([pictures]))
+            shown[name].append(pictures[0])
+            console.counting("disturbances", number * LEVELS + level, LEVELS * len(DISTURBANCES))
+    about = {one.__name__: (one.__doc__ or "").strip() for one in DISTURBANCES}
+    names = [metric.name for metric in metrics]
+    return ScoresReport(
+        data=str(dataset.path), count=len(bench.fresh), disturbances=about, metrics=names, answers=answers
+    ), shown
+
+
+def _bench(dataset: Dataset, count: int | None) -> Bench:
+    """Three parts of a set, none of which share an image."""
+    third = len(dataset) // 3
+    reference = choose_reference(dataset, "all", min(third, count or third))
+    pool = np.setdiff1d(reference.pool, reference.other)
+    reference = replace(reference, pool=pool)
+    fresh, copied = (torch.cat(list(reference.pictures(indices))) for indices in (reference.other, pool[: 4 * third]))
+    return Bench(reference, fresh, copied, np.random.default_rng(0))
+
+
+def _answers(disturbance: str, level: int, scores: list[Scored]) -> list[Answer]:
+    return [
+        Answer(
+            disturbance=disturbance,
+            level=level,
+            metric=score.metric,
+            value=score.value,
+            error=((score.high or 0) - (score.low or 0)) / 2,
+        )
+        for score in scores
+    ]
+
+
+def draw(report: ScoresReport, shown: dict[str, list[Tensor]], path: Path) -> None:
+    """The table in colours, and beside it, as NAME-pictures.png, one picture at each level of each disturbance."""
+    better = {metric.name: metric.better for metric in (*DEFAULT, InceptionScore())}
+    columns = [(name, level) for name in report.disturbances for level in range(1, LEVELS + 1)]
+    strength = np.array(
+        [[_worse(report, *place, metric, better[metric]) for place in columns] for metric in report.metrics]
+    )
+    texts = [[_short(report.value(*place, metric).value) for place in columns] for metric in report.metrics]
+    save_answers(report.metrics, [f"{name} {level}" for name, level in columns], strength, texts, path)
+    pictures = torch.stack([shown[name][level] for level in range(LEVELS + 1) for name in shown])
+    save_grid(picture_rows(pictures), path.with_stem(f"{path.stem}-pictures"), columns=len(shown))
+
+
+def _short(value: float) -> str:
+    return f"{value:.0e}" if 0 < abs(value) < 1e-3 else f"{value:.2g}"
+
+
+def _worse(report: ScoresReport, disturbance: str, level: int, metric: str, better: str) -> float:
+    """How much worse than undisturbed, in half widths of the interval there."""
+    before, after = report.value(disturbance, 0, metric), report.value(disturbance, level, metric)
+    change = (after.value - before.value) / max(before.error, 1e-12)
+    return change if better == "lower" else -change

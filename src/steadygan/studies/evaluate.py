@@ -1,0 +1,211 @@
+"""Scores of a run, a folder of pictures or the user's own generator, against real images: `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from torch import Tensor
+
+from steadygan import records
+from steadygan.config import BY_NAME, resolve
+from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
+from steadygan.errors import ConfigError, DataError
+from steadygan.export import TrainedGenerator
+from steadygan.features import AnyFeatures, Scattering
+from steadygan.records import Score
+from steadygan.rundir import RunDir
+from steadygan.scoring import AnyMetric, Judge, Scored, Split, choose_metrics, choose_reference
+from steadygan.scoring.describe import Rows
+from steadygan.scoring.judge import REPEATS
+from steadygan.scoring.metrics import DEFAULT
+from steadygan.studies.subjects import Subject, choose_source, is_path, run_of, trained
+from steadygan.training import checkpoint
+from steadygan.training.config import Settings
+from steadygan.training.console import Reporter, Silent
+from steadygan.training.run import Run
+from steadygan.training.runtime import choose_device
+from steadygan.training.sampling import rows as picture_rows
+from steadygan.visual.nearest import save_nearest
+
+_MOST = 10_000
+_SHOWN = 12
+_SHOWN_BYTES = 2**26
+_FEW = 2_000
+
+
+def _chosen(value: Any) -> Any:
+    return choose_metrics(value.split(",") if isinstance(value, str) else value)
+
+
+class EvaluationSettings(Settings):
+    """How pictures are scored.
+
+    `count` of each kind, at most as many as there are; None: all of the split, but no more than 10,000. `split` is
+    which reals they are compared with: those held out of training, those trained on, or all. `size` is that of the
+    pictures where nothing else says it. `repeats` half samples make the intervals, 0 none. `checkpoint` is that of a
+    run. `seed` draws latents and reals. `nearest` is where to draw the pictures most like training images; None: in
+    the folder of a run, else nowhere.
+    """
+
+    metrics: Annotated[tuple[AnyMetric, ...], BeforeValidator(_chosen)] = DEFAULT
+    features: Annotated[AnyFeatures, BY_NAME] = Scattering()
+    count: int | None = Field(default=None, ge=1)
+    split: Split = "held-out"
+    size: int | None = Field(default=None, ge=8)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    checkpoint: str = "best"
+    device: str = "auto"
+    repeats: int = Field(default=REPEATS, ge=0)
+    nearest: Path | None = None
+
+
+class Evaluation(BaseModel):
+    """What `evaluate` found. `remarks` are sentences on how far the scores can be trusted."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    subject: str
+    data: str
+    split: Split
+    count: int
+    remarks: list[str]
+    scores: list[Scored]
+    nearest: Path | None = None
+
+    def __getitem__(self, metric: str) -> Scored:
+        """The score of a metric; KeyError if it was not asked for."""
+        return {score.metric: score for score in self.scores}[metric]
+
+
+def evaluate(
+    subject: Subject, data: str | Path | Dataset | None = None, *, console: Reporter | None = None, **settings: Any
+) -> Evaluation:
+    """Score pictures against real images: of a run (by its own images, if no others are named), of an exported
+    generator, of a folder, or of a function or iterable that gives batches uint8 (N, C, S, S) or floats in -1..1.
+
+    `settings` are those of `EvaluationSettings`, as `metrics=["swd", "fd"]`, `features="inception"` or `count=1000`.
+    The scores of a run are written into its folder, too. Raises ConfigError and DataError.
+    """
+    chosen = resolve(EvaluationSettings, settings)
+    model = trained(subject, chosen.checkpoint)
+    with closing(console or Silent()) as said:
+        dataset, remarks = open_reals(subject, data, said, _size(subject, model) or chosen.size)
+        device = torch.device(choose_device(chosen.device))
+        source = choose_source(subject, model, dataset, device)
+        count = min(chosen.count or _MOST, source.available or _MOST)
+        reference = choose_reference(dataset, chosen.split, count, chosen.seed)
+        judge = Judge(chosen.metrics, reference, chosen.features.build(device), chosen.repeats, said.counting)
+        shown: list[Tensor] = []
+        rows = judge.rows(_keeping(shown, source.pictures(reference, chosen.seed)))
+        found = Evaluation(
+            subject=str(subject) if isinstance(subject, str | Path) else getattr(subject, "__name__", "your own code"),
+            data=str(dataset.path),
+            split=chosen.split,
+            count=reference.count,
+            remarks=[*remarks, *_remarks(reference.count, chosen.split)],
+            scores=judge.scores(rows),
+            nearest=_draw_nearest(subject, chosen, judge, rows, shown),
+        )
+    _record(subject, model, found.scores)
+    return found
+
+
+def open_reals(
+    subject: Subject, data: str | Path | Dataset | None, said: Reporter, size: int | None = None
+) -> tuple[Dataset, list[str]]:
+    """The set of real images to compare a subject with, and remarks on it: those of a run, or others in the same form.
+
+    ConfigError if there is neither a run nor `data`; DataError if the run's own have changed.
+    """
+    run = run_of(subject)
+    if isinstance(data, Dataset):
+        dataset = data
+    elif data is None and run is None:
+        raise ConfigError("say what the pictures are to be compared with: steadygan evaluate PICTURES REALS")
+    else:
+        dataset = _opened(run, data, size, said)
+    if run is None or Run(run).info()["data"]["digest"] == dataset.digest:
+        return dataset, []
+    if data is None:
+        source = Run(run).info()["data"]["source"]
+        raise DataError(f"the images in {source} are not those this run was trained on; say which to compare with")
+    return dataset, ["these are not the images of the run: some of those called held out may have been trained on"]
+
+
+def _opened(run: Path | None, data: str | Path | None, size: int | None, said: Reporter) -> Dataset:
+    """The images of a run, or others in the same form."""
+    info = Run(run).info() if run else None
+    source = data if data is not None else info["data"]["source"] if info else ""
+    if is_dataset(Path(source)):
+        return open_dataset(source)
+    asked = info["config"]["data"] if info else {}
+    known = {name: value for name, value in asked.items() if name in PrepareSettings.model_fields}
+    size = info["data"]["spec"]["size"] if info else size
+    settings = PrepareSettings.model_validate({**known, "size": size})
+    return prepare_cached(source, settings, progress=said.preparing)
+
+
+def _size(subject: Subject, model: TrainedGenerator | None) -> int | None:
+    """Pixels of a side of the subject's pictures, where it says so."""
+    if model is not None:
+        return model.spec.size
+    path = Path(str(subject)) if is_path(subject) else None
+    return open_dataset(path).spec.size if path and is_dataset(path) else None
+
+
+def _remarks(count: int, split: Split) -> list[str]:
+    """How far the scores go."""
+    remarks = []
+    if count < _FEW:
+        remarks.append(f"with {count:,} pictures of each kind fd is too high, by about its floor; kid is not")
+    if split != "held-out":
+        remarks.append("compared with images that were trained on: a generator that copies them scores best")
+    return remarks
+
+
+def _keeping(shown: list[Tensor], batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """The stream; its first pictures, 64 MiB at most, are kept in `shown`."""
+    room = _SHOWN_BYTES
+    for images in batches:
+        if room >= images.nbytes:
+            shown.append(images)
+            room -= images.nbytes
+        else:
+            room = 0
+        yield images
+
+
+def _draw_nearest(
+    subject: Subject, chosen: EvaluationSettings, judge: Judge, rows: dict[str, Rows], shown: list[Tensor]
+) -> Path | None:
+    """Draw the generated pictures most like training images, with those and with their nearest held-out ones."""
+    run = run_of(subject)
+    out = chosen.nearest or (RunDir(run).nearest if run else None)
+    kept = torch.cat(shown) if shown else torch.empty(0)
+    closest = judge.closest(rows, _SHOWN, len(kept)) if out and len(kept) else None
+    if out is None or closest is None:
+        return None
+    fake, training, held_out = closest
+    images = judge.reference.dataset.images
+    save_nearest(picture_rows(kept[torch.from_numpy(fake)]), images[training], images[held_out], out)
+    return out
+
+
+def _record(subject: Subject, model: TrainedGenerator | None, scores: list[Scored]) -> None:
+    """Write the scores of a run into its folder, once."""
+    folder = run_of(subject)
+    if folder is None or model is None:
+        return
+    run, images = Run(folder), int(model.about["images"])
+    meta = checkpoint.read_meta(run.files.checkpoint(images))
+    known = {(score.metric, score.images, score.protocol, score.value) for score in run.scores()}
+    for score in scores:
+        if (score.metric, images, score.protocol, score.value) not in known:
+            kept = score.model_dump(exclude={"unit", "says"})
+            steps = meta["state"]["progress"]["steps"]
+            records.append(run.files.scores, Score.model_validate({"step": steps, "images": images, **kept}))

@@ -1,0 +1,197 @@
+"""What a discriminator has learned of classes: a linear classifier on its features, from few labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
+
+from steadygan.data import Dataset
+from steadygan.errors import DataError
+from steadygan.metrics.probe import linear_probe
+from steadygan.networks import AnyNetworks, Networks, classes_of
+from steadygan.ops.images import from_uint8
+from steadygan.spec import ImageSpec
+from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, checkpoint_folder, markdown
+from steadygan.training.checkpoint import load as load_checkpoint
+from steadygan.training.run import Run
+from steadygan.training.runtime import choose_device
+from steadygan.training.seeds import derive
+
+Features = Literal["discriminator", "random discriminator", "pixels"]
+
+_SETTLING = 512
+_BATCH = 64
+_GRID = 4
+_PIXELS = 16
+
+
+class ProbeRow(BaseModel):
+    """Accuracy of a linear classifier of some features, trained on so many labels of each class."""
+
+    features: Features
+    labels_per_class: int
+    accuracy: Estimate
+
+
+class ProbeReport(LabelledReport):
+    """What a discriminator has learned of classes. `told_labels`: in training it was given those of all its images.
+
+    `left_out` are the numbers of labels that the smallest class does not have.
+    """
+
+    told_labels: bool
+    left_out: list[int]
+    rows: list[ProbeRow]
+
+    def table(self) -> str:
+        """As Markdown: a line for each kind of features, a column for each number of labels."""
+        counts = dict.fromkeys(row.labels_per_class for row in self.rows)
+        lines = [["features", *(f"{count} per class" for count in counts)]]
+        lines += [
+            [features, *(str(row.accuracy) for row in self.rows if row.features == features)]
+            for features in dict.fromkeys(row.features for row in self.rows)
+        ]
+        notes = self.about()
+        if self.told_labels:
+            notes.append("The discriminator was told all labels in training: its features owe to more than these few.")
+        if self.left_out:
+            notes.append(f"Not every class has {' or '.join(map(str, self.left_out))} images to train on.")
+        return markdown(lines, notes)
+
+
+def load_discriminator(run: Path, which: str = "latest") -> nn.Module:
+    """The discriminator of a run, in evaluation mode on the CPU; of its "latest", "best" or a checkpoint by name.
+
+    DataError if there is no such checkpoint, or if the networks were the user's own.
+    """
+    run = Path(run)
+    folder = checkpoint_folder(run, which)
+    discriminator = _untrained(run, 0)
+    try:
+        discriminator.load_state_dict(load_checkpoint(folder, ("discriminator",)).tensors["discriminator"])
+    except RuntimeError as problem:
+        raise DataError(f"{folder} is not of the networks in {run / 'run.json'}; one of both was changed") from problem
+    return discriminator.eval()
+
+
+def probe(
+    run: Path,
+    dataset: Dataset,
+    labels_per_class: Sequence[int] = (1, 5, 20, 100),
+    seeds: int = 5,
+    checkpoint: str = "latest",
+) -> ProbeReport:
+    """A linear classifier on the discriminator's features, on those of an untrained one like it, and on pixels.
+
+    After Radford et al. (2016), section 5.1. They pool the maps of all layers to 4×4 by their maxima; here it is the
+    one map that `with_features` gives. Pixels are averages down to 16×16. Labels are drawn from the training split,
+    and the untrained weights anew, for each seed; up to 2,000 held-out images are judged.
+
+    Batch norms take their statistics from reals, trained or not. A network that is told labels is told 0 for every
+    image, so that none can be read off; in the sngan and r3gan networks they join behind the features anyway. But
+    it was told the true ones in training, and the report says so. The spread of a batch, as msg looks at it, is that
+    of 64 images drawn at random.
+
+    DataError without labels or held-out images, for images of another form than the run's, and where no class has
+    as many images as asked for.
+    """
+    run, labelled = Path(run), Labelled(dataset)
+    labelled.must_fit(run, dataset.spec.classes)
+    counts, classes, held = labelled.possible(labels_per_class), dataset.spec.classes, labelled.judged
+    reals = labelled.pictures(np.random.default_rng(0).permutation(dataset.training)[:_SETTLING])
+    trained = _settled(load_discriminator(run, checkpoint), reals)
+    test = {"discriminator": features_of(trained, labelled.pictures(held)), "pixels": _pixels(labelled.pictures(held))}
+    found: dict[tuple[Features, int], list[float]] = {}
+    for seed in range(seeds):
+        untrained = _settled(_untrained(run, seed), reals)
+        test["random discriminator"] = features_of(untrained, labelled.pictures(held))
+        chosen = labelled.few(counts[-1], seed)
+        images, labels = labelled.pictures(chosen), labelled.labels[chosen]
+        train: dict[Features, Tensor] = {
+            "discriminator": features_of(trained, images),
+            "random discriminator": features_of(untrained, images),
+            "pixels": _pixels(images),
+        }
+        for name, rows in train.items():
+            for count in counts:
+                part = (torch.arange(classes)[:, None] * counts[-1] + torch.arange(count)).flatten()
+                right = linear_probe(rows[part], labels[part], test[name], labelled.labels[held], classes)
+                found.setdefault((name, count), []).append(right)
+    return ProbeReport(
+        **labelled.facts(run, checkpoint_folder(run, checkpoint), seeds),
+        told_labels=classes_of(trained) > 0,
+        left_out=sorted(set(labels_per_class) - set(counts)),
+        rows=[ProbeRow(features=f, labels_per_class=n, accuracy=Estimate.of(v)) for (f, n), v in found.items()],
+    )
+
+
+@torch.no_grad()
+def features_of(discriminator: nn.Module, images: Tensor) -> Tensor:
+    """Rows float32 (N, D) on the CPU of pictures uint8 (N, C, S, S): the last map, pooled to 4×4 by its maxima.
+
+    Smaller maps and plain rows stay as they are. Batches of 64 in an order of their own, so that neighbours are
+    strangers where a network looks at the whole batch.
+    """
+    device = next(discriminator.parameters()).device
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    rows = []
+    for part in images[order].split(_BATCH):
+        given = _no_labels(discriminator, len(part), device)
+        maps = discriminator(from_uint8(part.to(device)), *given, with_features=True)[1].float()
+        if maps.ndim == 4:
+            maps = adaptive_max_pool2d(maps, min(_GRID, maps.shape[-1]))
+        rows.append(maps.flatten(1).cpu())
+    return torch.cat(rows)[order.argsort()]
+
+
+def _pixels(images: Tensor) -> Tensor:
+    side = min(_PIXELS, images.shape[-1])
+    return torch.cat([adaptive_avg_pool2d(from_uint8(part), side).flatten(1) for part in images.split(_BATCH)])
+
+
+def _no_labels(network: nn.Module, count: int, device: torch.device) -> tuple[Tensor, ...]:
+    return (torch.zeros(count, dtype=torch.int64, device=device),) if classes_of(network) else ()
+
+
+def _untrained(run: Path, seed: int) -> nn.Module:
+    """The discriminator of a run's configuration with new weights, in training mode."""
+    info = Run(run).info()
+    try:
+        settings: Networks = TypeAdapter(AnyNetworks).validate_python(info["config"]["networks"])
+        spec = ImageSpec.model_validate(info["data"]["spec"])
+    except (ValidationError, KeyError) as problem:
+        raise DataError(
+            f"the networks of {run} are none this steadygan can build; if they were your own, give their features to "
+            "steadygan.metrics.probe.linear_probe"
+        ) from problem
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "probe"))
+        return settings.build(spec).discriminator.requires_grad_(False)
+
+
+def _settled(network: nn.Module, reals: Tensor) -> nn.Module:
+    """The network on the device of the work, with the statistics of reals wherever it has not got its own.
+
+    A virtual batch norm that has no reference takes one; batch norms take the mean statistics of batches.
+    """
+    device = torch.device(choose_device("auto"))
+    network = network.to(device)
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    if network.training:
+        with torch.random.fork_rng(devices=[]):
+            network(from_uint8(reals[:_BATCH].to(device)), *_no_labels(network, len(reals[:_BATCH]), device))
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    if norms:
+        features_of(network, reals)
+    return network.eval()

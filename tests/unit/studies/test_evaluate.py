@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from PIL import Image
+
+import steadygan as sg
+from steadygan.cli.main import main
+from steadygan.data import PrepareSettings, prepare
+from steadygan.recipes import configure
+from steadygan.records import Score
+from steadygan.training.console import Silent
+from steadygan.training.run import train
+from tiny import TINY, draw
+
+FEW = {"metrics": ["swd", "fd", "memorised"], "repeats": 6}
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    """240 squares as a data set, 24 of them held out."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    return prepare(draw(folder / "squares", 240), folder / "set", PrepareSettings(size=16), workers=0).path
+
+
+@pytest.fixture(scope="module")
+def finished(squares, tmp_path_factory):
+    """A run on 216 of 240 squares; 24 are held out."""
+    settings = {**TINY, "size": 16, "budget": {"steps": 12}}
+    return train(configure(squares, settings=settings), tmp_path_factory.mktemp("evaluated") / "run", Silent())
+
+
+def call(*arguments) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return int(left.value.code or 0)
+
+
+def fakes(count, seed=0):
+    lot = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, 16, 16), generator=lot, dtype=torch.uint8)
+
+
+def test_a_run_is_scored_by_the_images_it_held_out_and_remembers_the_scores(finished):
+    found = sg.evaluate(finished.path, **FEW, checkpoint="latest")
+    assert (found.split, found.count) == ("held-out", 24)
+    assert [score.metric for score in found.scores] == ["swd", "fd", "memorised"]
+    for score in found.scores:
+        assert score.low <= score.value <= score.high
+    assert found["fd"].low < found["fd"].value
+    kept = [score for score in finished.scores() if score.protocol == found["fd"].protocol]
+    assert [(score.value, score.floor, score.low) for score in kept if score.low] == [
+        (found["fd"].value, found["fd"].floor, found["fd"].low)
+    ]
+    assert kept[0].images == 96
+    sg.evaluate(finished.path, **FEW, checkpoint="latest")
+    assert sum(score.value == found["fd"].value for score in finished.scores()) == 1
+    with Image.open(finished.files.nearest) as sheet:
+        assert sheet.width > 12 * 16
+
+
+def test_scores_of_a_run_are_the_same_again_and_others_with_another_seed(finished):
+    first, again, other = (sg.evaluate(finished.path, metrics=["fd"], repeats=0, seed=seed)["fd"] for seed in (3, 3, 4))
+    assert first.value == again.value
+    assert first.value != other.value
+    assert first.protocol == again.protocol != other.protocol
+
+
+def test_an_exported_generator_scores_as_its_run_does(finished, squares, tmp_path):
+    sg.load(finished.path, "latest").save(tmp_path / "g.safetensors")
+    settings = {"metrics": ["fd"], "repeats": 0}
+    own = sg.evaluate(finished.path, **settings, checkpoint="latest")["fd"]
+    assert sg.evaluate(tmp_path / "g.safetensors", squares, **settings)["fd"].value == pytest.approx(own.value)
+
+
+def test_a_folder_of_other_squares_is_near_and_noise_is_far(squares, tmp_path):
+    alike = sg.evaluate(draw(tmp_path / "alike", 60, seed=1), squares, size=16, **FEW)
+    noisy = sg.evaluate(fakes, squares, size=16, **FEW)
+    assert alike["fd"].value < 2 * alike["fd"].floor
+    assert noisy["fd"].value > 3 * noisy["fd"].floor
+    assert alike["swd"].value < noisy["swd"].value
+
+
+def test_a_copier_is_caught(squares):
+    dataset = sg.open_dataset(squares)
+    copies = torch.from_numpy(dataset.images[dataset.training]).permute(0, 3, 1, 2)
+    assert sg.evaluate(copies, dataset, metrics=["memorised"])["memorised"].value == 1
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: fakes(24),
+        lambda: fakes(24).numpy(),
+        lambda: (fakes(24).float() / 127.5 - 1).split(5),
+        lambda: lambda count: iter(fakes(count).split(7)),
+    ],
+    ids=["tensor", "array", "floats", "function"],
+)
+def test_pictures_may_come_from_any_code(squares, made):
+    value = sg.evaluate(made(), squares, size=16, metrics=["fd"], repeats=0)["fd"].value
+    assert value == pytest.approx(
+        sg.evaluate(fakes(24), squares, size=16, metrics=["fd"], repeats=0)["fd"].value, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "made", [fakes(24).float(), torch.full((24, 3, 16, 16), math.nan), fakes(24)[0], [fakes(24).int()]]
+)
+def test_what_are_no_pictures_is_refused(squares, made):
+    with pytest.raises(sg.DataError, match=r"pictures"):
+        sg.evaluate(made, squares, size=16, metrics=["fd"])
+
+
+def test_other_images_than_those_of_the_run_are_remarked_on(finished, tmp_path):
+    found = sg.evaluate(finished.path, draw(tmp_path / "others", 200, seed=5), metrics=["fd"], repeats=0)
+    assert any("not the images of the run" in remark for remark in found.remarks)
+
+
+def test_changed_images_of_a_run_are_refused_unless_named(squares, tmp_path):
+    folder = draw(tmp_path / "squares", 200)
+    settings = {**TINY, "size": 16, "budget": {"steps": 2}}
+    done = train(configure(folder, settings=settings), tmp_path / "run", Silent())
+    (folder / "0000.png").unlink()
+    with pytest.raises(sg.DataError, match="not those this run was trained on"):
+        sg.evaluate(done.path)
+
+
+def test_without_reals_it_is_asked_for_them(tmp_path):
+    with pytest.raises(sg.ConfigError, match="evaluate PICTURES REALS"):
+        sg.evaluate(tmp_path)
+
+
+def test_wrong_settings_are_named():
+    with pytest.raises(sg.ConfigError, match=r"metric 'fod' .*did you mean fd"):
+        sg.evaluate("x", "y", metrics=["fod"])
+    with pytest.raises(sg.ConfigError, match=r"repeat: no such setting.*repeats"):
+        sg.evaluate("x", "y", repeat=3)
+
+
+def test_the_command_prints_a_table_and_writes_json(finished, tmp_path, capsys):
+    assert call("evaluate", finished.path, "--metrics", "swd,fd", "--json", tmp_path / "s.json") == 0
+    shown = capsys.readouterr().out
+    assert "24 pictures of each kind" in shown
+    assert "swd" in shown
+    found = json.loads((tmp_path / "s.json").read_text())
+    assert {"metric", "value", "floor", "low", "high", "protocol"} <= set(found["scores"][0])
+    assert call("evaluate", finished.path, "--metrics", "swd", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["scores"][0]["metric"] == "swd"
+
+
+def test_a_function_of_a_file_can_be_scored(squares, tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text("import torch\ndef noise(count):\n    return torch.rand(count, 3, 16, 16) * 2 - 1\n")
+    assert call("evaluate", f"{file}:noise", squares, "--size", 16, "--metrics", "fd", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["scores"][0]["value"] > 1
+    assert call("evaluate", f"{file}:nose", squares) == 2
+    assert "has no function nose" in capsys.readouterr().err
+
+
+def test_metrics_are_explained_without_anything_to_score(capsys):
+    assert call("evaluate", "--list") == 0
+    shown = capsys.readouterr().out
+    for name in ("swd", "fd", "memorised", "is"):
+        assert name in shown
+
+
+def test_training_scores_against_held_out_images_and_picks_by_training_images(finished):
+    scores = finished.scores()
+    picking = [score for score in scores if score.metric == "fd-training"]
+    assert len(picking) == 3
+    best = finished.files.pointed(finished.files.best)
+    assert best.name == f"images-{min(picking, key=lambda score: score.value).images:09d}"
+    reported = [score for score in scores if score.images == 96 and "held-out" in score.protocol]
+    assert {"fd", "kid", "swd"} <= {score.metric for score in reported}
+    assert all(score.floor is not None for score in reported)
+
+
+def test_scores_take_no_more_time_than_they_may_but_for_the_last(squares, tmp_path):
+    settings = {**TINY, "size": 16, "budget": {"steps": 12}, "scores": {"most_time": 0}}
+    done = train(configure(squares, settings=settings), tmp_path / "run", Silent())
+    assert {score.images for score in done.scores() if score.metric == "kid"} == {96}
+
+
+def test_scores_can_be_left_out(squares, tmp_path):
+    settings = {**TINY, "size": 16, "budget": {"steps": 4}, "scores": {"metrics": []}}
+    done = train(configure(squares, settings=settings), tmp_path / "run", Silent())
+    assert {score.metric for score in done.scores()} == {"fd-training"}
+
+
+def test_compare_refuses_scores_of_different_protocols(finished, squares, tmp_path, capsys):
+    settings = {**TINY, "size": 16, "budget": {"steps": 12}, "scores": {"count": 20}}
+    other = train(configure(squares, settings=settings), tmp_path / "run", Silent())
+    found = sg.compare([finished.path, other.path])
+    assert any(sentence.startswith("kid is not compared") for sentence in found.refused)
+    assert not any(row.name.startswith("kid") for row in found.results)
+    assert any(row.name.startswith("fd-training") for row in found.results)
+    assert call("compare", finished.path, other.path) == 0
+    assert "kid is not compared" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_compare_shows_the_score_of_the_checkpoint_that_another_score_picked(finished):
+    found = sg.compare([finished.path])
+    picked = int(finished.files.pointed(finished.files.best).name.removeprefix("images-"))
+    rows = {row.name: row.values[0] for row in found.results}
+    shown = next(value for name, value in rows.items() if name.startswith("  at images, fd-training"))
+    assert shown == picked
+
+
+def test_a_score_from_before_floors_is_read(tmp_path):
+    old = Score.model_validate({"step": 1, "images": 2, "metric": "swd", "value": 0.5, "protocol": "swd-1"})
+    assert (old.floor, old.low, old.high) == (None, None, None)
