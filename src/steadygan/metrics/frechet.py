@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -64,7 +65,20 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     only values of the same numbers. Blind to anything but mean and covariance. DataError for fewer than 2 rows.
     """
     checked(real, fake, least=2)
+    if max(len(real), len(fake)) < real.shape[1]:
+        return _of_few(real.double(), fake.double())
     return gaussian_distance(Gaussian.of(real), Gaussian.of(fake))
+
+
+def _of_few(real: Tensor, fake: Tensor) -> float:
+    """The same for fewer rows than features, without a matrix of all features: X and Y being the centred rows, each
+    over √(N - 1), the trace of (XᵀX YᵀY)^½ is the sum of the singular values of X Yᵀ.
+    """
+    means = real.mean(0), fake.mean(0)
+    some, others = ((x - mean) / math.sqrt(len(x) - 1) for x, mean in zip((real, fake), means, strict=True))
+    cross = torch.linalg.svdvals(some @ others.T).sum()
+    traces = some.square().sum() + others.square().sum()
+    return float(((means[0] - means[1]).square().sum() + traces - 2 * cross).clamp_min(0))
 
 
 def frechet_extrapolated(real: Tensor, fake: Tensor, generator: torch.Generator) -> float:

@@ -88,8 +88,12 @@ def memorised(fake: Tensor, training: Tensor, held_out: Tensor) -> float:
     Lower is better down to 0.5. Training and held-out images must come from one source, by lot.
     """
     _checked_sides(fake, training, held_out)
-    to_training, to_held_out = nearest(fake, training)[0], nearest(fake, held_out)[0]
-    chance = len(training) / (len(training) + len(held_out))
+    return memorised_by_distance(nearest(fake, training)[0], nearest(fake, held_out)[0], len(training), len(held_out))
+
+
+def memorised_by_distance(to_training: Tensor, to_held_out: Tensor, training: int, held_out: int) -> float:
+    """`memorised` of fakes whose distances (N,) to the nearest of so many training and held-out images are known."""
+    chance = training / (training + held_out)
     nearer = torch.where(to_training == to_held_out, chance, (to_training < to_held_out).double())
     return 0.5 + 0.5 * (float(nearer.mean()) - chance) / (1 - chance)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from steadygan.errors import DataError
 from steadygan.features import Extractor
 from steadygan.metrics.neighbours import nearest
-from steadygan.metrics.uncertainty import Halves, half_sample_interval, half_samples
+from steadygan.metrics.uncertainty import Subsamples, interval, subsamples
 from steadygan.scoring.cache import keep, recall
 from steadygan.scoring.describe import Describer, Features, Rows, describe, even
 from steadygan.scoring.metrics import ALL, Circumstances, Metric, Sides
@@ -49,7 +49,7 @@ class Scored(BaseModel):
 class Judge:
     """Compares generated pictures with one reference, by some metrics. The reals are looked at once.
 
-    `repeats` half samples make each interval; 0 makes none. `counting` is told what is looked at, how many of them have
+    `repeats` subsamples make each interval; 0 makes none. `counting` is told what is looked at, how many of them have
     been, and how many there are.
     """
 
@@ -65,7 +65,7 @@ class Judge:
         self.reference = reference
         self.repeats = repeats
         self.counting = counting
-        self.halves: dict[tuple[int, int], Halves] = {}
+        self.drawn: dict[tuple[int, int], Subsamples] = {}
         of = Circumstances(extractor, reference.count, reference.seed)
         self.described = [metric.describer(of) for metric in self.metrics]
         self.describers = {one.fingerprint: one for one in self.described}
@@ -142,7 +142,7 @@ class Judge:
         value = statistic(ALL, ALL)
         low, high = None, None
         if self.repeats:
-            low, high = half_sample_interval(statistic, self._halves(len(sides.real[0]), len(sides.fake[0])), value)
+            low, high = interval(statistic, self._subsamples(len(sides.real[0]), len(sides.fake[0])), value)
             low, high = max(low, metric.lowest), min(high, metric.highest)
         return Scored(
             metric=metric.name,
@@ -156,12 +156,12 @@ class Judge:
             protocol=str(self._protocol(metric, describer)),
         )
 
-    def _halves(self, real: int, fake: int) -> Halves:
+    def _subsamples(self, real: int, fake: int) -> Subsamples:
         """The same for all metrics of as many rows, so that some can share their work."""
-        if (real, fake) not in self.halves:
+        if (real, fake) not in self.drawn:
             lot = torch.Generator().manual_seed(_INTERVAL_SEED)
-            self.halves[real, fake] = half_samples(real, fake, self.repeats, lot)
-        return self.halves[real, fake]
+            self.drawn[real, fake] = subsamples(real, fake, self.repeats, lot)
+        return self.drawn[real, fake]
 
     def _protocol(self, metric: Metric, describer: Describer) -> Protocol:
         reference, settings = self.reference, metric.model_dump(exclude={"kind"})

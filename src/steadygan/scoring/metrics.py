@@ -22,7 +22,7 @@ from steadygan.metrics.colour import colour_distance
 from steadygan.metrics.frechet import frechet_distance, frechet_extrapolated
 from steadygan.metrics.inception_score import inception_score
 from steadygan.metrics.kernel import kernel_distance
-from steadygan.metrics.neighbours import Overlap, duplicates, memorised, overlap
+from steadygan.metrics.neighbours import Overlap, duplicates, memorised_by_distance, nearest, overlap
 from steadygan.metrics.patches import project, projected_distance, sliced_distance
 from steadygan.metrics.spectrum import checkerboard_distance, spectrum_distance
 from steadygan.scoring.describe import (
@@ -213,7 +213,15 @@ class Memorised(_OfFeatures):
     looks_for_copies: ClassVar[bool] = True
 
     def compare(self, sides: Sides) -> Statistic:
-        return lambda real, fake: memorised(sides.fake[0][fake], sides.pool[0], sides.real[0][real])
+        """Subsamples are of fakes and held-out images; the many training images are searched once."""
+        fake, held_out, pool = sides.fake[0], sides.real[0], sides.pool[0]
+        near = nearest(fake, pool)[0]
+
+        def statistic(real: Index, some: Index) -> float:
+            held = held_out[real]
+            return memorised_by_distance(near[some], nearest(fake[some], held)[0], len(pool), len(held))
+
+        return statistic
 
     def floor(self, sides: Sides) -> float:
         return 0.5  # of reals that are neither trained on nor held out, by symmetry

@@ -47,7 +47,7 @@ class EvaluationSettings(Settings):
 
     `count` of each kind, at most as many as there are; None: all of the split, but no more than 10,000. `split` is
     which reals they are compared with: those held out of training, those trained on, or all. `size` is that of the
-    pictures where nothing else says it. `repeats` half samples make the intervals, 0 none. `checkpoint` is that of a
+    pictures where nothing else says it. `repeats` subsamples make the intervals, 0 none. `checkpoint` is that of a
     run. `seed` draws latents and reals. `nearest` is where to draw the pictures most like training images; None: in
     the folder of a run, else nowhere.
     """

@@ -49,8 +49,14 @@ def test_distance_is_that_of_the_eigenvalues_of_the_plain_product():
     cross = np.sqrt(np.linalg.eigvals(first @ second).astype(complex)).real.sum()
     means = np.square(real.numpy().mean(0) - fake.numpy().mean(0)).sum()
     expected = means + np.trace(first) + np.trace(second) - 2 * cross
-    assert frechet_distance(real, fake) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(real, fake) == pytest.approx(expected, rel=1e-6)
     assert frechet_distance(real.float(), fake.float()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_few_images_of_many_features_give_the_same_by_another_way():
+    real, fake = torch.randn(30, 50), 1.5 * torch.randn(20, 50) + 0.2
+    expected = gaussian_distance(Gaussian.of(real), Gaussian.of(fake))
+    assert frechet_distance(real, fake) == pytest.approx(expected, rel=1e-6)
 
 
 def test_distance_agrees_with_torch_fidelity():
