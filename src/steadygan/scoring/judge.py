@@ -16,9 +16,9 @@ from steadygan.errors import DataError
 from steadygan.features import Extractor
 from steadygan.metrics.neighbours import nearest
 from steadygan.metrics.uncertainty import Subsamples, interval, subsamples
+from steadygan.scoring.base import ALL, Circumstances, Metric, Sides
 from steadygan.scoring.cache import keep, recall
 from steadygan.scoring.describe import Describer, Features, Rows, describe, even
-from steadygan.scoring.metrics import ALL, Circumstances, Metric, Sides
 from steadygan.scoring.protocol import Protocol
 from steadygan.scoring.reference import Reference
 

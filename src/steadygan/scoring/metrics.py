@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import difflib
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from pydantic import Field
 
 from steadygan.config import BY_NAME
 from steadygan.errors import ConfigError
-from steadygan.features import Extractor
 from steadygan.metrics.colour import colour_distance
 from steadygan.metrics.frechet import frechet_distance, frechet_extrapolated
 from steadygan.metrics.inception_score import inception_score
 from steadygan.metrics.kernel import kernel_distance
-from steadygan.metrics.neighbours import Overlap, duplicates, memorised_by_distance, nearest, overlap
+from steadygan.metrics.neighbours import duplicates, memorised_by_distance, nearest
 from steadygan.metrics.patches import project, projected_distance, sliced_distance
 from steadygan.metrics.spectrum import checkerboard_distance, spectrum_distance
+from steadygan.scoring.base import Circumstances, Index, Metric, OneSided, Sides, Statistic
 from steadygan.scoring.describe import (
     COLOURS,
     GRIDS,
@@ -37,74 +34,7 @@ from steadygan.scoring.describe import (
     Rows,
 )
 
-Index = Tensor | slice
-ALL = slice(None)
 _FEW_DIRECTIONS = 16
-Statistic = Callable[[Index, Index], float]
-"""A metric of some of the reals and some of the fakes: by indices of rows."""
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Rows of the pictures to compare: `other` are as many reals as `real` and none of them.
-
-    `pool` are those of training images (up to 20,000), for the metrics that ask for copies; else empty.
-    """
-
-    real: Rows
-    fake: Rows
-    other: Rows
-    pool: Rows
-    _overlaps: dict[tuple[int, int], Overlap] = field(default_factory=dict)
-
-    def overlap(self, real: Index, fake: Index) -> Overlap:
-        """Four metrics are found in one go: it is kept, by the identity of the indices, which the caller holds."""
-        key = id(real), id(fake)
-        if key not in self._overlaps:
-            self._overlaps[key] = overlap(self.real[0][real], self.fake[0][fake])
-        return self._overlaps[key]
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What a metric may need to know before it sees pictures."""
-
-    extractor: Extractor
-    count: int
-    seed: int
-
-
-class Metric(BaseModel, ABC):
-    """Base of all metrics: frozen, no unknown fields. `version` rises whenever the numbers change.
-
-    Values lie in `lowest` to `highest`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    version: ClassVar[int] = 1
-    better: ClassVar[Literal["lower", "higher"]] = "lower"
-    unit: ClassVar[str] = ""
-    lowest: ClassVar[float] = 0.0
-    highest: ClassVar[float] = math.inf
-    says: ClassVar[str]
-    paper: ClassVar[str] = ""
-    looks_for_copies: ClassVar[bool] = False
-
-    @property
-    def name(self) -> str:
-        return str(getattr(self, "kind"))  # noqa: B009 - each member of the union declares it
-
-    @abstractmethod
-    def describer(self, of: Circumstances) -> Describer:
-        """What makes its rows."""
-
-    @abstractmethod
-    def compare(self, sides: Sides) -> Statistic:
-        """The metric, ready for any subset of the rows."""
-
-    def floor(self, sides: Sides) -> float:
-        """The metric of reals against other reals: what a perfect generator would score."""
-        return self.compare(Sides(sides.real, sides.other, sides.other, sides.pool))(ALL, ALL)
 
 
 class _OfFeatures(Metric):
@@ -282,21 +212,7 @@ class Colour(Metric):
         return lambda real, fake: colour_distance(sides.real[0][real], sides.fake[0][fake])
 
 
-class _OneSided(Metric):
-    """A measure of one set of pictures; its floor is that of the reals."""
-
-    @abstractmethod
-    def of(self, rows: Rows, index: Index) -> float:
-        """The measure of these rows."""
-
-    def compare(self, sides: Sides) -> Statistic:
-        return lambda _, fake: self.of(sides.fake, fake)
-
-    def floor(self, sides: Sides) -> float:
-        return self.of(sides.real, ALL)
-
-
-class Variety(_OneSided):
+class Variety(OneSided):
     """Mean structural similarity of pairs of generated pictures: how alike they are."""
 
     kind: Literal["ms-ssim"] = "ms-ssim"
@@ -326,7 +242,7 @@ class Checkerboard(Metric):
         return lambda real, fake: checkerboard_distance(sides.real[0][real], sides.fake[0][fake])
 
 
-class Duplicates(_OneSided):
+class Duplicates(OneSided):
     """Share of generated pictures that another one nearly equals."""
 
     kind: Literal["duplicates"] = "duplicates"
@@ -341,7 +257,7 @@ class Duplicates(_OneSided):
         return duplicates(rows[0][index], self.threshold)
 
 
-class InceptionScore(_OneSided):
+class InceptionScore(OneSided):
     """How sure and how varied the classes are that a classifier sees in the pictures; Inception's alone compare."""
 
     kind: Literal["is"] = "is"

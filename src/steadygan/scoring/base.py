@@ -1,0 +1,98 @@
+"""What a metric is: rows of pictures in, a number out, for all of them or for some."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from steadygan.features import Extractor
+from steadygan.metrics.neighbours import Overlap, overlap
+from steadygan.scoring.describe import Describer, Rows
+
+Index = Tensor | slice
+ALL = slice(None)
+Statistic = Callable[[Index, Index], float]
+"""A metric of some of the reals and some of the fakes: by indices of rows."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Rows of the pictures to compare: `other` are as many reals as `real` and none of them.
+
+    `pool` are those of training images (up to 20,000), for the metrics that ask for copies; else empty.
+    """
+
+    real: Rows
+    fake: Rows
+    other: Rows
+    pool: Rows
+    _overlaps: dict[tuple[int, int], Overlap] = field(default_factory=dict)
+
+    def overlap(self, real: Index, fake: Index) -> Overlap:
+        """Four metrics are found in one go: it is kept, by the identity of the indices, which the caller holds."""
+        key = id(real), id(fake)
+        if key not in self._overlaps:
+            self._overlaps[key] = overlap(self.real[0][real], self.fake[0][fake])
+        return self._overlaps[key]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a metric may need to know before it sees pictures."""
+
+    extractor: Extractor
+    count: int
+    seed: int
+
+
+class Metric(BaseModel, ABC):
+    """Base of all metrics: frozen, no unknown fields. `version` rises whenever the numbers change.
+
+    Values lie in `lowest` to `highest`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    version: ClassVar[int] = 1
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    unit: ClassVar[str] = ""
+    lowest: ClassVar[float] = 0.0
+    highest: ClassVar[float] = math.inf
+    says: ClassVar[str]
+    paper: ClassVar[str] = ""
+    looks_for_copies: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self, "kind"))  # noqa: B009 - each member of the union declares it
+
+    @abstractmethod
+    def describer(self, of: Circumstances) -> Describer:
+        """What makes its rows."""
+
+    @abstractmethod
+    def compare(self, sides: Sides) -> Statistic:
+        """The metric, ready for any subset of the rows."""
+
+    def floor(self, sides: Sides) -> float:
+        """The metric of reals against other reals: what a perfect generator would score."""
+        return self.compare(Sides(sides.real, sides.other, sides.other, sides.pool))(ALL, ALL)
+
+
+class OneSided(Metric):
+    """A measure of one set of pictures; its floor is that of the reals."""
+
+    @abstractmethod
+    def of(self, rows: Rows, index: Index) -> float:
+        """The measure of these rows."""
+
+    def compare(self, sides: Sides) -> Statistic:
+        return lambda _, fake: self.of(sides.fake, fake)
+
+    def floor(self, sides: Sides) -> float:
+        return self.of(sides.real, ALL)
