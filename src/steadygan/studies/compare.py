@@ -17,10 +17,11 @@ _ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadyga
 
 
 class Row(BaseModel):
-    """One setting or result with its value in each run."""
+    """One setting or result with its value in each run; of a score, how it was measured."""
 
     name: str
     values: list[Any]
+    protocol: str = ""
 
 
 class Comparison(BaseModel):
@@ -38,10 +39,10 @@ def compare(paths: Sequence[str | Path]) -> Comparison:
     settings = _rows([_settings(run.info()) for run in runs])
     differing = [row for row in settings if any(value != row.values[0] for value in row.values)]
     scores = [_scores(run) for run in runs]
-    refused = {name: sentence for name in _names(scores) if (sentence := _refusal(name, paths, scores))}
     results = _rows([_results(run) for run in runs])
-    results += _score_rows([name for name in _names(scores) if name not in refused], scores)
-    return Comparison(runs=[str(p) for p in paths], settings=differing, results=results, refused=[*refused.values()])
+    results += _score_rows([name for name in _names(scores) if _shared(name, scores)], scores)
+    refused = _refusals([name for name in _names(scores) if not _shared(name, scores)], paths, scores)
+    return Comparison(runs=[str(p) for p in paths], settings=differing, results=results, refused=refused)
 
 
 Scores = dict[str, dict[str, Score]]
@@ -66,12 +67,22 @@ def _shared(name: str, scores: Sequence[Scores]) -> list[str]:
     return [protocol for protocol in having[0] if all(protocol in one for one in having)]
 
 
-def _refusal(name: str, paths: Sequence[str | Path], scores: Sequence[Scores]) -> str:
-    """Why a metric cannot be compared; empty where it can."""
-    if _shared(name, scores):
-        return ""
-    each = "; ".join(f"{path}: {', '.join(one[name])}" for path, one in zip(paths, scores, strict=True) if name in one)
-    return f"{name} is not compared, since it was measured in different ways ({each}); evaluate the runs alike first"
+def _refusals(names: Sequence[str], paths: Sequence[str | Path], scores: Sequence[Scores]) -> list[str]:
+    """Why metrics cannot be compared: one sentence for all that were measured differently in the same way."""
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        protocols = {
+            str(path): [*one[name]][-1].split() for path, one in zip(paths, scores, strict=True) if name in one
+        }
+        common = set.intersection(*map(set, protocols.values()))
+        own = {
+            path: [word for word in words if word not in common and word[0] != "#"] for path, words in protocols.items()
+        }
+        alike.setdefault("; ".join(f"{path}: {' '.join(words)}" for path, words in own.items()), []).append(name)
+    return [
+        f"not compared, since measured in different ways: {', '.join(found)} ({how}); evaluate the runs alike first"
+        for how, found in alike.items()
+    ]
 
 
 def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[Row]:
@@ -80,9 +91,8 @@ def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[Row]:
     for name in names:
         for protocol in _shared(name, scores):
             found = [one.get(name, {}).get(protocol) for one in scores]
-            title = f"{name} ({protocol})"
-            rows.append(Row(name=title, values=[score and round(score.value, 5) for score in found]))
-            rows.append(Row(name=f"  at images, {title}", values=[score and score.images for score in found]))
+            rows.append(Row(name=name, values=[score and round(score.value, 5) for score in found], protocol=protocol))
+            rows.append(Row(name=f"  at images, {name}", values=[score and score.images for score in found]))
     return rows
 
 
