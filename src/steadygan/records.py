@@ -69,7 +69,7 @@ class Score(Record):
     floor: float | None = None
     low: float | None = None
     high: float | None = None
-    better: Literal["lower", "higher"] = "lower"
+    better: Literal["lower", "higher", "as reals"] = "lower"
     protocol: str
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steadygan.errors import ConfigError
+
 if TYPE_CHECKING:
     from steadygan.studies.evaluate import Evaluation
 
@@ -69,6 +71,9 @@ def evaluate(
     from steadygan.training.console import reporter
 
     if probe:
+        unused = {"--metrics": metrics, "--weights": weights, "--count": count, "--size": size, "--nearest": nearest}
+        if given := [name for name, value in unused.items() if value is not None]:
+            raise ConfigError(f"--probe looks at the discriminator, and has no use for {', '.join(given)}")
         _probe(Path(subject), reals, checkpoint, json)
         return
     settings: dict[str, Any] = {
@@ -80,7 +85,7 @@ def evaluate(
         "checkpoint": checkpoint,
         "device": device,
         "nearest": nearest,
-        **({"metrics": metrics} if metrics else {}),
+        **({} if metrics is None else {"metrics": metrics}),
     }
     found = run_evaluation(subject, reals, console=reporter(), **settings)
     _write(found, json)
@@ -94,15 +99,16 @@ def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None) -> No
     from steadygan.studies.labelled import LabelledReport
     from steadygan.studies.probe import load_discriminator, probe
     from steadygan.training.console import reporter
+    from steadygan.training.run import Run
 
-    dataset, _ = open_reals(run, data, reporter())
+    dataset, remarks = open_reals(run, data, reporter(), trained_on=Run(run).info()["data"]["digest"])
     reports: list[LabelledReport] = [probe(run, dataset, checkpoint=checkpoint)]
     if classes_of(load_discriminator(run, checkpoint)):
         reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint))
     if out is not None:
         _put(out, "[" + ",\n".join(report.model_dump_json(indent=2) for report in reports) + "]")
     if out is None or str(out) != "-":
-        typer.echo("\n\n".join(report.table() for report in reports))
+        typer.echo("\n\n".join([*remarks, *(report.table() for report in reports)]))
 
 
 def _put(out: Path, text: str) -> None:

@@ -104,6 +104,7 @@ def load(path: str | Path, which: str = "best") -> TrainedGenerator:
     saved = checkpoint.load(folder, ("average",))
     about = {"recipe": info["recipe"], "images": saved.meta["images"], "checkpoint": folder.name, "run": run.name}
     about["class_names"] = info["data"].get("class_names", [])
+    about["trained_on"] = info["data"]["digest"]
     return _assemble(info["config"]["networks"], info["data"]["spec"], saved.tensors["average"], about, folder)
 
 

@@ -70,7 +70,7 @@ class Exported(FeatureSettings):
         return (pictures - mean) / std
 
     def _preparation(self) -> str:
-        mean, std = (",".join(f"{value:g}" for value in values) for values in (self.mean, self.std))
+        mean, std = (",".join(f"{value!r}" for value in values) for values in (self.mean, self.std))
         return f"resize={self.resize}-antialiased-{self.size} mean={mean} std={std}"
 
     def _dimensions(self, network: Callable[[Tensor], Any], at_once: int, device: torch.device) -> int:

@@ -16,6 +16,7 @@ _BLOCK = 1000
 _NARROW, _WIDE = 3, 5  # neighbours in the sphere of precision and recall, and in that of density and coverage
 _SAME = 1e-12  # of the squared lengths; float32 features of one image from two batches differ by about as much
 _TIE = 1e-9
+_RARE = 0.01  # of held-out images may be as near to training images without being copies
 
 
 class Overlap(NamedTuple):
@@ -78,38 +79,31 @@ def nearest(query: Tensor, pool: Tensor, itself: bool = True) -> tuple[Tensor, T
 
 
 def memorised(fake: Tensor, training: Tensor, held_out: Tensor) -> float:
-    """Share of fakes nearer to the training images than to held-out ones: 0.5 if nothing is copied, 1 if all are.
+    """Share of fakes nearer to a training image than 99 of 100 held-out images are: 0.01 by chance, 1 of copies.
 
-    Against held-out images, as in the data-copying test of Meehan et al. (2020), arXiv:2004.05675, section 2, but
-    each fake is judged for itself. Of T training images and H held-out ones a fake that copies nothing finds its
-    nearest among the former with chance T / (T + H). Where H = T that is 0.5 and the plain share is returned; else
-    the share, stretched so that this chance becomes 0.5 and 1 stays 1, which may leave it below 0. So 2 x - 1
-    estimates the share of copies. Its standard error without copies is √(T / H / N) / 2. A tie counts as a chance.
-    Lower is better down to 0.5. Training and held-out images must come from one source, by lot.
+    Against held-out images, as the data-copying test of Meehan et al. (2020), arXiv:2004.05675, section 2; but poor
+    fakes, which are far from everything, are no copies. In 0..1, lower is better. Training and held-out images must
+    come from one source, by lot.
     """
-    _checked_sides(fake, training, held_out)
-    return memorised_by_distance(nearest(fake, training)[0], nearest(fake, held_out)[0], len(training), len(held_out))
+    checked(training, held_out, 1, ("training images", "held-out images"))
+    checked(training, fake, 1, ("training images", "generated images"))
+    return nearer_than_chance(nearest(fake, training)[0], nearest(held_out, training)[0])
 
 
-def memorised_by_distance(to_training: Tensor, to_held_out: Tensor, training: int, held_out: int) -> float:
-    """`memorised` of fakes whose distances (N,) to the nearest of so many training and held-out images are known."""
-    chance = training / (training + held_out)
-    nearer = torch.where(to_training == to_held_out, chance, (to_training < to_held_out).double())
-    return 0.5 + 0.5 * (float(nearer.mean()) - chance) / (1 - chance)
+def nearer_than_chance(fake: Tensor, held_out: Tensor) -> float:
+    """`memorised` by distances (N,) and (M,) to the nearest training image. By chance it is `chance_of_copies(M)`."""
+    limit = held_out.sort().values[_rank(len(held_out)) - 1]
+    return float((fake < limit).double().mean())
 
 
-def copying_z(fake: Tensor, training: Tensor, held_out: Tensor) -> float:
-    """z of a Mann-Whitney test: are fakes as far from the training images as held-out ones are?
+def chance_of_copies(held_out: int) -> float:
+    """What `memorised` is on average of fresh images like those held out, of which there are so many."""
+    return _rank(held_out) / (held_out + 1)
 
-    Meehan et al. (2020), arXiv:2004.05675, section 3, over the whole space and not cell by cell. Standard normal if
-    they are; below -3, fakes are too near (copies, or a liking for the crowded regions of the data); above 3, too far
-    (poor images). Best near 0; grows in magnitude with the numbers of images. Ties count half.
-    """
-    _checked_sides(fake, training, held_out)
-    own, others = nearest(fake, training)[0], nearest(held_out, training)[0].sort().values
-    below, up_to = (torch.searchsorted(others, own, right=right).double().sum() for right in (False, True))
-    pairs = len(own) * len(others)
-    return float((below + up_to) / 2 - pairs / 2) / math.sqrt(pairs * (len(own) + len(others) + 1) / 12)
+
+def _rank(count: int) -> int:
+    """How manyth the nearest of so many held-out images is that still counts as no copy."""
+    return max(1, round(_RARE * count))
 
 
 def duplicates(rows: Tensor, threshold: float) -> float:
@@ -118,14 +112,13 @@ def duplicates(rows: Tensor, threshold: float) -> float:
     In 0..1; lower is better. The threshold is in the rows' own units: pixels in 0..255 or -1..1 need not be features.
     0 finds exact copies. DataError for fewer than 2 rows.
     """
+    return float(has_twin(rows, threshold).double().mean())
+
+
+def has_twin(rows: Tensor, threshold: float) -> Tensor:
+    """Which of the rows are such `duplicates`: bool (N,)."""
     checked_rows(rows, "images", 2)
-    distances = nearest(rows, rows, itself=False)[0]
-    return float((distances / math.sqrt(rows.shape[1]) <= threshold).double().mean())
-
-
-def _checked_sides(fake: Tensor, training: Tensor, held_out: Tensor) -> None:
-    checked(training, held_out, 1, ("training images", "held-out images"))
-    checked(training, fake, 1, ("training images", "generated images"))
+    return nearest(rows, rows, itself=False)[0] / math.sqrt(rows.shape[1]) <= threshold
 
 
 def _squared_radii(rows: Tensor, count: int) -> Tensor:

@@ -17,20 +17,20 @@ from steadygan.scoring.describe import Describer, Rows
 
 Index = Tensor | slice
 ALL = slice(None)
+Better = Literal["lower", "higher", "as reals"]
 Statistic = Callable[[Index, Index], float]
 """A metric of some of the reals and some of the fakes: by indices of rows."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Rows of the pictures to compare: `other` are as many reals as `real` and none of them.
+    """Rows of the pictures to compare, reals and fakes.
 
     `pool` are those of training images (up to 20,000), for the metrics that ask for copies; else empty.
     """
 
     real: Rows
     fake: Rows
-    other: Rows
     pool: Rows
     _overlaps: dict[tuple[int, int], Overlap] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class Metric(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
-    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    better: ClassVar[Better] = "lower"
     unit: ClassVar[str] = ""
     lowest: ClassVar[float] = 0.0
     highest: ClassVar[float] = math.inf
@@ -80,19 +80,20 @@ class Metric(BaseModel, ABC):
         """The metric, ready for any subset of the rows."""
 
     def floor(self, sides: Sides) -> float:
-        """The metric of reals against other reals: what a perfect generator would score."""
-        return self.compare(Sides(sides.real, sides.other, sides.other, sides.pool))(ALL, ALL)
+        """What a perfect generator would score: the metric of sides whose fakes are other reals."""
+        return self.compare(sides)(ALL, ALL)
 
 
 class OneSided(Metric):
     """A measure of one set of pictures; its floor is that of the reals."""
 
     @abstractmethod
-    def of(self, rows: Rows, index: Index) -> float:
-        """The measure of these rows."""
+    def of(self, rows: Rows) -> Callable[[Index], float]:
+        """The measure of these rows, ready for any of them."""
 
     def compare(self, sides: Sides) -> Statistic:
-        return lambda _, fake: self.of(sides.fake, fake)
+        measure = self.of(sides.fake)
+        return lambda _, fake: measure(fake)
 
     def floor(self, sides: Sides) -> float:
-        return self.of(sides.real, ALL)
+        return self.of(sides.real)(ALL)

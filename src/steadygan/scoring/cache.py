@@ -32,7 +32,7 @@ def recall(dataset: Dataset, indices: Indices, fingerprint: str) -> Rows | None:
 def keep(dataset: Dataset, indices: Indices, fingerprint: str, rows: Rows) -> None:
     """Keep rows for `recall`. A cache that cannot be written costs time and nothing else."""
     file = _file(dataset, indices, fingerprint)
-    with suppress(StorageError):
+    with suppress(StorageError, OSError):
         content = to_bytes({str(number): part.contiguous() for number, part in enumerate(rows)})
         atomic_write(file, content + hashlib.sha256(content).digest())
         _forget_old(file.parent)
@@ -49,11 +49,13 @@ def _read(file: Path) -> Rows:
     if hashlib.sha256(content[:-32]).digest() != content[-32:]:
         raise ValueError(f"{file} is damaged")
     tensors = from_bytes(content[:-32])
-    file.touch()
+    with suppress(OSError):
+        file.touch()
     return tuple(tensors[str(number)] for number in range(len(tensors)))
 
 
 def _forget_old(folder: Path) -> None:
     """Keep the files used last."""
-    for file in sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime)[:-_KEPT]:
+    whole = [file for file in folder.glob("*.safetensors") if not file.name.startswith(".")]  # others are being written
+    for file in sorted(whole, key=lambda file: file.stat().st_mtime)[:-_KEPT]:
         file.unlink(missing_ok=True)

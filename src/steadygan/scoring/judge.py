@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from steadygan.errors import DataError
 from steadygan.features import Extractor
 from steadygan.metrics.neighbours import nearest
 from steadygan.metrics.uncertainty import Subsamples, interval, subsamples
-from steadygan.scoring.base import ALL, Circumstances, Metric, Sides
+from steadygan.scoring.base import ALL, Better, Circumstances, Metric, Sides
 from steadygan.scoring.cache import keep, recall
 from steadygan.scoring.describe import Describer, Features, Rows, describe, even
 from steadygan.scoring.protocol import Protocol
@@ -40,7 +39,7 @@ class Scored(BaseModel):
     floor: float
     low: float | None = None
     high: float | None = None
-    better: Literal["lower", "higher"]
+    better: Better
     unit: str = ""
     says: str = ""
     protocol: str
@@ -123,18 +122,17 @@ class Judge:
     @cached_property
     def floors(self) -> list[float]:
         """What reals score against other reals, metric by metric."""
-        found = []
-        for metric, one in zip(self.metrics, self.described, strict=True):
-            found.append(metric.floor(self._sides(one.fingerprint, self.reals[one.fingerprint][1])))
-        return found
+        sides = {name: self._sides(name, other) for name, (_, other, _) in self.reals.items()}
+        pairs = zip(self.metrics, self.described, strict=True)
+        return [metric.floor(sides[describer.fingerprint]) for metric, describer in pairs]
 
     def _looking_for_copies(self) -> list[Describer]:
         pairs = zip(self.metrics, self.described, strict=True)
         return [describer for metric, describer in pairs if metric.looks_for_copies]
 
     def _sides(self, name: str, fake: Rows) -> Sides:
-        real, other, pool = self.reals[name]
-        return Sides(real, fake, other, pool)
+        real, _, pool = self.reals[name]
+        return Sides(real, fake, pool)
 
     def _score(self, number: int, sides: Sides) -> Scored:
         metric, describer = self.metrics[number], self.described[number]

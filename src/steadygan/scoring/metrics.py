@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal, get_args
 
 import numpy as np
@@ -18,10 +18,10 @@ from steadygan.metrics.colour import colour_distance
 from steadygan.metrics.frechet import frechet_distance, frechet_extrapolated
 from steadygan.metrics.inception_score import inception_score
 from steadygan.metrics.kernel import kernel_distance
-from steadygan.metrics.neighbours import duplicates, memorised_by_distance, nearest
+from steadygan.metrics.neighbours import chance_of_copies, has_twin, nearer_than_chance, nearest
 from steadygan.metrics.patches import project, projected_distance, sliced_distance
 from steadygan.metrics.spectrum import checkerboard_distance, spectrum_distance
-from steadygan.scoring.base import Circumstances, Index, Metric, OneSided, Sides, Statistic
+from steadygan.scoring.base import Better, Circumstances, Index, Metric, OneSided, Sides, Statistic
 from steadygan.scoring.describe import (
     COLOURS,
     GRIDS,
@@ -85,7 +85,7 @@ class Precision(_OfFeatures):
     """Share of the generated pictures that lie where reals do."""
 
     kind: Literal["precision"] = "precision"
-    better: ClassVar[Literal["lower", "higher"]] = "higher"
+    better: ClassVar[Better] = "higher"
     highest: ClassVar[float] = 1.0
     says: ClassVar[str] = "share of generated pictures that look like a real one"
     paper: ClassVar[str] = "arXiv:1904.06991"
@@ -98,7 +98,7 @@ class Recall(_OfFeatures):
     """Share of the reals that lie where generated pictures do."""
 
     kind: Literal["recall"] = "recall"
-    better: ClassVar[Literal["lower", "higher"]] = "higher"
+    better: ClassVar[Better] = "higher"
     highest: ClassVar[float] = 1.0
     says: ClassVar[str] = "share of real pictures that something generated looks like"
     paper: ClassVar[str] = "arXiv:1904.06991"
@@ -111,7 +111,7 @@ class Density(_OfFeatures):
     """Precision that an outlier among the reals does not spoil."""
 
     kind: Literal["density"] = "density"
-    better: ClassVar[Literal["lower", "higher"]] = "higher"
+    better: ClassVar[Better] = "higher"
     says: ClassVar[str] = "in how many neighbourhoods of reals a generated picture lies; 1 for reals themselves"
     paper: ClassVar[str] = "arXiv:2002.09797"
 
@@ -123,7 +123,7 @@ class Coverage(_OfFeatures):
     """Share of the reals with something generated in their neighbourhood."""
 
     kind: Literal["coverage"] = "coverage"
-    better: ClassVar[Literal["lower", "higher"]] = "higher"
+    better: ClassVar[Better] = "higher"
     highest: ClassVar[float] = 1.0
     says: ClassVar[str] = "share of real pictures with a generated one among their five nearest"
     paper: ClassVar[str] = "arXiv:2002.09797"
@@ -133,28 +133,21 @@ class Coverage(_OfFeatures):
 
 
 class Memorised(_OfFeatures):
-    """How much more often a generated picture's nearest real one was trained on than chance would have it."""
+    """How many generated pictures are nearer to a training image than pictures nobody copied are."""
 
     kind: Literal["memorised"] = "memorised"
-    lowest: ClassVar[float] = -math.inf
     highest: ClassVar[float] = 1.0
-    says: ClassVar[str] = "0.5: no nearer to training images than to held-out ones; 1: every one is, as copies are"
+    says: ClassVar[str] = "share of generated pictures nearer to a training image than 99 of 100 held-out ones are"
     paper: ClassVar[str] = "arXiv:2004.05675"
     looks_for_copies: ClassVar[bool] = True
 
     def compare(self, sides: Sides) -> Statistic:
-        """Subsamples are of fakes and held-out images; the many training images are searched once."""
-        fake, held_out, pool = sides.fake[0], sides.real[0], sides.pool[0]
-        near = nearest(fake, pool)[0]
-
-        def statistic(real: Index, some: Index) -> float:
-            held = held_out[real]
-            return memorised_by_distance(near[some], nearest(fake[some], held)[0], len(pool), len(held))
-
-        return statistic
+        """Subsamples are of fakes and held-out images; the training images are searched once."""
+        fakes, reals = (nearest(side[0], sides.pool[0])[0] for side in (sides.fake, sides.real))
+        return lambda real, fake: nearer_than_chance(fakes[fake], reals[real])
 
     def floor(self, sides: Sides) -> float:
-        return 0.5  # of reals that are neither trained on nor held out, by symmetry
+        return chance_of_copies(len(sides.real[0]))
 
 
 class SlicedWasserstein(Metric):
@@ -216,6 +209,7 @@ class Variety(OneSided):
     """Mean structural similarity of pairs of generated pictures: how alike they are."""
 
     kind: Literal["ms-ssim"] = "ms-ssim"
+    better: ClassVar[Better] = "as reals"
     highest: ClassVar[float] = 1.0
     says: ClassVar[str] = "how alike two generated pictures are; more than two reals means too little variety"
     paper: ClassVar[str] = "arXiv:1610.09585"
@@ -223,8 +217,8 @@ class Variety(OneSided):
     def describer(self, of: Circumstances) -> Describer:
         return PAIRS
 
-    def of(self, rows: Rows, index: Index) -> float:
-        return float(rows[0][index].mean())
+    def of(self, rows: Rows) -> Callable[[Index], float]:
+        return lambda index: float(rows[0][index].mean())
 
 
 class Checkerboard(Metric):
@@ -253,8 +247,9 @@ class Duplicates(OneSided):
     def describer(self, of: Circumstances) -> Describer:
         return THUMBNAILS
 
-    def of(self, rows: Rows, index: Index) -> float:
-        return duplicates(rows[0][index], self.threshold)
+    def of(self, rows: Rows) -> Callable[[Index], float]:
+        twins = has_twin(rows[0], self.threshold).double()  # among all: in a part of them most twins are missing
+        return lambda index: float(twins[index].mean())
 
 
 class InceptionScore(OneSided):
@@ -262,7 +257,7 @@ class InceptionScore(OneSided):
 
     kind: Literal["is"] = "is"
     splits: int = Field(default=10, ge=1)
-    better: ClassVar[Literal["lower", "higher"]] = "higher"
+    better: ClassVar[Better] = "higher"
     says: ClassVar[str] = "how clear and how varied the classes are that Inception sees, in photographs of objects"
     paper: ClassVar[str] = "arXiv:1606.03498"
 
@@ -271,8 +266,8 @@ class InceptionScore(OneSided):
             raise ConfigError("the metric is needs the classes that only Inception names; add --features inception")
         return Features(of.extractor)
 
-    def of(self, rows: Rows, index: Index) -> float:
-        return inception_score(rows[1][index], self.splits)[0]
+    def of(self, rows: Rows) -> Callable[[Index], float]:
+        return lambda index: inception_score(rows[1][index], self.splits)[0]
 
 
 AnyMetric = Annotated[

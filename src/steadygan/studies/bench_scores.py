@@ -219,7 +219,7 @@ def _short(value: float) -> str:
 
 
 def _worse(report: ScoresReport, disturbance: str, level: int, metric: str, better: str) -> float:
-    """How much worse than undisturbed, in half widths of the interval there."""
+    """How much worse than undisturbed, in half widths of the interval there; or higher, of what should be as reals."""
     before, after = report.value(disturbance, 0, metric), report.value(disturbance, level, metric)
     change = (after.value - before.value) / max(before.error, 1e-12)
-    return change if better == "lower" else -change
+    return -change if better == "higher" else change

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from steadygan import records
@@ -19,11 +19,11 @@ from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.records import Score
 from steadygan.rundir import RunDir
-from steadygan.scoring import AnyMetric, Judge, Scored, Split, choose_metrics, choose_reference
+from steadygan.scoring import AnyMetric, Judge, Metric, Scored, Split, choose_metrics, choose_reference
 from steadygan.scoring.describe import Rows
 from steadygan.scoring.judge import REPEATS
 from steadygan.scoring.metrics import DEFAULT
-from steadygan.studies.subjects import Subject, choose_source, is_path, run_of, trained
+from steadygan.studies.subjects import Subject, choose_source, digest_of, is_path, run_of, trained
 from steadygan.training import checkpoint
 from steadygan.training.config import Settings
 from steadygan.training.console import Reporter, Silent
@@ -59,9 +59,19 @@ class EvaluationSettings(Settings):
     size: int | None = Field(default=None, ge=8)
     seed: int = Field(default=0, ge=0, lt=2**63)
     checkpoint: str = "best"
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     repeats: int = Field(default=REPEATS, ge=0)
     nearest: Path | None = None
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if not self.metrics:
+            raise ValueError("there is nothing to measure; name a metric")
+        if self.nearest and self.nearest.suffix.lower() not in (".png", ".jpg"):
+            raise ValueError(f"nearest: {self.nearest} is no name of a picture; choose FILE.png")
+        if self.nearest and not any(metric.looks_for_copies for metric in self.metrics):
+            raise ValueError("nearest: only the metric memorised finds those pictures; add it to the metrics")
+        return self
 
 
 class Evaluation(BaseModel):
@@ -93,13 +103,19 @@ def evaluate(
     """
     chosen = resolve(EvaluationSettings, settings)
     model = trained(subject, chosen.checkpoint)
+    if chosen.checkpoint != "best" and run_of(subject) is None:
+        raise ConfigError(f"checkpoint: {chosen.checkpoint} is asked for, but what is scored is no run")
+    if model and chosen.size not in (None, model.spec.size):
+        raise ConfigError(f"size: the generator makes pictures of {model.spec.size} pixels, not {chosen.size}")
     with closing(console or Silent()) as said:
-        dataset, remarks = open_reals(subject, data, said, _size(subject, model) or chosen.size)
+        dataset, remarks = open_reals(subject, data, said, _size(subject, model) or chosen.size, digest_of(model))
+        own = not remarks
         device = torch.device(choose_device(chosen.device))
         source = choose_source(subject, model, dataset, device)
-        count = min(chosen.count or _MOST, source.available or _MOST)
+        count = min(filter(None, (chosen.count or _MOST, source.available)))
         reference = choose_reference(dataset, chosen.split, count, chosen.seed)
-        judge = Judge(chosen.metrics, reference, chosen.features.build(device), chosen.repeats, said.counting)
+        metrics, left_out = _possible(chosen, own)
+        judge = Judge(metrics, reference, chosen.features.build(device), chosen.repeats, said.counting)
         shown: list[Tensor] = []
         rows = judge.rows(_keeping(shown, source.pictures(reference, chosen.seed)))
         found = Evaluation(
@@ -107,7 +123,7 @@ def evaluate(
             data=str(dataset.path),
             split=chosen.split,
             count=reference.count,
-            remarks=[*remarks, *_remarks(reference.count, chosen.split)],
+            remarks=[*remarks, *left_out, *_remarks(reference.count, chosen)],
             scores=judge.scores(rows),
             nearest=_draw_nearest(subject, chosen, judge, rows, shown),
         )
@@ -116,11 +132,16 @@ def evaluate(
 
 
 def open_reals(
-    subject: Subject, data: str | Path | Dataset | None, said: Reporter, size: int | None = None
+    subject: Subject,
+    data: str | Path | Dataset | None,
+    said: Reporter,
+    size: int | None = None,
+    trained_on: str | None = None,
 ) -> tuple[Dataset, list[str]]:
     """The set of real images to compare a subject with, and remarks on it: those of a run, or others in the same form.
 
-    ConfigError if there is neither a run nor `data`; DataError if the run's own have changed.
+    `trained_on` is the digest of the set that the subject was trained on, where it is known. ConfigError if there is
+    neither a run nor `data`; DataError if the run's own have changed.
     """
     run = run_of(subject)
     if isinstance(data, Dataset):
@@ -129,18 +150,20 @@ def open_reals(
         raise ConfigError("say what the pictures are to be compared with: steadygan evaluate PICTURES REALS")
     else:
         dataset = _opened(run, data, size, said)
-    if run is None or Run(run).info()["data"]["digest"] == dataset.digest:
+    if trained_on in (None, dataset.digest):
         return dataset, []
-    if data is None:
+    if data is None and run is not None:
         source = Run(run).info()["data"]["source"]
         raise DataError(f"the images in {source} are not those this run was trained on; say which to compare with")
-    return dataset, ["these are not the images of the run: some of those called held out may have been trained on"]
+    return dataset, ["these are not the images that it was trained on: some of those called held out may have been"]
 
 
 def _opened(run: Path | None, data: str | Path | None, size: int | None, said: Reporter) -> Dataset:
     """The images of a run, or others in the same form."""
     info = Run(run).info() if run else None
     source = data if data is not None else info["data"]["source"] if info else ""
+    if data is None and not str(source).startswith("builtin:") and not Path(source).exists():
+        raise DataError(f"the images of this run are not in {source}; name them: steadygan evaluate {run} FOLDER")
     if is_dataset(Path(source)):
         return open_dataset(source)
     asked = info["config"]["data"] if info else {}
@@ -158,25 +181,35 @@ def _size(subject: Subject, model: TrainedGenerator | None) -> int | None:
     return open_dataset(path).spec.size if path and is_dataset(path) else None
 
 
-def _remarks(count: int, split: Split) -> list[str]:
+def _possible(chosen: EvaluationSettings, own: bool) -> tuple[Sequence[Metric], list[str]]:
+    """The metrics without those that make no sense here, and why."""
+    if chosen.split == "held-out" and own:
+        return chosen.metrics, []
+    left = [metric for metric in chosen.metrics if not metric.looks_for_copies]
+    names = ", ".join(metric.name for metric in chosen.metrics if metric.looks_for_copies)
+    return left, [f"{names} is left out: it needs images held out of the training"] if names else []
+
+
+def _remarks(count: int, chosen: EvaluationSettings) -> list[str]:
     """How far the scores go."""
     remarks = []
+    if chosen.count and count < chosen.count:
+        remarks.append(f"{count:,} pictures of each kind, not {chosen.count:,}: there are no more to compare")
     if count < _FEW:
         remarks.append(f"with {count:,} pictures of each kind fd is too high, by about its floor; kid is not")
-    if split != "held-out":
+    if chosen.split != "held-out":
         remarks.append("compared with images that were trained on: a generator that copies them scores best")
     return remarks
 
 
 def _keeping(shown: list[Tensor], batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    """The stream; its first pictures, 64 MiB at most, are kept in `shown`."""
-    room = _SHOWN_BYTES
+    """The stream; of its first pictures 64 MiB, but at least 8, are kept in `shown`."""
+    kept = 0
     for images in batches:
-        if room >= images.nbytes:
-            shown.append(images)
-            room -= images.nbytes
-        else:
-            room = 0
+        room = max(_SHOWN_BYTES // images[0].nbytes, 8) - kept
+        if room > 0:
+            shown.append(images[:room])
+            kept += len(shown[-1])
         yield images
 
 

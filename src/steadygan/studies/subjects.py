@@ -53,7 +53,8 @@ class Generated:
     def _labels(self, reference: Reference) -> tuple[Tensor, ...]:
         labels = reference.dataset.labels
         if labels is None or reference.dataset.spec.classes != self.model.classes:
-            return spread_labels(reference.count, self.model.classes)
+            order = torch.randperm(reference.count, generator=torch.Generator().manual_seed(0))
+            return tuple(spread[order] for spread in spread_labels(reference.count, self.model.classes))
         return (torch.from_numpy(labels[reference.real]),)
 
 
@@ -80,22 +81,34 @@ class Own:
     available: int | None = None
 
     def pictures(self, reference: Reference, seed: int) -> Iterator[Tensor]:
-        torch.manual_seed(seed)
-        made: Any = self.source(reference.count) if callable(self.source) else self.source
-        for batch in [made] if isinstance(made, Tensor | np.ndarray) else made:
-            yield from _as_pictures(batch).split(BATCH)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            made: Any = self.source(reference.count) if callable(self.source) else self.source
+            if not isinstance(made, Iterable):
+                raise DataError(f"pictures must come as batches (N, C, H, W), not as {type(made).__name__}")
+            for batch in [made] if isinstance(made, Tensor | np.ndarray) else made:
+                yield from _as_pictures(batch).split(BATCH)
 
 
 def _as_pictures(batch: Any) -> Tensor:
     """uint8 (N, C, H, W) as they are; floats in -1..1 as pictures."""
+    if not isinstance(batch, Tensor | np.ndarray):
+        raise DataError(f"a batch of pictures is a tensor or an array, not {type(batch).__name__}")
     images = torch.as_tensor(batch).detach().cpu()
-    if images.ndim != 4:
+    if images.ndim != 4 or not len(images):
         raise DataError(f"a batch of pictures has four axes (N, C, H, W), not the shape {tuple(images.shape)}")
     if images.dtype == torch.uint8:
         return images
     if not images.is_floating_point() or not bool((images.abs() <= 1.5).all()):
         raise DataError("pictures are uint8 in 0..255, or finite floats in -1..1; bring them there")
+    if float(images.min()) >= 0:
+        raise DataError("pictures as floats lie in -1..1, and these in 0..1: give 2 * pictures - 1")
     return to_uint8(images)
+
+
+def digest_of(model: TrainedGenerator | None) -> str | None:
+    """The digest of the set that a generator was trained on, where it is known."""
+    return model.about.get("trained_on") if model else None
 
 
 def trained(subject: Subject, checkpoint: str) -> TrainedGenerator | None:
@@ -125,7 +138,7 @@ def choose_source(subject: Subject, model: TrainedGenerator | None, like: Datase
     if model is not None:
         return Generated(model, device)
     if not isinstance(subject, str | Path):
-        return Own(subject)
+        return Own(subject, len(subject) if isinstance(subject, Tensor | np.ndarray) else None)
     if not is_path(subject):
         return Own(python_function("evaluate", str(subject)))
     if is_dataset(Path(subject)):

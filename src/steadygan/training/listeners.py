@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from steadygan import records
-from steadygan.errors import DataError, Diverged
+from steadygan.errors import DataError, Diverged, SteadyganError
 from steadygan.networks import classes_of
-from steadygan.records import Score, Tick
+from steadygan.records import Note, Score, Tick
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.schedule import at
-from steadygan.scoring import Judge
+from steadygan.scoring import Judge, Reference
 from steadygan.training import checkpoint
-from steadygan.training.budget import spent
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.sampling import generate, rows, spread_labels
 from steadygan.training.seeds import fixed_latents
@@ -167,29 +166,30 @@ class Picker(Protocol):
 class CheckpointWriter:
     """Picks by the averaged generator's pictures, saves everything, keeps the newest and the best."""
 
-    def __init__(self, every_images: int, keep: int, picker: Picker) -> None:
+    def __init__(self, every_images: int, keep: int, picker: Picker | None) -> None:
         self.every_images = every_images
         self.keep = keep
         self.picker = picker
 
     def __call__(self, session: Session) -> None:
         _refuse_divergence(session, float(session.runtime.mean(session.game.healthy)))
-        if session.runtime.main:
+        if self.picker:  # in the first process
             measure(session, 4 * _STATISTICS)
-            self._save(session, self._score(session))
+            self._save(session, self._score(session, self.picker))
         session.runtime.wait()
 
-    def _score(self, session: Session) -> Score:
-        count = self.picker.count
+    @staticmethod
+    def _score(session: Session, picker: Picker) -> Score:
+        count = picker.count
         latents = fixed_latents(count, session.latent_dim, session.config.seed, "scores")
         labels = shuffled_labels(session, count)
-        value = self.picker(rows(generate(session.average.network, latents, *labels, batch=session.config.batch)))
+        value = picker(rows(generate(session.average.network, latents, *labels, batch=session.config.batch)))
         return Score(
             step=session.progress.steps,
             images=session.progress.images,
-            metric=self.picker.name,
+            metric=picker.name,
             value=value,
-            protocol=self.picker.protocol,
+            protocol=picker.protocol,
         )
 
     def _save(self, session: Session, score: Score) -> None:
@@ -215,32 +215,46 @@ def _best_value(run: RunDir, protocol: str) -> float:
 class ScoreWriter:
     """Scores against held-out images after a checkpoint, as often as their share of the run's time allows.
 
-    Its pictures are not those that pick the best checkpoint. The end of a run is always scored.
+    Its pictures are not those that pick the best checkpoint. `finish` scores the end of a run, if that is not done.
+    What goes wrong is said and written down, and the run goes on without scores.
     """
 
     def __init__(self, every_images: int, judge: Judge, most_time: float) -> None:
         self.every_images = every_images
-        self.judge = judge
+        self.judge: Judge | None = judge
         self.most_time = most_time
         self.seconds = 0.0
         self.last_seconds = _FIRST_SCORES
+        self.scored_images = 0
 
     def __call__(self, session: Session) -> None:
-        over = spent(session.config.budget, session.progress) >= 1
-        affordable = self.seconds + self.last_seconds < self.most_time * session.progress.seconds
-        if session.runtime.main and (over or affordable):
-            start = time.perf_counter()
-            for score in self.judge(self._pictures(session)):
-                kept = score.model_dump(exclude={"unit", "says"})
-                progress = session.progress
-                records.append(session.run.scores, Score(step=progress.steps, images=progress.images, **kept))
-            self.last_seconds = time.perf_counter() - start
-            self.seconds += self.last_seconds
-        session.runtime.wait()
+        if self.seconds + self.last_seconds < self.most_time * session.progress.seconds:
+            self.finish(session)
 
-    def _pictures(self, session: Session) -> Iterator[Tensor]:
+    def finish(self, session: Session) -> None:
+        """Score what there is now."""
+        progress = session.progress
+        if self.judge is None or progress.images == self.scored_images:
+            return
+        start = time.perf_counter()
+        try:
+            scores = self.judge(self._pictures(session, self.judge.reference))
+        except SteadyganError as problem:
+            self.judge = None
+            text = f"no more scores against held-out images: {problem}"
+            session.say(text)
+            records.append(session.run.notes, Note(step=progress.steps, images=progress.images, text=text))
+            return
+        for score in scores:
+            kept = score.model_dump(exclude={"unit", "says"})
+            records.append(session.run.scores, Score(step=progress.steps, images=progress.images, **kept))
+        self.scored_images, self.last_seconds = progress.images, time.perf_counter() - start
+        self.seconds += self.last_seconds
+
+    @staticmethod
+    def _pictures(session: Session, reference: Reference) -> Iterator[Tensor]:
         """By the statistics that the checkpoint before it measured."""
-        reference, network = self.judge.reference, session.average.network
+        network = session.average.network
         latents = fixed_latents(reference.count, session.latent_dim, session.config.seed, "held-out scores")
         labels = reference.dataset.labels
         given = () if labels is None else session.given(torch.from_numpy(labels[reference.real]))

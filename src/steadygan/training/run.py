@@ -123,12 +123,13 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
         console.say(expected.sentence())
         parts = parts.with_config(with_cadence(parts.config, expected))
         session = make_session(parts, out, console)
+        listeners = _listeners(session)
         if parts.runtime.main:
             _write_info(session, parts.pair)
             _write_inputs(session)
             Run(out).note(f"started: {expected.sentence()}", "run")
         parts.runtime.wait()
-        return _play(session, console)
+        return _play(session, console, listeners)
 
 
 def check_folder(out: Path, source: str) -> None:
@@ -171,15 +172,16 @@ def resume(
         session = make_session(parts, path, console)
         if saved:
             session.load_state_dict(unpack(saved.meta["state"], saved.tensors["state"]))
+        listeners = _listeners(session)
         if parts.runtime.main:
             _forget_later(session)
             _write_info(session, parts.pair, info)
             Run(path).note(f"resumed after {session.progress.images:,} images", "run")
         parts.runtime.wait()
-        return _play(session, console)
+        return _play(session, console, listeners)
 
 
-def _play(session: Session, console: Reporter) -> Run:
+def _play(session: Session, console: Reporter, listeners: Sequence[Listener]) -> Run:
     """Train to the end of the budget, or to a stop, and draw the pictures of the whole run."""
     config, runtime, run = session.config, session.runtime, Run(session.run.path)
     stop = StopRequest()
@@ -195,15 +197,18 @@ def _play(session: Session, console: Reporter) -> Run:
     )
     try:
         with stop.listening(), closing(batches):
-            play(session, batches, _listeners(session), stop, console.step)
+            play(session, batches, listeners, stop, console.step)
     except Diverged as problem:
         if runtime.main:
             run.note(str(problem), "run")
             finish_pictures(session)
         raise
+    images, done = session.progress.images, spent(config.budget, session.progress) >= 1
+    for listener in listeners:
+        if done and isinstance(listener, ScoreWriter):
+            listener.finish(session)
     finish_pictures(session)
-    images = session.progress.images
-    if spent(config.budget, session.progress) < 1:
+    if not done:
         if runtime.main:
             run.note(f"stopped on request after {images:,} images", "run")
         raise Interrupted(f"stopped after {images:,} images, all saved; continue with `steadygan resume {run.path}`")
@@ -222,23 +227,27 @@ def _listeners(session: Session) -> Sequence[Listener]:
     return (TickWriter(every[0], session.progress), SampleWriter(every[1]), writer, *scores)
 
 
-def _picker(session: Session) -> Picker:
-    """By features of training images; points and the smallest pictures have none worth the name."""
+def _picker(session: Session) -> Picker | None:
+    """By features of training images; points and the smallest pictures have none worth the name. None in others."""
+    if not session.runtime.main:
+        return None
     training, images = session.dataset.training, session.dataset.images
-    reals = images[training[_evenly(len(training), _SCORED)]]
+    count = len(training)
     if session.dataset.spec.size < _SMALLEST_DESCRIBED:
-        return SlicedWasserstein(reals)
+        return SlicedWasserstein(images[training[_evenly(count, _SCORED)]])
     extractor = Scattering().build(session.runtime.device)
-    return FrechetToTraining(reals, extractor, session.dataset.digest[:12])
+    return FrechetToTraining(
+        images[training[_evenly(count, min(count, _SCORED))]], extractor, session.dataset.digest[:12]
+    )
 
 
 def _judge(session: Session) -> Judge | None:
     """The judge by held-out images; None if it is off, if there are too few of them, or in other processes."""
     settings, dataset = session.config.scores, session.dataset
     few = min(len(dataset.held_out), len(dataset.training)) < LEAST or dataset.spec.size < _SMALLEST_DESCRIBED
-    if not settings.metrics or few:
+    if not session.runtime.main or not settings.metrics or few:
         return None
-    reference = choose_reference(dataset, "held-out", settings.count, session.config.seed)
+    reference = choose_reference(dataset, "held-out", settings.count)  # the same for every seed of the run
     return Judge(settings.metrics, reference, settings.features.build(session.runtime.device), repeats=0)
 
 
@@ -339,7 +348,7 @@ def _mend_scores(run: RunDir) -> None:
         if (score.images, score.protocol) not in known:
             records.append(run.scores, score)
     if scores and not (run.best.exists() and run.best.read_text(encoding="utf-8").strip() in _names(run)):
-        best = min(scores, key=lambda score: score.value)
+        best = min((one for one in scores if one.protocol == scores[-1].protocol), key=lambda score: score.value)
         atomic_write(run.best, run.checkpoint(best.images).name + "\n")
 
 

@@ -74,3 +74,13 @@ def test_old_features_are_forgotten(scenes, own_cache, monkeypatch):
     assert recall(scenes, scenes.held_out, "made-up-4")[0].tolist() == [4, 4]
     assert recall(scenes, scenes.held_out, "made-up-0") is None
     assert len(list(own_cache.glob("*.safetensors"))) == 3
+
+
+def test_a_file_that_another_process_is_writing_is_left_alone(scenes, own_cache, monkeypatch):
+    monkeypatch.setattr("steadygan.scoring.cache._KEPT", 1)
+    own_cache.mkdir(parents=True)
+    being_written = own_cache / ".other.part.safetensors"
+    being_written.write_bytes(b"half")
+    for number in range(3):
+        keep(scenes, scenes.held_out, f"made-up-{number}", (torch.zeros(2),))
+    assert being_written.exists()

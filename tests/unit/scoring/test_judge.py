@@ -82,7 +82,7 @@ def test_a_metric_gets_worse_step_by_step(name, bench, extractor, undisturbed):
     one = Judge(choose_metrics([name]), bench.reference, extractor, repeats=0)
     levels = [one([WORSE[name](bench, level)])[0].value for level in (1, 2, 3)]
     before = undisturbed[name]
-    sign = 1 if before.better == "lower" else -1
+    sign = -1 if before.better == "higher" else 1
     assert np.all(np.diff(np.array(levels) * sign) >= 0), levels  # some are as bad as can be before the last
     assert sign * (levels[2] - before.value) > 2 * (before.high - before.value) + 1e-3, (before, levels)
 

@@ -12,8 +12,13 @@ from steadygan.cli.main import main
 from steadygan.data import PrepareSettings, prepare
 from steadygan.recipes import configure
 from steadygan.records import Score
+from steadygan.scoring import Judge
+from steadygan.scoring.pick import FrechetToTraining
+from steadygan.training import listeners
+from steadygan.training import run as run_module
 from steadygan.training.console import Silent
 from steadygan.training.run import train
+from steadygan.training.seeds import fixed_latents
 from tiny import TINY, draw
 
 FEW = {"metrics": ["swd", "fd", "memorised"], "repeats": 6}
@@ -108,16 +113,51 @@ def test_pictures_may_come_from_any_code(squares, made):
 
 
 @pytest.mark.parametrize(
-    "made", [fakes(24).float(), torch.full((24, 3, 16, 16), math.nan), fakes(24)[0], [fakes(24).int()]]
+    "made",
+    [
+        fakes(24).float(),
+        torch.full((24, 3, 16, 16), math.nan),
+        fakes(24)[0],
+        [fakes(24).int()],
+        lambda count: None,
+        [None],
+        torch.rand(24, 3, 16, 16),
+        fakes(24)[:0],
+    ],
 )
 def test_what_are_no_pictures_is_refused(squares, made):
     with pytest.raises(sg.DataError, match=r"pictures"):
         sg.evaluate(made, squares, size=16, metrics=["fd"])
 
 
+def test_bad_pictures_are_no_copies(squares):
+    flat = torch.zeros(24, 3, 16, 16, dtype=torch.uint8)
+    assert sg.evaluate(fakes(24), squares, metrics=["memorised"])["memorised"].value == 0
+    assert sg.evaluate(flat, squares, metrics=["memorised"])["memorised"].value < 0.1
+
+
+def test_copies_are_looked_for_only_beside_held_out_images(squares):
+    found = sg.evaluate(fakes(60), squares, metrics=["fd", "memorised"], split="training", repeats=0)
+    assert [score.metric for score in found.scores] == ["fd"]
+    assert any("memorised is left out" in remark for remark in found.remarks)
+
+
+def test_fewer_pictures_than_asked_for_are_remarked_on(squares):
+    found = sg.evaluate(fakes(60), squares, metrics=["fd"], count=50, repeats=0)
+    assert found.count == 24
+    assert any("24 pictures of each kind, not 50" in remark for remark in found.remarks)
+
+
+def test_an_exported_generator_knows_what_it_was_trained_on(finished, tmp_path):
+    sg.load(finished.path, "latest").save(tmp_path / "g.safetensors")
+    others = draw(tmp_path / "others", 200, seed=5)
+    found = sg.evaluate(tmp_path / "g.safetensors", others, metrics=["fd"], repeats=0)
+    assert any("not the images that it was trained on" in remark for remark in found.remarks)
+
+
 def test_other_images_than_those_of_the_run_are_remarked_on(finished, tmp_path):
     found = sg.evaluate(finished.path, draw(tmp_path / "others", 200, seed=5), metrics=["fd"], repeats=0)
-    assert any("not the images of the run" in remark for remark in found.remarks)
+    assert any("not the images that it was trained on" in remark for remark in found.remarks)
 
 
 def test_changed_images_of_a_run_are_refused_unless_named(squares, tmp_path):
@@ -139,6 +179,28 @@ def test_wrong_settings_are_named():
         sg.evaluate("x", "y", metrics=["fod"])
     with pytest.raises(sg.ConfigError, match=r"repeat: no such setting.*repeats"):
         sg.evaluate("x", "y", repeat=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metrics", ""], "no metric ''"),
+        (["--device", "gpu"], "device"),
+        (["--nearest", "three"], "FILE.png"),
+        (["--nearest", "three.png", "--metrics", "fd"], "memorised"),
+        (["--size", "64"], "makes pictures of 16 pixels"),
+        (["--split", "test"], "split"),
+        (["--features", "inceptoin"], "inception"),
+        (["--count", "3"], "at least 16"),
+        (["--probe", "--metrics", "fd"], "no use for --metrics"),
+        (["--probe"], "label"),
+    ],
+)
+def test_a_mistake_is_one_line(finished, arguments, message, capsys):
+    assert call("evaluate", finished.path, *arguments) in (2, 4)
+    said = capsys.readouterr().err.splitlines()
+    assert message in said[-1]
+    assert "bug" not in said[-1]
 
 
 def test_the_command_prints_a_table_and_writes_json(finished, tmp_path, capsys):
@@ -183,6 +245,47 @@ def test_scores_take_no_more_time_than_they_may_but_for_the_last(squares, tmp_pa
     settings = {**TINY, "size": 16, "budget": {"steps": 12}, "scores": {"most_time": 0}}
     done = train(configure(squares, settings=settings), tmp_path / "run", Silent())
     assert {score.images for score in done.scores() if score.metric == "kid"} == {96}
+
+
+def test_scores_that_go_wrong_do_not_end_a_run(squares, tmp_path, monkeypatch):
+    def fail(*_):
+        raise sg.DataError("no numbers today")
+
+    monkeypatch.setattr(Judge, "scores", fail)
+    settings = {**TINY, "size": 16, "budget": {"steps": 12}}
+    done = train(configure(squares, settings=settings), tmp_path / "run", Silent())
+    assert done.log()[-1].images == 96
+    assert sum("no numbers today" in note.text for note in done.notes()) == 1
+
+
+def test_scores_that_cannot_be_had_are_refused_before_anything_is_written(squares, tmp_path):
+    settings = {**TINY, "size": 16, "budget": {"steps": 4}, "scores": {"metrics": ["is"]}}
+    with pytest.raises(sg.ConfigError, match="--features inception"):
+        train(configure(squares, settings=settings), tmp_path / "run", Silent())
+    assert not (tmp_path / "run").exists()
+
+
+def test_picking_looks_at_training_images_and_reporting_at_other_pictures(squares, tmp_path, monkeypatch):
+    places, picked = [], []
+    monkeypatch.setattr(listeners, "fixed_latents", lambda *a: places.append(a[3]) or fixed_latents(*a))
+    monkeypatch.setattr(
+        run_module, "FrechetToTraining", lambda real, *a: picked.append(real) or FrechetToTraining(real, *a)
+    )
+    settings = {**TINY, "size": 16, "budget": {"steps": 4}}
+    train(configure(squares, settings=settings), tmp_path / "run", Silent())
+    assert {"scores", "held-out scores"} <= set(places)
+    dataset = sg.open_dataset(squares)
+    held_out = {image.tobytes() for image in dataset.images[dataset.held_out]}
+    assert len(picked[0]) == len(dataset.training)
+    assert not held_out & {image.tobytes() for image in picked[0]}
+
+
+def test_runs_of_different_seeds_are_scored_by_the_same_reals(squares, tmp_path):
+    runs = []
+    for seed in (0, 1):
+        settings = {**TINY, "size": 16, "budget": {"steps": 4}, "seed": seed}
+        runs.append(train(configure(squares, settings=settings), tmp_path / f"run{seed}", Silent()).path)
+    assert sg.compare(runs).refused == []
 
 
 def test_scores_can_be_left_out(squares, tmp_path):
