@@ -19,7 +19,7 @@ from steadygan.objectives import (
     NonSaturating,
     Penalty,
 )
-from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel, SlicedWasserstein
+from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
 from steadygan.training.opponent import AnyOpponent, Itself
 from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
@@ -154,7 +154,7 @@ class ScoreSettings(Settings):
     `()` is off. The best checkpoint is picked by another score, the Fréchet distance to training images.
     """
 
-    metrics: tuple[AnyMetric, ...] = (Frechet(), Kernel(), SlicedWasserstein())
+    metrics: tuple[AnyMetric, ...] = (Frechet(), Kernel())
     features: AnyFeatures = Scattering()
     count: int = Field(default=512, ge=16)
     most_time: float = Field(default=0.02, ge=0, le=1)

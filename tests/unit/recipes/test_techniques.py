@@ -208,7 +208,6 @@ def test_papers_of_a_configuration_stand_in_order_of_first_use() -> None:
         "arXiv:1806.04498",
         "arXiv:1706.08500",  # the scores
         "arXiv:1801.01401",
-        "arXiv:1710.10196",
         "arXiv:1203.1513",
     ]
     found = uses(config)
