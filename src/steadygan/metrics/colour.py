@@ -12,7 +12,7 @@ _LEVELS = 256
 
 
 def colour_histograms(images: Tensor) -> Tensor:
-    """How many pixels of each image have each grey level, on each axis of colour: int32 (N, A, 256).
+    """How many pixels of each image have each grey level, on each axis: int16 (N, A, 256), of large ones int32.
 
     `images`: uint8 (N, C, S, S). The first C axes are the channels. For three channels or more two follow, R - G and
     (R + G)/2 - B of the first three, shifted and halved from -255..255 to 0..255, so that grey is at 127: they see
@@ -20,10 +20,11 @@ def colour_histograms(images: Tensor) -> Tensor:
     """
     check_pictures(images)
     axes = _axes(images)
+    kind = torch.int16 if images[0, 0].numel() < 2**15 else torch.int32
     count, number = axes.shape[:2]
     rows = torch.arange(count * number, device=axes.device, dtype=torch.int32).mul_(_LEVELS)
     places = axes.flatten(0, 1).flatten(1).add_(rows[:, None])
-    return places.flatten().bincount(minlength=count * number * _LEVELS).to(torch.int32).view(count, number, _LEVELS)
+    return places.flatten().bincount(minlength=count * number * _LEVELS).to(kind).view(count, number, _LEVELS)
 
 
 def colour_distance(real: Tensor, fake: Tensor) -> float:

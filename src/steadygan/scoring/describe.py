@@ -105,4 +105,4 @@ SPECTRA = Plain("spectra-1", log_spectrum)
 GRIDS = Plain("grids-1", checkerboard)
 COLOURS = Plain("colours-1", colour_histograms)
 PAIRS = Plain("pairs-1", diversity)
-THUMBNAILS = Plain("thumbnails-1", thumbnails)
+THUMBNAILS = Plain("thumbnails-1 float16", lambda images: thumbnails(images).half())  # enough to find twins by

@@ -31,7 +31,7 @@ def distance(real, fake):
 def test_pixels_of_each_level_are_counted_for_each_image_and_channel():
     images = pictures(3, 2, 9, 9)
     rows = colour_histograms(images)
-    assert rows.dtype == torch.int32
+    assert rows.dtype == torch.int16
     for image in range(3):
         for channel in range(2):
             expected = np.histogram(images[image, channel].numpy(), 256, (0, 256))[0]
@@ -131,3 +131,8 @@ def test_rows_that_cannot_be_compared_are_refused():
             colour_distance(*sides)
     with pytest.raises(DataError, match="type uint8"):
         colour_histograms(torch.zeros(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("side", [181, 182])
+def test_all_pixels_of_one_colour_are_counted_whatever_the_size(side):
+    assert colour_histograms(torch.full((1, 1, side, side), 7, dtype=torch.uint8))[0, 0, 7] == side**2
