@@ -31,11 +31,14 @@ def _explain(wanted: bool) -> None:
 
 def evaluate(
     subject: Annotated[
-        str, typer.Argument(help="A run, an exported .safetensors, a folder of pictures or FILE.py:FUNCTION.")
+        str,
+        typer.Argument(
+            metavar="SUBJECT", help="A run, an exported .safetensors, a folder of pictures or FILE.py:FUNCTION."
+        ),
     ],
     reals: Annotated[
         str | None,
-        typer.Argument(metavar="[REALS]", help="Folder or data set to compare with. [default: the run's own]"),
+        typer.Argument(metavar="REALS", help="Folder or data set to compare with. [default: the run's own]"),
     ] = None,
     metrics: Annotated[
         str | None, typer.Option(help="Names with commas between, see --list. [default: all that need no download]")

@@ -146,6 +146,8 @@ def open_reals(
     run = run_of(subject)
     if isinstance(data, Dataset):
         dataset = data
+    elif data is None and is_path(subject) and not Path(str(subject)).exists():
+        raise ConfigError(f"there is no run, file or folder {subject}; check the path")
     elif data is None and run is None:
         raise ConfigError("say what the pictures are to be compared with: steadygan evaluate PICTURES REALS")
     else:

@@ -169,6 +169,11 @@ def test_changed_images_of_a_run_are_refused_unless_named(squares, tmp_path):
         sg.evaluate(done.path)
 
 
+def test_a_path_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(sg.ConfigError, match=r"no run, file or folder .*nowhere"):
+        sg.evaluate(tmp_path / "nowhere")
+
+
 def test_without_reals_it_is_asked_for_them(tmp_path):
     with pytest.raises(sg.ConfigError, match="evaluate PICTURES REALS"):
         sg.evaluate(tmp_path)
