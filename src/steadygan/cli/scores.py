@@ -75,9 +75,7 @@ def evaluate(
 
     if probe:
         unused = {"--metrics": metrics, "--weights": weights, "--count": count, "--size": size, "--nearest": nearest}
-        if given := [name for name, value in unused.items() if value is not None]:
-            raise ConfigError(f"--probe looks at the discriminator, and has no use for {', '.join(given)}")
-        _probe(Path(subject), reals, checkpoint, json)
+        _probe(Path(subject), reals, checkpoint, json, unused)
         return
     settings: dict[str, Any] = {
         "features": _features(features, weights),
@@ -94,7 +92,7 @@ def evaluate(
     _write(found, json)
 
 
-def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None) -> None:
+def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: dict[str, object]) -> None:
     """What the discriminator knows of classes, and what generated images add to a few labelled ones."""
     from steadygan.networks import classes_of
     from steadygan.studies.augmentation import augmentation_gain
@@ -104,6 +102,8 @@ def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None) -> No
     from steadygan.training.console import reporter
     from steadygan.training.run import Run
 
+    if given := [name for name, value in unused.items() if value is not None]:
+        raise ConfigError(f"--probe looks at the discriminator, and has no use for {', '.join(given)}")
     dataset, remarks = open_reals(run, data, reporter(), trained_on=Run(run).info()["data"]["digest"])
     reports: list[LabelledReport] = [probe(run, dataset, checkpoint=checkpoint)]
     if classes_of(load_discriminator(run, checkpoint)):
