@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,8 +76,7 @@ def evaluate(
 
     if probe:
         unused = {"--metrics": metrics, "--weights": weights, "--count": count, "--size": size, "--nearest": nearest}
-        _probe(Path(subject), reals, checkpoint, json, unused)
-        return
+        return _probe(Path(subject), reals, checkpoint, json, unused)
     settings: dict[str, Any] = {
         "features": _features(features, weights),
         "count": count,
@@ -88,11 +88,10 @@ def evaluate(
         "nearest": nearest,
         **({} if metrics is None else {"metrics": metrics}),
     }
-    found = run_evaluation(subject, reals, console=reporter(), **settings)
-    _write(found, json)
+    return _write(run_evaluation(subject, reals, console=reporter(), **settings), json)
 
 
-def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: dict[str, object]) -> None:
+def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: Mapping[str, object]) -> None:
     """What the discriminator knows of classes, and what generated images add to a few labelled ones."""
     from steadygan.networks import classes_of
     from steadygan.studies.augmentation import augmentation_gain
