@@ -10,10 +10,12 @@ from PIL import Image
 import steadygan as sg
 from steadygan.cli.main import main
 from steadygan.data import PrepareSettings, prepare
+from steadygan.networks import SNGAN
 from steadygan.recipes import configure
 from steadygan.records import Score
 from steadygan.scoring import Judge
 from steadygan.scoring.pick import FrechetToTraining
+from steadygan.studies import subjects
 from steadygan.training import listeners
 from steadygan.training import run as run_module
 from steadygan.training.console import Silent
@@ -65,6 +67,25 @@ def test_a_run_is_scored_by_the_images_it_held_out_and_remembers_the_scores(fini
     assert sum(score.value == found["fd"].value for score in finished.scores()) == 1
     with Image.open(finished.files.nearest) as sheet:
         assert sheet.width > 12 * 16
+
+
+def test_an_evaluation_looks_at_other_pictures_than_the_picking(finished, monkeypatch):
+    places = []
+    monkeypatch.setattr(subjects, "fixed_latents", lambda *a: places.append(a[3:]) or fixed_latents(*a))
+    sg.evaluate(finished.path, metrics=["fd"], repeats=0)
+    assert places == [("evaluate",)]
+
+
+def test_a_conditional_generator_is_asked_for_the_classes_of_the_reals(tmp_path):
+    dataset = prepare("builtin:glyphs", tmp_path / "glyphs", PrepareSettings(size=16, limit=300), workers=0)
+    networks = SNGAN(width=4, latent_dim=8)
+    model = sg.TrainedGenerator(networks.build(dataset.spec).generator, {}, dataset.spec, 8, {})
+    asked = []
+    model.generator.register_forward_pre_hook(lambda _, given: asked.append(given[1]))
+    reference = sg.choose_reference(dataset, count=30)
+    list(subjects.Generated(model, torch.device("cpu")).pictures(reference, 0))
+    assert torch.cat(asked).tolist() == dataset.labels[reference.real].tolist()
+    assert len(set(torch.cat(asked).tolist())) > 5
 
 
 def test_scores_of_a_run_are_the_same_again_and_others_with_another_seed(finished):
