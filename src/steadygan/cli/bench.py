@@ -129,20 +129,16 @@ def scores(
     picture: Annotated[Path | None, typer.Option(help="Draw the table here, and beside it what was done.")] = None,
 ) -> None:
     """How every metric answers to noise, blur, JPEG, wrong colours, grids, lost modes and copies."""
-    from pydantic import TypeAdapter
-
-    from steadygan.data import PrepareSettings, prepare_cached
-    from steadygan.features import AnyFeatures
-    from steadygan.scoring import choose_metrics
-    from steadygan.scoring.metrics import DEFAULT
+    from steadygan.config import resolve
     from steadygan.studies.bench_scores import bench_scores, draw
+    from steadygan.studies.evaluate import EvaluationSettings, open_reals
     from steadygan.training.console import reporter
 
+    given = {"features": features, "size": size} | ({} if metrics is None else {"metrics": metrics})
+    chosen = resolve(EvaluationSettings, given)
     console = reporter()
-    dataset = prepare_cached(source, PrepareSettings(size=size), progress=console.preparing)
-    chosen = choose_metrics(metrics.split(",")) if metrics else DEFAULT
-    extractor = TypeAdapter(AnyFeatures).validate_python(features)
-    report, shown = bench_scores(dataset, chosen, extractor, count, console)
+    dataset, _ = open_reals(source, source, console, size)
+    report, shown = bench_scores(dataset, chosen.metrics, chosen.features, count, console)
     console.close()
     if picture:
         draw(report, shown, picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,14 @@ from steadygan.errors import ConfigError
 
 if TYPE_CHECKING:
     from steadygan.studies.evaluate import Evaluation
+
+
+Subject = Annotated[
+    str,
+    typer.Argument(
+        metavar="SUBJECT", help="A run, an exported .safetensors, a folder of pictures or FILE.py:FUNCTION."
+    ),
+]
 
 
 def _explain(wanted: bool) -> None:
@@ -31,12 +38,7 @@ def _explain(wanted: bool) -> None:
 
 
 def evaluate(
-    subject: Annotated[
-        str,
-        typer.Argument(
-            metavar="SUBJECT", help="A run, an exported .safetensors, a folder of pictures or FILE.py:FUNCTION."
-        ),
-    ],
+    subject: Subject,
     reals: Annotated[
         str | None,
         typer.Argument(metavar="REALS", help="Folder or data set to compare with. [default: the run's own]"),
@@ -76,7 +78,9 @@ def evaluate(
 
     if probe:
         unused = {"--metrics": metrics, "--weights": weights, "--count": count, "--size": size, "--nearest": nearest}
-        return _probe(Path(subject), reals, checkpoint, json, unused)
+        usual = {"--features": features == "scattering", "--split": split == "held-out", "--device": device == "auto"}
+        usual |= {name: value is None for name, value in unused.items()}
+        return _probe(Path(subject), reals, checkpoint, json, [name for name, same in usual.items() if not same])
     settings: dict[str, Any] = {
         "features": _features(features, weights),
         "count": count,
@@ -91,7 +95,7 @@ def evaluate(
     return _write(run_evaluation(subject, reals, console=reporter(), **settings), json)
 
 
-def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: Mapping[str, object]) -> None:
+def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: list[str]) -> None:
     """What the discriminator knows of classes, and what generated images add to a few labelled ones."""
     from steadygan.networks import classes_of
     from steadygan.studies.augmentation import augmentation_gain
@@ -101,8 +105,8 @@ def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unuse
     from steadygan.training.console import reporter
     from steadygan.training.run import Run
 
-    if given := [name for name, value in unused.items() if value is not None]:
-        raise ConfigError(f"--probe looks at the discriminator, and has no use for {', '.join(given)}")
+    if unused:
+        raise ConfigError(f"--probe looks at the discriminator, and has no use for {', '.join(unused)}")
     dataset, remarks = open_reals(run, data, reporter(), trained_on=Run(run).info()["data"]["digest"])
     reports: list[LabelledReport] = [probe(run, dataset, checkpoint=checkpoint)]
     if classes_of(load_discriminator(run, checkpoint)):

@@ -12,7 +12,6 @@ from steadygan.features.dinov2 import DINOv2
 from steadygan.features.exported import Exported
 from steadygan.features.scattering import Scattering
 from steadygan.features.standard import CLIP, Inception
-from steadygan.features.untrained import Untrained
 
 AnyFeatures = Annotated[Scattering | Inception | DINOv2 | CLIP | Exported, Field(discriminator="kind"), BY_NAME]
 
@@ -27,5 +26,4 @@ __all__ = [
     "Inception",
     "PictureExtractor",
     "Scattering",
-    "Untrained",
 ]

@@ -20,7 +20,6 @@ from steadygan.features import (
     FeatureSettings,
     PictureExtractor,
     Scattering,
-    Untrained,
 )
 
 CPU = torch.device("cpu")
@@ -42,12 +41,7 @@ def convolved(tmp_path: Path) -> PictureExtractor:
     return Exported(path=tmp_path / "net.pt2", size=24).build(CPU)
 
 
-@pytest.fixture
-def untrained() -> PictureExtractor:
-    return Untrained().build(CPU)
-
-
-@pytest.fixture(params=["scattering", "convolved", "untrained"])
+@pytest.fixture(params=["scattering", "convolved"])
 def extractor(request: pytest.FixtureRequest) -> PictureExtractor:
     """Those that need no library and no weights; the others have tests of their own."""
     return request.getfixturevalue(request.param)
@@ -158,14 +152,6 @@ def test_grey_is_repeated_and_a_fourth_channel_left_out(extractor: PictureExtrac
     five = torch.cat([images, images[:, :2] // 2], 1)
     assert torch.equal(extractor(five).features, extractor(images).features)
     assert not torch.allclose(extractor(images).features, grey, atol=0.01)
-
-
-def test_untrained_features_are_those_of_their_seed(drawn: Drawn) -> None:
-    images = drawn(3, 32)
-    one, again, other = (Untrained(seed=seed).build(CPU)(images).features for seed in (1, 1, 2))
-    assert torch.equal(one, again)
-    assert not torch.allclose(one, other, atol=0.01)
-    assert 0.01 < one.std() < 1
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,7 @@ def test_wrong_settings_are_named():
         (["--features", "inceptoin"], "inception"),
         (["--count", "3"], "at least 16"),
         (["--probe", "--metrics", "fd"], "no use for --metrics"),
+        (["--probe", "--split", "all"], "no use for --split"),
         (["--probe"], "label"),
     ],
 )
