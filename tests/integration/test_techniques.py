@@ -55,6 +55,7 @@ PLACES = {
 SETTINGS = {
     "labels": {"loss": {"kind": "non_saturating", "real_labels": (0.7, 1.2), "fake_labels": (0, 0.3), "flip": 0.05}},
     "joint": {"batches": "joint"},
+    "joint both": {"batches": "joint_both"},
     "dropout": {"networks": {"dropout": 0.3}},
     "spectral": {"networks": {"spectral_norm": "both"}},
     "closing": {"networks": {"closing_layers": 1}},
@@ -147,6 +148,7 @@ REFUSED = {
     "adaptive ADA about another boundary": {"show": "ada", "loss": "least_squares"},
     "a history too small for a batch": {"replay": {"kind": "history", "capacity": 4}},
     "joint comparisons": {"batches": "joint", "penalties": ["perturbed_r1"]},
+    "comparisons joint in both turns": {"batches": "joint_both", "penalties": ["consistency"]},
 }
 
 

@@ -58,11 +58,12 @@ BY_SETTING = [
     ),
     _entry(
         "joint_batches",
-        "Reals and fakes go through the discriminator in one batch, which mixes their batch-norm statistics.",
-        "To see what the advice against it is worth; some textbook code does it.",
-        "The discriminator's batch norm hides what tells the two apart; a flag in any audit.",
-        ("https://github.com/soumith/ganhacks",),
+        "Reals and fakes go through the discriminator in one batch, in its own turn (joint) or in both (joint_both).",
+        "To see what the advice against it is worth: one document joins the batches, two keep them apart.",
+        "With joint and batch norm both losses may be low while nothing is learnt; joint_both leaves both turns alike.",
+        ("seed:upsample", "seed:satellite", "seed:eleven-hacks", "https://github.com/soumith/ganhacks"),
         "--set batches=joint",
+        "--set batches=joint_both",
     ),
     _entry(
         "closing_layers",

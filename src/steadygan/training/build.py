@@ -8,7 +8,7 @@ from pathlib import Path
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
-from steadygan.objectives.view import JointView, View
+from steadygan.objectives.view import JointForDiscriminator, JointView, View
 from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
@@ -97,7 +97,7 @@ def make_game(config: RunConfig, pair: Pair, spec: ImageSpec, processes: int = 1
         turns=config.turns,
         generator_optimizer=config.optimizer.generator,
         discriminator_optimizer=config.optimizer.discriminator,
-        view={"separate": View, "joint": JointView}[config.batches],
+        view={"separate": View, "joint": JointForDiscriminator, "joint_both": JointView}[config.batches],
         processes=processes,
     )
 

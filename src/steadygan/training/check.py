@@ -64,7 +64,7 @@ def _together(config: RunConfig) -> Iterator[str]:
             yield "replay: the history holds single images, not the scales of msg networks; choose replay=fresh"
         yield from (f"{name}: it would move the scales of msg networks apart; {way}" for name, way in _moving(config))
     comparing = [_name(p) for p in config.penalties if isinstance(p, PerturbedR1 | PerturbedR2 | Consistency)]
-    if comparing and config.batches == "joint":
+    if comparing and config.batches != "separate":
         yield f"batches: {comparing[0]} compares images with moved copies in their own batch; choose batches=separate"
 
 

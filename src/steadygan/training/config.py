@@ -161,7 +161,11 @@ class ScoreSettings(Settings):
 
 
 class RunConfig(Settings):
-    """Everything that decides what a run does. The resolved one is written to `run.json` before the first step."""
+    """Everything that decides what a run does. The resolved one is written to `run.json` before the first step.
+
+    `batches`: reals and fakes go through the discriminator apart, or "joint" in one batch in its own turn, while the
+    generator's turn judges fakes alone, or "joint_both" in one batch in both turns.
+    """
 
     recipe: str = "custom"
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -173,7 +177,7 @@ class RunConfig(Settings):
     loss: LossPart = NonSaturating()
     penalties: tuple[PenaltyPart, ...] = ()
     generator_terms: tuple[TermPart, ...] = ()
-    batches: Literal["separate", "joint"] = "separate"
+    batches: Literal["separate", "joint", "joint_both"] = "separate"
     show: ShowPart = AsIs()
     replay: ReplayPart = Fresh()
     opponent: OpponentPart = Itself()

@@ -150,8 +150,9 @@ class Game:
         view = self.view(judge, self.show(real), self.show(fake), given, self._latent, fake, player, self.images)
 
         with self.opponent.against(self.loss, view) as ahead:
-            loss = self.loss.g_loss(ahead)
-            costs = {f"term.{term.name}": term.formula(ahead) for term in self._terms}
+            seen = ahead.for_generator()
+            loss = self.loss.g_loss(seen)
+            costs = {f"term.{term.name}": term.formula(seen) for term in self._terms}
             terms = sum(costs.values(), start=torch.zeros_like(loss))
             norm = self.descents["generator"](loss + terms, self.images)
 
