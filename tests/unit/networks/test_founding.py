@@ -319,6 +319,41 @@ def test_upsample_has_as_many_blocks_as_the_size_asks_for(size, doublings):
     assert sum(isinstance(m, nn.Conv2d) for m in discriminator.modules()) == doublings
 
 
+@pytest.mark.parametrize("size", [16, 31, 64])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_upsample_takes_any_number_of_blocks_that_the_size_has_room_for_and_any_kernel(size, kernel):
+    most = int(math.log2(size))
+    for blocks in range(1, most + 1):
+        settings = Upsample(width=2, max_width=8, kernel=kernel, generator_blocks=blocks, discriminator_blocks=blocks)
+        assert settings.problems(ImageSpec(size=size, channels=3)) == []
+        generator, discriminator = settings.build(ImageSpec(size=size, channels=3))
+        images = generator(torch.randn(2, 100))
+        assert images.shape == (2, 3, size, size)
+        logits, features = discriminator(images, with_features=True)
+        assert logits.shape == (2,)
+        assert features.shape[-1] == math.ceil(size / 2**blocks)
+        assert generator.layers[1].unflattened_size[-1] == size // 2**blocks
+        for network in (generator, discriminator):
+            convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+            assert [m.kernel_size for m in convolutions] == [(kernel, kernel)] * blocks
+
+
+def test_upsample_depths_of_the_two_nets_are_chosen_apart():
+    generator, discriminator = on_meta(Upsample(generator_blocks=2, discriminator_blocks=5), 64)
+    assert sum(isinstance(m, nn.Upsample) for m in generator.modules()) == 2
+    assert sum(isinstance(m, nn.Conv2d) for m in discriminator.modules()) == 5
+
+
+@pytest.mark.parametrize(("size", "most"), [(16, 4), (31, 4), (32, 5), (256, 8)])
+@pytest.mark.parametrize("name", ["generator_blocks", "discriminator_blocks"])
+def test_upsample_refuses_more_blocks_than_the_size_has_room_for(size, most, name):
+    spec = ImageSpec(size=size, channels=3)
+    assert Upsample(**{name: most}).problems(spec) == []
+    (problem,) = Upsample(**{name: most + 1}).problems(spec)
+    assert problem.startswith(f"networks.{name}: {size} pixels have room for 1 to {most} blocks")
+    assert problem.endswith(f"not {most + 1}; choose {most} or fewer")
+
+
 def test_upsample_has_the_parameters_counted_by_hand():
     generator, discriminator = on_meta(Upsample(width=64), 64)
     dense = 100 * 512 * 16 + 512 * 16
