@@ -22,6 +22,7 @@ from steadygan.networks.choices import (
     LeakyReLU,
     NoMinibatch,
     Normal,
+    Players,
     ReLU,
 )
 from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm
@@ -176,7 +177,7 @@ class DCGAN(NetworkSettings):
     generator_init: AnyInit | None = None
     discriminator_init: AnyInit | None = None
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    spectral_norm: Literal["none", "discriminator", "generator", "both"] = "none"
+    spectral_norm: Players = "none"
     minibatch: AnyMinibatch = NoMinibatch()
     closing_layers: int = Field(default=0, ge=0)
 

@@ -84,7 +84,7 @@ def _dense(*widths: int) -> Iterator[nn.Module]:
 
 
 class Satellite(NetworkSettings):
-    """The pair of "Fake satellite images", 39 mistakes in the making of a GAN: aerial tiles at 64 pixels.
+    """The pair of "Fake satellite images: 39 mistakes", for aerial tiles at 64 pixels.
 
     The article gives the outline and both parameter counts, 19,154,627 and 19,616,609 at 64 pixels in colour;
     these layers add up to them exactly. `width` is the number of channels next to an image of 64 pixels (64 as

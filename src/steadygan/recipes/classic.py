@@ -15,6 +15,8 @@ from steadygan.training.optim import Adam
 from steadygan.training.replay import History
 from steadygan.training.turns import Fixed, Moderated
 
+_FACES_BATCH = 16
+
 
 def _both(adam: Adam) -> Optimizers:
     return Optimizers(generator=adam, discriminator=adam)
@@ -53,7 +55,8 @@ def satellite(facts: Facts) -> RunConfig:
     Tiles of 64 pixels, batch 64, 20,000 steps; 19,154,627 and 19,616,609 parameters, Xavier weights, Adam 2e-4 and
     1.5e-4 with beta1 0.5, L2 1e-4 on both nets, G twice a step, one image of each batch kept and shown 0.3 of the time.
     A checkpoint every 500 batches. Meant for a GPU: on two cores a step takes seconds; `--set networks.width=16` brings
-    it within reach. The original ends with a human test in which the fakes are laid out as the letter N.
+    it within reach. The original ends with a human test in which the fakes are laid out as the letter N. The averaged
+    generator is ours; `--set ema.half_life_images=0` switches it off.
     Source: seed:satellite, mistakes 16 to 39.
     """
     return RunConfig(
@@ -74,7 +77,7 @@ def eleven_hacks(facts: Facts) -> RunConfig:
 
     Real labels uniform in 0.7..1.2, fake ones in 0.0..0.3, 5 % of both flipped; Adam 2e-4 with beta1 0.5, latents of
     100 dimensions, separate batches. Its point is that nobody knows in advance which subset helps: switch them off one
-    by one. As fast as `dcgan`.
+    by one. The averaged generator is ours; `--set ema.half_life_images=0` switches it off. As fast as `dcgan`.
     Source: seed:eleven-hacks; Chintala et al. (2016), items 1 to 9.
     """
     loss = NonSaturating(real_labels=(0.7, 1.2), fake_labels=(0.0, 0.3), flip=0.05)
@@ -87,12 +90,12 @@ def upsample(facts: Facts) -> RunConfig:
 
     Adam 2e-4 with betas 0.5 and 0.999, N(0, 0.02) weights. D's loss sees reals and fakes in one batch, G's its fakes
     alone, as the document allows. Through D's batch norm the two then play different games, and the losses of both may
-    be low (mistake 38 of seed:satellite): in a trial of 2,000 steps at 16 pixels D's stayed near 0.3 and G's below 1,
-    where one batch in both turns (`--set batches=joint_both`) or in neither (`--set batches=separate`) ended at 1.4 and
-    0.8. The 3×3 kernels, and dropout of a quarter of D's maps, are ours: the document names neither size nor rate.
-    It shows the saturating loss, too (`--set loss=minimax`), and against a collapse names the Wasserstein loss and the
-    unrolled GAN: `--set loss=wasserstein --set 'penalties=["wgan_gp"]'`, `--set opponent=unrolled`. The averaged
-    generator is ours; `--set ema.half_life_images=0` switches it off.
+    be low ("Fake satellite images: 39 mistakes", mistake 38): in a trial of 2,000 steps at 16 pixels D's stayed near
+    0.3 and G's below 1, where one batch in both turns (`--set batches=joint_both`) or in neither
+    (`--set batches=separate`) ended at 1.4 and 0.8. The 3×3 kernels, and dropout of a quarter of D's maps, are ours:
+    the document names neither size nor rate. It shows the saturating loss, too (`--set loss=minimax`), and against a
+    collapse names the Wasserstein loss and the unrolled GAN: `--set loss=wasserstein --set 'penalties=["wgan_gp"]'`,
+    `--set opponent=unrolled`. The averaged generator is ours; `--set ema.half_life_images=0` switches it off.
     Source: seed:upsample; against the checkerboard, Odena et al. (2016), doi:10.23915/distill.00003.
     """
     return RunConfig(recipe="upsample", networks=Points() if facts.points else Upsample(), batches="joint")
@@ -133,27 +136,43 @@ def wgan_gp(facts: Facts) -> RunConfig:
 
 
 def faces256(facts: Facts) -> RunConfig:
-    """A DCGAN for faces of 256 pixels: seven transposed convolutions 5×5 against seven of 3×3.
+    """A DCGAN for faces of 256 pixels: 4×4 and six times 5×5 in G, six times 3×3 and 4×4 in D.
 
-    Adam 1e-4 with beta1 0.5 for both, batch 16, 50,000 steps, N(0, 0.02) weights. Its authors report an Inception
-    Score of 2.61 and visible mode collapse. Meant for a GPU; `--size 64` or 128 leaves layers next to the image out.
+    Adam 1e-4 with beta1 0.5 for both, batch 16, 50,000 steps. Beta2 is CNTK's by default, 0.9999986 (a time constant of
+    720,000 images) to the power of the batch, as CNTK counts it per image; for another batch say it anew with
+    `--set optimizer.generator.beta2=` and the same for D. With the correction for its start at 0, which CNTK makes as
+    well, Adam then divides by the mean over nearly the whole run and hardly forgets a gradient. Weights are N(0, 0.02)
+    with 0.02 as standard deviation, the DCGAN's and what CNTK's `normal` takes: the document calls it the variance,
+    with which D would begin at logits of some ±20 (`--set networks.std=0.1414`).
+    Its author saw no difference between the two losses where training went well (`--set loss=minimax`), names more
+    turns of D for more control (`--set turns.discriminator=2`), and reports an Inception Score of 2.61 with visible
+    mode collapse. Pixel shuffle, average pooling and ELU, which did not work, are choices of the `dcgan` networks. The
+    averaged generator is ours; `--set ema.half_life_images=0` switches it off. Meant for a GPU; `--size 64` or 128
+    leaves layers next to the image out. Photographs become faces with `--set data.fit=faces`.
     Source: seed:faces.
     """
+    adam = Adam(lr=1e-4, beta2=0.9999986**_FACES_BATCH)
     return RunConfig(
         recipe="faces256",
         size=256,
-        batch=16,
+        batch=_FACES_BATCH,
         budget=Budget(steps=50_000),
         networks=Faces256(),
-        optimizer=_both(Adam(lr=1e-4)),
+        optimizer=_both(adam),
     )
 
 
 def ten_lessons(facts: Facts) -> RunConfig:
     """Ten lessons from a year of GANs: spectral norm in both nets, TTUR, one-sided labels 0.9, noise.
 
-    Adam 4e-4 for D and 1e-4 for G with betas 0 and 0.9; instance noise 0.1. As fast as `dcgan`.
-    Source: seed:ten-lessons; arXiv:1802.05957, arXiv:1706.08500, arXiv:1606.03498.
+    Lessons 6, 7, 9 and 10, on the loss of lesson 3, the simplest: Adam 4e-4 for D and 1e-4 for G. The document names no
+    betas, no strength of the noise and no networks: 0 and 0.9, instance noise of 0.1, the DCGAN's nets and no batch
+    norm in D beside its spectral norm are ours. Lesson 8, multi-scale gradients up to 1024 pixels, goes with it:
+    `--set 'networks={"kind": "msg", "spectral_norm": "both"}'`, at rates some ten times as high. Against a collapse
+    lesson 5 names lower rates, `--set 'generator_terms=["feature_matching"]'` and
+    `--set networks.minibatch=discrimination`. The averaged generator is ours; `--set ema.half_life_images=0` switches
+    it off. As fast as `dcgan`.
+    Source: seed:ten-lessons; arXiv:1802.05957, arXiv:1706.08500, arXiv:1606.03498, arXiv:1903.06048.
     """
     networks = DCGAN(spectral_norm="both", discriminator_norm=NoNorm())
     return RunConfig(
@@ -172,7 +191,7 @@ def msg(facts: Facts) -> RunConfig:
 
     Non-saturating loss with R1, Adam with beta1 0. A processor gets narrow networks: at full width it shows one image a
     second at 64 pixels on two cores. At 256 pixels and more it is meant for a GPU.
-    Source: arXiv:1903.06048, sections 2 and 3.
+    Source: arXiv:1903.06048, sections 2 and 3.1.
     """
     return RunConfig(
         recipe="msg",

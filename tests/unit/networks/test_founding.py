@@ -285,6 +285,14 @@ def test_faces_activations_norms_and_weights_are_those_of_the_table():
         assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
 
 
+def test_faces_weights_have_the_standard_deviation_asked_for():
+    torch.manual_seed(0)
+    for network in Faces256(width=4, std=math.sqrt(0.02)).build(ImageSpec(size=64, channels=3)):
+        layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        layer = max(layers, key=lambda layer: layer.weight.numel())
+        assert layer.weight.var().item() == pytest.approx(0.02, rel=0.1)
+
+
 # Upsample
 
 
