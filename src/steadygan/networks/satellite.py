@@ -51,8 +51,9 @@ class SatelliteGenerator(nn.Module):
 class SatelliteDiscriminator(nn.Module):
     """Convolutions 5×5, two of stride 1 and then of stride 2 down to 4×4, leaky ReLU 0.2; dense 128, 16, 1.
 
-    Batch norm without scale and shift after every convolution but the first. The dense layers have none: there
-    it would pull the mean of each batch's logits to one value, and reals and fakes come in batches of their own.
+    Batch norm without scale and shift after every convolution but the first. The dense layers have none, though the
+    article exempts the first layer only: there it would pull the mean of each batch's logits to one value, and reals
+    and fakes come in batches of their own.
     (N, channels, size, size) -> logits (N,); with features also the last map (N, 16 · width, 4, 4).
     """
 
