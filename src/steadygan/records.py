@@ -36,13 +36,18 @@ class Tick(Record):
 
     `images` counts real images shown to the discriminator; `seconds` is training time since the run
     began, earlier sessions included and pauses excluded; `d_real` and `d_fake` are mean logits; `shares` holds what
-    each penalty and each of the generator's terms added to the loss.
+    each penalty and each of the generator's terms added to the loss. `loss_d` is the sum of `loss_d_real` and
+    `loss_d_fake`, which a loss without halves has not; `path` is the share of steps in which the discriminator moved on
+    them apart (path A of moderated turns), 0 if it always moved on both together.
     """
 
     seconds: float
     images_per_second: float
     loss_d: float
     loss_g: float
+    loss_d_real: float | None = None
+    loss_d_fake: float | None = None
+    path: float = 0.0
     penalty: float = 0.0
     generator_terms: float = 0.0
     shares: dict[str, float] = Field(default_factory=dict)

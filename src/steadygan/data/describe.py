@@ -43,7 +43,7 @@ def describe(
     classes = Counter(entry.label for entry in entries) if names else Counter()
     return {
         "format": FORMAT,
-        "digest": _digest(pixels, labels, held_out),
+        "digest": digest_of(pixels, labels, held_out),
         "spec": ImageSpec(size=size, channels=channels, classes=len(names)).model_dump(),
         "counts": {
             "images": len(entries),
@@ -103,7 +103,7 @@ def _of_split(plan: Plan, held_out: NDArray[np.int64]) -> Iterator[str]:
         )
 
 
-def _digest(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:
+def digest_of(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:
     """SHA-256 over the form, the pixels, the labels and which images are held out."""
     digest = hashlib.sha256(f"{pixels.shape} {labels is not None}".encode())
     for block in blocks(pixels, 64):

@@ -9,11 +9,11 @@ from steadygan.networks.norms import NoNorm
 from steadygan.objectives import L2, R1, WGANGP, Hinge, NonSaturating, Wasserstein
 from steadygan.recipes.facts import Facts
 from steadygan.training.average import EMA
-from steadygan.training.config import Budget, CheckpointSettings, Optimizers, RunConfig
+from steadygan.training.config import Budget, CheckpointSettings, Optimizers, RunConfig, SampleSettings
 from steadygan.training.opponent import Unrolled
 from steadygan.training.optim import Adam
 from steadygan.training.replay import History
-from steadygan.training.turns import Fixed, Moderated
+from steadygan.training.turns import Apart, Fixed, Moderated
 
 _FACES_BATCH = 16
 
@@ -52,37 +52,43 @@ def ring(facts: Facts) -> RunConfig:
 def satellite(facts: Facts) -> RunConfig:
     """Fake satellite images in 39 mistakes: mirrored nets, four Adam states, moderation, a history, L2.
 
-    Tiles of 64 pixels, batch 64, 20,000 steps; 19,154,627 and 19,616,609 parameters, Xavier weights, Adam 2e-4 and
-    1.5e-4 with beta1 0.5, L2 1e-4 on both nets, G twice a step, one image of each batch kept and shown 0.3 of the time.
-    A checkpoint every 500 batches. Meant for a GPU: on two cores a step takes seconds; `--set networks.width=16` brings
-    it within reach. The original ends with a human test in which the fakes are laid out as the letter N. The averaged
-    generator is ours; `--set ema.half_life_images=0` switches it off.
-    Source: seed:satellite, mistakes 16 to 39.
+    Tiles are trained at 64 pixels whatever the folder holds (256 there), batch 64, 20,000 steps; 19,154,627 and
+    19,616,609 parameters, Xavier weights, Adam 2e-4 and 1.5e-4 with beta1 0.5, L2 1e-4 on both nets, biases too, G
+    twice a step. "30 % of the time" is read as: with probability 0.3 all the fakes of a turn of D come from the
+    history, which keeps one image of each batch. A checkpoint every 500 steps, a picture every 10th (four images in a
+    grid, one there). Meant for a GPU: on two cores a step takes seconds; `--set networks.width=16` brings it within
+    reach. The original ends with a human test in which the fakes are laid out as the letter N. The averaged generator
+    is ours; `--set ema.half_life_images=0` switches it off.
+    Source: seed:satellite, mistakes 9, 10 and 16 to 39.
     """
     return RunConfig(
         recipe="satellite",
         networks=Points() if facts.points else Satellite(),
         budget=Budget(steps=20_000),
-        penalties=(L2(weight=1e-4),),
-        generator_terms=(L2(weight=1e-4),),
+        size=None if facts.points else 64,
+        penalties=(L2(weight=1e-4, biases=True),),
+        generator_terms=(L2(weight=1e-4, biases=True),),
         replay=History(use=0.3, keep=1),
         turns=Moderated(),
         optimizer=Optimizers(generator=Adam(lr=2e-4), discriminator=Adam(lr=1.5e-4)),
-        checkpoint=CheckpointSettings(every_images=500 * 64),
+        checkpoint=CheckpointSettings(every_steps=500),
+        samples=SampleSettings(every_steps=10, count=4),
     )
 
 
 def eleven_hacks(facts: Facts) -> RunConfig:
     """Eleven hacks at once: strides, leaky ReLU, batch norm, N(0, 0.02), smoothed and noisy labels.
 
-    Real labels uniform in 0.7..1.2, fake ones in 0.0..0.3, 5 % of both flipped; Adam 2e-4 with beta1 0.5, latents of
-    100 dimensions, separate batches. Its point is that nobody knows in advance which subset helps: switch them off one
-    by one. The averaged generator is ours; `--set ema.half_life_images=0` switches it off. As fast as `dcgan`.
+    Real labels uniform in 0.7..1.2, fake ones in 0.0..0.3, 5 % of both flipped; Adam 2e-4 with beta1 0.5, normal
+    latents of 100 dimensions, separate batches and two updates of D a step, on the reals, then on the fakes
+    (`--set turns=fixed`: one on both). Its point is that nobody knows in advance which subset helps: switch them off
+    one by one. The averaged generator is ours; `--set ema.half_life_images=0` switches it off. About as fast as
+    `dcgan`.
     Source: seed:eleven-hacks; Chintala et al. (2016), items 1 to 9.
     """
     loss = NonSaturating(real_labels=(0.7, 1.2), fake_labels=(0.0, 0.3), flip=0.05)
     networks = Points() if facts.points else DCGAN(generator_activation=LeakyReLU())
-    return RunConfig(recipe="eleven-hacks", networks=networks, loss=loss)
+    return RunConfig(recipe="eleven-hacks", networks=networks, loss=loss, turns=Apart())
 
 
 def upsample(facts: Facts) -> RunConfig:
@@ -121,12 +127,13 @@ def unrolled(facts: Facts) -> RunConfig:
 def wgan_gp(facts: Facts) -> RunConfig:
     """The Wasserstein GAN with gradient penalty of Gulrajani et al. (2017): five critic steps, no batch norm in D.
 
-    Weight 10, Adam 1e-4 with betas 0 and 0.9, batch 64, on the DCGAN's nets. A step takes about five times that of
-    `dcgan`; published on CIFAR-10 after 100,000 generator steps: FID 22.3 (Mimicry), on stacked digits 959 of 1,000.
+    Weight 10, Adam 1e-4 with betas 0 and 0.9, batch 64, on the DCGAN's nets; 100,000 steps, after which FID 22.3 was
+    published on CIFAR-10 (Mimicry); on stacked digits 959 of 1,000 modes. A step takes five times that of `dcgan`.
     Source: arXiv:1704.00028, Algorithm 1.
     """
     return RunConfig(
         recipe="wgan-gp",
+        budget=Budget() if facts.points else Budget(steps=100_000),
         networks=Points() if facts.points else DCGAN(discriminator_norm=NoNorm()),
         loss=Wasserstein(),
         penalties=(WGANGP(),),
@@ -206,12 +213,12 @@ def sngan(facts: Facts) -> RunConfig:
     """The spectrally normalised GAN of Miyato et al. (2018): residual nets, hinge loss, five critic steps.
 
     Adam 2e-4 with betas 0 and 0.9, batch 64. Conditional where there are labels (projection discriminator, Miyato and
-    Koyama 2018). Published on CIFAR-10: FID 21.7 after 50,000 generator steps on a GPU; a processor gets a
-    quarter of the width.
+    Koyama 2018). 50,000 steps, after which FID 21.7 was published on CIFAR-10; a processor gets a quarter of the width.
     Source: arXiv:1802.05957, section 4 and appendix B; arXiv:1802.05637.
     """
     return RunConfig(
         recipe="sngan",
+        budget=Budget() if facts.points else Budget(steps=50_000),
         networks=Points() if facts.points else SNGAN(width=None if facts.device == "cuda" else 16),
         loss=Hinge(),
         turns=Fixed(discriminator=5),

@@ -10,7 +10,7 @@ from typing import Any
 
 from steadygan.config import merge
 from steadygan.data import Dataset
-from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole_budget
+from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
@@ -35,7 +35,7 @@ def configure(
     config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
     text = str(source)
     absolute = text if text.startswith("builtin:") else str(Path(text).expanduser().absolute())
-    return override(config, {"data": {"source": absolute}}, whole_budget(settings or {}))
+    return override(config, {"data": {"source": absolute}}, whole(settings or {}))
 
 
 def plan(

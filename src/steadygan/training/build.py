@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
-from steadygan.errors import ConfigError
+from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached, smaller
 from steadygan.networks import Pair, classes_of
 from steadygan.objectives.view import JointForDiscriminator, JointView, View
 from steadygan.rundir import RunDir
@@ -62,19 +61,15 @@ def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = N
 
 
 def open_data(config: RunConfig, console: Reporter) -> Dataset:
-    """The data set of a run: a prepared folder as it is, anything else prepared into the cache."""
+    """The data set of a run: a prepared folder, reduced if it is too large; all else is prepared into the cache."""
     source = config.data.source
     if not is_dataset(Path(source)):
         chosen = config.data.model_dump(include=set(PrepareSettings.model_fields))
         settings = PrepareSettings(size=config.size, **chosen)
         return prepare_cached(source, settings, progress=console.preparing)
     dataset = open_dataset(Path(source))
-    if config.size and config.size != dataset.spec.size:
-        raise ConfigError(
-            f"size: {source} holds images of {dataset.spec.size} pixels, not {config.size}; "
-            f"prepare it again with --size {config.size}, or give --size {dataset.spec.size}"
-        )
-    return dataset
+    same = config.size is None or config.size == dataset.spec.size
+    return dataset if same else smaller(dataset, config.size or dataset.spec.size, console.preparing)
 
 
 def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:

@@ -14,7 +14,7 @@ from steadygan.objectives import Consistency, PerturbedR1, PerturbedR2, Separabl
 from steadygan.spec import ImageSpec
 from steadygan.training.config import RunConfig
 from steadygan.training.replay import History
-from steadygan.training.turns import Balanced, Moderated
+from steadygan.training.turns import Apart, Balanced, Moderated
 
 
 def check(config: RunConfig, spec: ImageSpec, processes: int) -> None:
@@ -50,8 +50,10 @@ def _together(config: RunConfig) -> Iterator[str]:
             f"turns: {turns.kind} turns ask how many images are judged rightly, which the logits of a "
             f"{_name(loss)} loss do not say; choose loss=non_saturating, or turns=fixed"
         )
-    elif isinstance(turns, Moderated) and not isinstance(loss, Separable):
-        yield f"turns: moderated turns need real_loss and fake_loss, which {_name(loss)} has not; choose turns=fixed"
+    elif isinstance(turns, Moderated | Apart) and not isinstance(loss, Separable):
+        yield f"turns: {turns.kind} turns need real_loss and fake_loss, which {_name(loss)} has not; choose turns=fixed"
+    if isinstance(turns, Moderated | Apart) and config.batches == "joint":
+        yield f"batches: {turns.kind} turns take reals and fakes apart, joint batches mix them; choose batches=separate"
     if isinstance(config.show, ADA) and config.show.probability is None and _boundary(loss) != 0:
         yield (
             f"show: ada adapts to how many reals have a logit above 0, which under a {_name(loss)} loss does not mean "

@@ -17,7 +17,7 @@ from torch import Tensor
 from steadygan.errors import DataError
 from steadygan.rundir import RunDir, atomic_folder, atomic_write, checkpoint_images
 
-FORMAT = 2
+FORMAT = 3
 _PARTS = ("generator", "average", "discriminator", "state")
 
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from steadygan.augment import AnyShow, AsIs
 from steadygan.config import BY_NAME, flatten
@@ -79,7 +87,9 @@ class Settings(BaseModel):
 class Budget(Settings):
     """How long to train. The first limit reached ends the run; with none given it is 200,000 images.
 
-    Images are real images shown to the discriminator; minutes are training time, earlier sessions included.
+    Images are real images shown to the discriminator; minutes are training time, earlier sessions included. Before the
+    run it is said how many steps that is: 200,000 images are 3,125 steps of 64, where the founding articles take 20,000
+    and 50,000. A recipe whose source names its iterations has those as its budget.
     """
 
     images: int | None = Field(default=None, ge=1)
@@ -127,23 +137,36 @@ class RuntimeSettings(Settings):
     threads: int = Field(default=0, ge=0)
 
 
-class LogSettings(Settings):
-    """A line of `log.jsonl` every so many images; None chooses from the speed and the budget."""
+class Cadence(Settings):
+    """How often something is done: every so many images seen, or every so many steps whatever the batch."""
 
     every_images: int | None = Field(default=None, ge=1)
+    every_steps: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.every_images and self.every_steps:
+            raise ValueError("give every_images or every_steps, not both")
+        return self
+
+    def is_open(self) -> bool:
+        """Whether neither is given."""
+        return self.every_images is self.every_steps is None
 
 
-class SampleSettings(Settings):
+class LogSettings(Cadence):
+    """A line of `log.jsonl` every so many images or steps; None chooses from the speed and the budget."""
+
+
+class SampleSettings(Cadence):
     """Grids of `count` generated images; None chooses a fortieth of the run, but 15 to 300 seconds."""
 
-    every_images: int | None = Field(default=None, ge=1)
     count: int = Field(default=64, ge=1, le=1024)
 
 
-class CheckpointSettings(Settings):
+class CheckpointSettings(Cadence):
     """The newest `keep` checkpoints stay, and the best. None chooses a tenth of the run, but 2 to 15 minutes."""
 
-    every_images: int | None = Field(default=None, ge=1)
     keep: int = Field(default=3, ge=1)
 
 

@@ -88,8 +88,7 @@ class Lines:
             self.say(f"{what}: {done:,} of {total:,}{self.clock.read(done, total)}")
 
     def step(self, session: Session) -> None:
-        every = session.config.log.every_images
-        if every is not None and session.crossed(every):
+        if session.crossed(session.config.log):
             self.say(f"{session.progress.images:,} images, {_rate(session):,.0f} images/s, {_left(session)} left")
 
     def close(self) -> None:

@@ -63,11 +63,11 @@ def play(
         step(session, batches)
         progress.seconds = before + time.perf_counter() - start
         session.input_wait_seconds = batches.wait_seconds
-        due = [listener for listener in listeners if session.crossed(listener.every_images)]
+        due = [listener for listener in listeners if session.crossed(listener.cadence)]
         for listener in due:
             listener(session)
         on_step(session)
-        if runtime.world == 1 or session.crossed(listeners[0].every_images):
+        if runtime.world == 1 or session.crossed(listeners[0].cadence):
             over = runtime.any(stop.asked or spent(session.config.budget, progress) >= 1)
     for listener in listeners:
         if listener not in due:  # else it has just acted, at the last step

@@ -220,11 +220,10 @@ def _play(session: Session, console: Reporter, listeners: Sequence[Listener]) ->
 def _listeners(session: Session) -> Sequence[Listener]:
     """Records, pictures, checkpoints and scores, in the order in which they act at the same step."""
     config = session.config
-    every = [group.every_images or 1 for group in (config.log, config.samples, config.checkpoint)]
-    writer = CheckpointWriter(every[2], config.checkpoint.keep, _picker(session))
+    writer = CheckpointWriter(config.checkpoint, config.checkpoint.keep, _picker(session))
     judge = _judge(session)
-    scores = (ScoreWriter(every[2], judge, config.scores.most_time),) if judge else ()
-    return (TickWriter(every[0], session.progress), SampleWriter(every[1]), writer, *scores)
+    scores = (ScoreWriter(config.checkpoint, judge, config.scores.most_time),) if judge else ()
+    return (TickWriter(config.log, session.progress), SampleWriter(config.samples), writer, *scores)
 
 
 def _picker(session: Session) -> Picker | None:

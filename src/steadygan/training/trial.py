@@ -13,7 +13,7 @@ from steadygan.networks import Pair, classes_of
 from steadygan.ops.images import from_uint8
 from steadygan.training.budget import duration, expected_seconds
 from steadygan.training.build import make_game
-from steadygan.training.config import RunConfig
+from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.runtime import Runtime
 
 _WARM_UP = 2
@@ -69,10 +69,11 @@ def with_cadence(config: RunConfig, expected: Estimate) -> RunConfig:
         seconds = min(max(total * share, least_seconds), most_seconds)
         return max(1, round(seconds * rate / config.batch)) * config.batch
 
-    log, samples, saves = config.log, config.samples, config.checkpoint
+    bounds = {"log": (1 / 500, 1, 10), "samples": (1 / 40, 15, 300), "checkpoint": (1 / 10, 120, 900)}
+    groups: dict[str, Cadence] = {name: getattr(config, name) for name in bounds}
     filled = {
-        "log": log.model_copy(update={"every_images": log.every_images or images(1 / 500, 1, 10)}),
-        "samples": samples.model_copy(update={"every_images": samples.every_images or images(1 / 40, 15, 300)}),
-        "checkpoint": saves.model_copy(update={"every_images": saves.every_images or images(1 / 10, 120, 900)}),
+        name: group.model_copy(update={"every_images": images(*bounds[name])})
+        for name, group in groups.items()
+        if group.is_open()
     }
     return config.model_copy(update=filled)

@@ -53,6 +53,17 @@ def test_another_course_of_the_loss_is_another_picture(tmp_path: Path) -> None:
     assert np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "c.png"))
 
 
+def test_halves_of_the_loss_and_the_path_taken_are_drawn_where_there_are_any(tmp_path: Path) -> None:
+    log = [tick(index) for index in range(20)]
+    parts = {"a": {}, "b": {"loss_d_real": 0.5, "loss_d_fake": 0.7}, "c": {"path": 0.25}, "d": {"path": 0.0}}
+    for name, part in parts.items():
+        save_curves([one.model_copy(update=part) for one in log], tmp_path / f"{name}.png")
+    without, halves, path, never = (pixels(tmp_path / f"{name}.png") for name in parts)
+    assert not np.array_equal(without, halves)
+    assert not np.array_equal(without, path)
+    assert np.array_equal(without, never)
+
+
 def test_scores_get_their_own_place(tmp_path: Path) -> None:
     log = [tick(index) for index in range(20)]
     save_curves(log, tmp_path / "a.png")
