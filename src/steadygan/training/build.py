@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
 from steadygan.errors import ConfigError
@@ -34,6 +35,12 @@ class Parts:
     def with_config(self, config: RunConfig) -> Parts:
         """The same parts under another configuration."""
         return replace(self, config=config)
+
+    def in_precision(self, precision: Literal["float32", "bfloat16"]) -> Parts:
+        """The same parts in another precision."""
+        machine = self.config.runtime.model_copy(update={"precision": precision})
+        runtime = Runtime(replace(self.runtime.choices, precision=precision), self.runtime.compile)
+        return replace(self, config=self.config.model_copy(update={"runtime": machine}), runtime=runtime)
 
 
 def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = None) -> Parts:
