@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
 from steadygan.errors import ConfigError
@@ -36,10 +35,10 @@ class Parts:
         """The same parts under another configuration."""
         return replace(self, config=config)
 
-    def in_precision(self, precision: Literal["float32", "bfloat16"]) -> Parts:
-        """The same parts in another precision."""
-        machine = self.config.runtime.model_copy(update={"precision": precision})
-        runtime = Runtime(replace(self.runtime.choices, precision=precision), self.runtime.compile)
+    def in_float32(self, remark: str) -> Parts:
+        """The same parts in another precision; `remark` says why in `run.json`."""
+        machine = self.config.runtime.model_copy(update={"precision": "float32"})
+        runtime = Runtime(replace(self.runtime.choices, precision="float32", remark=remark), self.runtime.compile)
         return replace(self, config=self.config.model_copy(update={"runtime": machine}), runtime=runtime)
 
 

@@ -22,12 +22,15 @@ from steadygan.training.runtime import Runtime
 from steadygan.training.seeds import seed_everything
 
 LEAST = 0.9
-"""Least likeness of a parameter's gradients. Right ones have 0.94 or more in every recipe at 32 to 128 pixels; a kernel
+"""Least likeness of a parameter's gradients. Right ones have 0.95 or more in every recipe at 32 to 128 pixels; a kernel
 that forgets a part of its sums, doubles them or mixes them up falls far below."""
 
-_ROUNDING = 2**-8
-"""bfloat16 keeps 8 bits, so a gradient that is smaller than this share of its layer's may round to any direction. Such
-is that of a bias in front of a batch norm, whose true value is 0."""
+_SMALL = 1 / 8
+"""A gradient that is a smaller share of its layer's may be mostly rounding error: right bfloat16 misses that of a deep
+layer by 0.2 to 0.4 of its length. Such is that of a bias in front of a batch norm, whose true value is 0."""
+
+_TRIES = 3
+"""What is wrong is wrong every time; rounding may lead the gradient of a few numbers astray once, but not each time."""
 
 
 def disagreement(config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtime, real: tuple[Tensor, ...]) -> str:
@@ -39,14 +42,21 @@ def disagreement(config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtim
     config = config.model_copy(update={"opponent": Itself()})
     seed_everything(config.seed, "precision")
     pair = Pair(*(_awake(copy.deepcopy(network)) for network in pair))
-    exact = _gradients(config, Pair(*(copy.deepcopy(network) for network in pair)), spec, runtime, real)
-    rounded = _gradients(config, Pair(*(runtime.prepare(network, alone=True) for network in pair)), spec, runtime, real)
-    runtime.forget()
-    found = likeness(exact, rounded)
-    name = min(found, key=lambda name: found[name], default="")
-    if not name or found[name] >= LEAST:
-        return ""
-    return f"the gradient of {name} is not what it is in float32 (likeness {found[name]:.2f} of 1, not {LEAST} or more)"
+    doubts: dict[str, float] = {}
+    for number in range(_TRIES):
+        exact, rounded = (
+            _gradients(config, Pair(*(wrap(copy.deepcopy(one)) for one in pair)), spec, runtime, real, number)
+            for wrap in (lambda one: one, lambda one: runtime.prepare(one, alone=True))
+        )
+        runtime.forget()
+        low = {name: like for name, like in likeness(exact, rounded).items() if like < LEAST}
+        doubts = {name: like for name, like in low.items() if name in doubts or not number}
+        if not doubts:
+            return ""
+    name = min(doubts, key=lambda name: doubts[name])
+    return (
+        f"the gradient of {name} is not what it is in float32 (likeness {doubts[name]:.2f} of 1, not {LEAST} or more)"
+    )
 
 
 def likeness(exact: dict[str, Tensor], rounded: dict[str, Tensor]) -> dict[str, float]:
@@ -63,7 +73,7 @@ def likeness(exact: dict[str, Tensor], rounded: dict[str, Tensor]) -> dict[str, 
     for name, gradient in exact.items():
         one, other = gradient.double(), rounded[name].double()
         square = float(one.square().sum())
-        if math.isfinite(square) and square > _ROUNDING**2 * squares[_layer(name)]:
+        if math.isfinite(square) and square > _SMALL**2 * squares[_layer(name)]:
             like = 2 * float((one * other).sum()) / (square + float(other.square().sum()))
             found[name] = like if math.isfinite(like) else -1.0
     return found
@@ -84,10 +94,10 @@ def _layer(parameter: str) -> str:
 
 
 def _gradients(
-    config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtime, real: tuple[Tensor, ...]
+    config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtime, real: tuple[Tensor, ...], number: int
 ) -> dict[str, Tensor]:
     """Gradients by parameter, of a turn of the generator and one of the discriminator, which it did not change."""
-    seed_everything(config.seed, "precision")
+    seed_everything(config.seed, "precision", number)
     game = make_game(config, pair, spec, runtime.world)
     latent = torch.randn(len(real[0]), config.networks.latent_dim, device=runtime.device)
     images, given = game.form(real[0]), real[1:]

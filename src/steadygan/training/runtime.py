@@ -37,6 +37,7 @@ class Choices:
     processes: int
     bfloat16_gain: float = 0.0
     channels_last_gain: float = 0.0
+    remark: str = ""
 
     def sentence(self) -> str:
         """What the user is told before the run."""

@@ -58,8 +58,9 @@ def try_out(parts: Parts, asked: str, say: Callable[[str], None]) -> tuple[Parts
     if asked == "bfloat16":
         say(f"bfloat16 may be wrong on this machine: {why}; --precision float32 is safe")
         return parts, expected
-    say(f"float32 instead of bfloat16, which is wrong on this machine: {why}")
-    parts = parts.in_precision("float32")
+    remark = f"float32 instead of bfloat16, which is wrong on this machine: {why}"
+    say(remark)
+    parts = parts.in_float32(remark)
     return parts, estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
 
 
