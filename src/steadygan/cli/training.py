@@ -31,9 +31,12 @@ def train(
     size: Annotated[int | None, typer.Option(help="Pixels of a side.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto (what is faster here, if its gradients are right), float32 or bfloat16.")
+    ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Processor threads to use. [default: all but one of many]")
+        int | None,
+        typer.Option(help="Processor threads. [default: OMP_NUM_THREADS, or all; one less from three up]"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change any setting; repeatable.")

@@ -19,7 +19,7 @@ def spent(budget: Budget, progress: Progress) -> float:
     return max(shares)
 
 
-def expected_seconds(budget: Budget, images_per_second: float, images_per_step: int) -> float:
+def expected_seconds(budget: Budget, images_per_second: float, images_per_step: float) -> float:
     """Seconds until the first limit of a budget is reached at a given speed."""
     limits = (
         budget.images / images_per_second if budget.images else None,

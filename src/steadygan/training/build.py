@@ -34,6 +34,12 @@ class Parts:
         """The same parts under another configuration."""
         return replace(self, config=config)
 
+    def in_float32(self, remark: str) -> Parts:
+        """The same parts in another precision; `remark` says why in `run.json`."""
+        machine = self.config.runtime.model_copy(update={"precision": "float32"})
+        runtime = Runtime(replace(self.runtime.choices, precision="float32", remark=remark), self.runtime.compile)
+        return replace(self, config=self.config.model_copy(update={"runtime": machine}), runtime=runtime)
+
 
 def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = None) -> Parts:
     """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`."""

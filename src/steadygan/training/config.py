@@ -126,8 +126,13 @@ class Optimizers(Settings):
 class RuntimeSettings(Settings):
     """The machine. `auto` is decided by what is there and by a measurement of a fraction of a second.
 
+    The measurement is remembered for this processor, number of threads and version of PyTorch in the folder `speeds` of
+    the cache ($STEADYGAN_CACHE, or ~/.cache/steadygan); deleting that forgets it. A new run in bfloat16 compares both
+    networks' gradients with those of float32 before it starts, and `auto` takes float32 where they differ.
+
     `compile` applies torch.compile to both networks, but the generator's turn and turns with a gradient penalty use
-    the discriminator as it is. `threads` 0 takes all processors but one, or all of fewer than five.
+    the discriminator as it is. `threads` 0 takes as many as OMP_NUM_THREADS says; without it all processors, but one
+    less from three up. Several processes on a machine share them.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

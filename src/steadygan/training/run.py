@@ -49,7 +49,7 @@ from steadygan.training.sampling import rows
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Progress, Session
 from steadygan.training.state import unpack
-from steadygan.training.trial import estimate, with_cadence
+from steadygan.training.trial import try_out, with_cadence
 from steadygan.version import __version__
 from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
@@ -119,7 +119,7 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
     with closing(console), enough_memory():
         parts = make_parts(config, console, dataset)
         console = console if parts.runtime.main else Silent()
-        expected = estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
+        parts, expected = try_out(parts, config.runtime.precision, console.say)
         console.say(expected.sentence())
         parts = parts.with_config(with_cadence(parts.config, expected))
         session = make_session(parts, out, console)
