@@ -52,7 +52,7 @@ def _together(config: RunConfig) -> Iterator[str]:
         )
     elif isinstance(turns, Moderated | Apart) and not isinstance(loss, Separable):
         yield f"turns: {turns.kind} turns need real_loss and fake_loss, which {_name(loss)} has not; choose turns=fixed"
-    if isinstance(turns, Moderated | Apart) and config.batches == "joint":
+    if isinstance(turns, Moderated | Apart) and config.batches != "separate":
         yield f"batches: {turns.kind} turns take reals and fakes apart, joint batches mix them; choose batches=separate"
     if isinstance(config.show, ADA) and config.show.probability is None and _boundary(loss) != 0:
         yield (
