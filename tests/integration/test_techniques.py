@@ -148,6 +148,8 @@ REFUSED = {
     "adaptive ADA about another boundary": {"show": "ada", "loss": "least_squares"},
     "a history too small for a batch": {"replay": {"kind": "history", "capacity": 4}},
     "joint comparisons": {"batches": "joint", "penalties": ["perturbed_r1"]},
+    "joint halves": {"batches": "joint", "turns": "apart"},
+    "halves joint in both turns": {"batches": "joint_both", "turns": "moderated"},
     "comparisons joint in both turns": {"batches": "joint_both", "penalties": ["consistency"]},
 }
 

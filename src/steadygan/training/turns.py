@@ -38,8 +38,9 @@ class Apart(SeamSettings):
     """The discriminator moves on the reals alone, then on the fakes alone: two updates of its weights a step.
 
     As `train_on_batch` called twice in Keras, in "Eleven hacks for stable GANs"; both halves share one optimizer, as
-    there, or have an Adam state each with `own_states` ("39 mistakes", mistake 32: one state mixes the moments of two
-    losses). Penalties are paid in both. Then G moves `generator` times. Needs a loss with a real and a fake half.
+    there, or have an Adam state each with `own_states` ("Fake satellite images: 39 mistakes", mistake 32: one state
+    mixes the moments of two losses). Penalties are paid in both. Then G moves `generator` times. Needs a loss with a
+    real and a fake half.
     """
 
     paper: ClassVar[str] = "seed:eleven-hacks"
@@ -61,8 +62,9 @@ class Moderated(SeamSettings):
     of these reals are taken for fakes, or as many of the fakes for reals, or both, path A: it moves on the reals alone,
     then on the fakes alone. Otherwise path B: on both losses together, once. Each of these three moves has an Adam
     state of its own, four with the generator's; beta1 is low there because states idle while the other path runs. The
-    generator moves twice either way. From "39 mistakes" (mistakes 32, 37 and 39). `path` in the log is the share
-    of steps on path A. Each step waits for the device, to see the verdict. Needs a loss with a real and a fake half.
+    generator moves twice either way. From "Fake satellite images: 39 mistakes" (mistakes 32, 37 and 39). `path` in the
+    log is the share of steps on path A. Each step waits for the device, to see the verdict. Needs a loss with a real
+    and a fake half.
     """
 
     paper: ClassVar[str] = "seed:satellite"
