@@ -12,11 +12,12 @@ from steadygan.config import merge
 from steadygan.data import Dataset
 from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
 from steadygan.recipes.facts import USUAL, Facts
+from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, reporter
-from steadygan.training.run import DEFAULT_IMAGES, Run, check_folder
+from steadygan.training.run import Run, check_folder
 from steadygan.training.run import train as train_config
 from steadygan.training.runtime import choose_device
 

@@ -29,7 +29,7 @@ from steadygan.scoring import Judge, choose_reference
 from steadygan.scoring.pick import FrechetToTraining
 from steadygan.scoring.reference import LEAST
 from steadygan.training import checkpoint
-from steadygan.training.budget import spent
+from steadygan.training.budget import DEFAULT_IMAGES, spent, too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Budget, RunConfig, own_parts
@@ -54,7 +54,6 @@ from steadygan.version import __version__
 from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
 
-DEFAULT_IMAGES = 200_000
 _SCORED = 512
 _SMALLEST_DESCRIBED = 16
 # what a resumed run may do otherwise; another precision or device rounds otherwise, too
@@ -113,7 +112,8 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
     Raises ConfigError and DataError before any work; Diverged and Interrupted leave the last checkpoint.
     """
     check_folder(out, config.data.source)
-    if config.budget.is_open():
+    by_default = config.budget.is_open()
+    if by_default:
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
     console = console or reporter()
     with closing(console), enough_memory():
@@ -121,6 +121,8 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
         console = console if parts.runtime.main else Silent()
         parts, expected = try_out(parts, config.runtime.precision, console.say)
         console.say(expected.sentence())
+        if by_default and (word := too_short(expected.steps)):
+            console.say(word)
         parts = parts.with_config(with_cadence(parts.config, expected))
         session = make_session(parts, out, console)
         listeners = _listeners(session)

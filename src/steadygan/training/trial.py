@@ -29,17 +29,23 @@ _LONG_PERIOD, _LONGEST_PERIOD = 8, 16
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take: `images_per_second` over all processes, peak memory in MiB, seconds in all."""
+    """What a run will take: images per second and a step over all processes, peak memory in MiB, seconds in all."""
 
     images_per_second: float
+    images_per_step: float
     memory_mb: float
     seconds: float
+
+    @property
+    def steps(self) -> int:
+        """Steps until the end, the last one whole."""
+        return math.ceil(self.seconds * self.images_per_second / self.images_per_step - 1e-6)
 
     def sentence(self) -> str:
         """What the user is told before the run."""
         return (
-            f"about {duration(self.seconds)} at {self.images_per_second:,.0f} images/s, "
-            f"{self.memory_mb / 1024:.1f} GiB of memory"
+            f"about {duration(self.seconds)} at {self.images_per_second:,.0f} images/s: {self.steps:,} steps of "
+            f"{self.images_per_step:,.0f} images, {self.memory_mb / 1024:.1f} GiB of memory"
         )
 
 
@@ -83,7 +89,7 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     runtime.forget()
     # one speed for all processes: how often they meet depends on it
     rate = float(runtime.mean(torch.tensor(rate, device=runtime.device)))
-    return Estimate(rate, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
+    return Estimate(rate, shown, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
 
 
 def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from steadygan.data import Dataset, PrepareSettings, prepare
 from steadygan.networks import DCGAN
 from steadygan.objectives import R1
 from steadygan.training import trial
+from steadygan.training.budget import expected_seconds, too_short
 from steadygan.training.build import make_pair
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.runtime import Choices, Runtime
@@ -102,7 +103,7 @@ def played(dataset, clock, monkeypatch, seconds, **settings) -> Estimate:
 class Changing:
     """Turns of one discriminator move, and of three in every third step."""
 
-    def moves(self, step, _report):
+    def moves(self, step, _report, _look):
         return ("discriminator",) * (3 if step % 3 == 2 else 1) + ("generator",)
 
 
@@ -137,7 +138,7 @@ def test_the_run_itself_is_not_touched(dataset):
 
 def cadence(seconds: float, rate: float, batch: int = 10, **settings) -> list[int]:
     config = with_cadence(
-        RunConfig(batch=batch, **settings), Estimate(images_per_second=rate, memory_mb=0, seconds=seconds)
+        RunConfig(batch=batch, **settings), Estimate(rate, images_per_step=batch, memory_mb=0, seconds=seconds)
     )
     return [config.log.every_images, config.samples.every_images, config.checkpoint.every_images]
 
@@ -163,6 +164,25 @@ def test_cadence_is_whole_batches_and_at_least_one():
     assert found == [64 * math.floor(number / 64 + 0.5) for number in (100, 1500, 12000)]
 
 
+def test_a_cadence_in_steps_is_kept_and_not_filled_in():
+    assert cadence(10, rate=100, samples={"every_steps": 10}) == [100, None, 12000]
+
+
 def test_cadence_that_is_told_is_kept():
     told = {"log": {"every_images": 7}, "samples": {"every_images": 8}, "checkpoint": {"every_images": 9}}
     assert cadence(10, rate=100, **told) == [7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("images", "batch", "steps"), [(200_000, 64, "3,125"), (200_000, 320, "625"), (65, 64, "2"), (64 * 7, 64, "7")]
+)
+def test_what_a_run_takes_is_said_in_steps_too(images, batch, steps):
+    for rate in (3.0, 77.7, 240.1):
+        said = Estimate(rate, batch, 1024.0, expected_seconds(Budget(images=images), rate, batch)).sentence()
+        assert f": {steps} steps of {batch} images, 1.0 GiB" in said
+
+
+def test_a_default_budget_of_fewer_steps_than_the_articles_train_is_never_without_a_word():
+    assert "200,000 images" in too_short(3_125)
+    assert "--steps 20000" in too_short(19_999)
+    assert too_short(20_000) == ""
