@@ -108,7 +108,7 @@ def choose(settings: RuntimeSettings) -> Choices:
         seconds = speeds(device, threads, ("float32", "bfloat16") if gains[0] else (precision,))
         gains[1] = seconds[precision, "channels_first"] / seconds[precision, "channels_last"]
         layout = "channels_last" if gains[1] > 1 / _GAIN else "channels_first"
-    return _agreed(Choices(device, precision, layout, threads, processes, *(round(gain, 2) for gain in gains)))
+    return _agreed(Choices(device, precision, layout, threads, processes, round(gains[0], 2), round(gains[1], 2)))
 
 
 def _agreed(choices: Choices) -> Choices:
