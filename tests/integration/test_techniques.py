@@ -124,7 +124,6 @@ def test_each_technique_plays_alone(name):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("first", list(TECHNIQUES))
 def test_each_pair_of_techniques_plays_or_is_refused_in_a_sentence(first):
     names = list(TECHNIQUES)

@@ -97,18 +97,17 @@ def choose(settings: RuntimeSettings) -> Choices:
     torch.set_num_threads(threads)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     precision, layout, gains = settings.precision, settings.layout, [0.0, 0.0]
+    possible = ["float32"] if has_bfloat16(device) is False else ["float32", "bfloat16"]
+    tried = possible if precision == "auto" else [precision]
+    seconds = speeds(device, threads, tried) if len(tried) > 1 or layout == "auto" else {}
+    if precision == "auto" and len(tried) > 1:
+        gains[0] = seconds["float32", "channels_last"] / seconds["bfloat16", "channels_last"]
     if precision == "auto":
-        if has_bfloat16(device) is False:
-            precision = "float32"
-        else:
-            seconds = speeds(device, threads, ("float32", "bfloat16"))
-            gains[0] = seconds["float32", "channels_last"] / seconds["bfloat16", "channels_last"]
-            precision = "bfloat16" if gains[0] > _GAIN else "float32"
+        precision = "bfloat16" if gains[0] > _GAIN else "float32"
     if layout == "auto":
-        seconds = speeds(device, threads, ("float32", "bfloat16") if gains[0] else (precision,))
         gains[1] = seconds[precision, "channels_first"] / seconds[precision, "channels_last"]
         layout = "channels_last" if gains[1] > 1 / _GAIN else "channels_first"
-    return _agreed(Choices(device, precision, layout, threads, processes, *(round(gain, 2) for gain in gains)))
+    return _agreed(Choices(device, precision, layout, threads, processes, round(gains[0], 2), round(gains[1], 2)))
 
 
 def _agreed(choices: Choices) -> Choices:

@@ -21,7 +21,7 @@ class Square:
     """A task for the pool: the square of a number; 13 kills the process, 17 is a mistake, 19 never ends."""
 
     number: int
-    seconds: float = 0.5
+    seconds: float = 600.0
 
     def run(self) -> int:
         while self.number == 19:
@@ -58,7 +58,11 @@ def test_a_file_that_kills_the_decoder_costs_only_itself(importable: Callable[[i
 
 def test_a_task_that_never_ends_is_given_up(importable: Callable[[int], Any]) -> None:
     with Pool[int](2) as pool:
-        found = [result for group in pool.run([[importable(18), importable(19), importable(20)]]) for result in group]
+        found = [
+            result
+            for group in pool.run([[importable(18), importable(19, seconds=0.2), importable(20)]])
+            for result in group
+        ]
     assert found == [324, -19, 400]
 
 
