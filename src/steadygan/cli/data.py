@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,7 +89,6 @@ def prepare(
         limit=limit,
         tiles=_tiles(tile, stride, min_content, bands),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers ask so: what is done is kept, and said
     console = reporter()
     maps = {"bbox": bbox and _numbers("bbox", bbox, "west,south,east,north"), "zoom": zoom, "rate": rate}
     given = {name: it for name, it in {**maps, "attribution": attribution}.items() if it is not None}

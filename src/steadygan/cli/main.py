@@ -9,6 +9,7 @@ import typer
 
 from steadygan.cli import bench, data, results, scores, techniques, training
 from steadygan.errors import ConfigError, Interrupted, SteadyganError
+from steadygan.terminal import interrupt, lasting, when_asked_to_stop
 from steadygan.version import __version__
 
 app = typer.Typer(
@@ -61,7 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     debug = _DEBUG in arguments
     arguments = [_DEBUG, *(a for a in arguments if a != _DEBUG)] if debug else arguments
     try:
-        code = app(args=arguments, prog_name="steadygan", standalone_mode=False)
+        with when_asked_to_stop(interrupt):
+            code = app(args=arguments, prog_name="steadygan", standalone_mode=False)
         if code == Interrupted.exit_code:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
         raise SystemExit(code)
@@ -86,5 +88,5 @@ def _fail(text: str, code: int, debug: bool) -> None:
     if debug:
         traceback.print_exc()
     for line in text.splitlines():
-        print(f"steadygan: {line}", file=sys.stderr)
+        print(f"steadygan: {line}", file=lasting(sys.stderr))
     raise SystemExit(code)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -44,10 +44,9 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration and leave.")] = False,
 ) -> None:
     """Train a GAN on images; the run folder holds grids, curves, records and checkpoints."""
+    from steadygan.claim import check_folder
     from steadygan.config import merge, parse_assignment, to_toml
-    from steadygan.recipes.start import next_folder, plan
-    from steadygan.training.run import check_folder
-    from steadygan.training.run import train as train_config
+    from steadygan.recipes.start import begin, plan
 
     given = {
         "budget": {"images": images, "steps": steps, "minutes": minutes},
@@ -56,13 +55,13 @@ def train(
         "size": size,
         "seed": seed,
     }
+    settings = merge(_given(given), *map(parse_assignment, set_ or []))
+    if not dry_run:
+        _say_where(begin(source, recipe, settings, out).path)
+        return
     if out:
         check_folder(out, source)
-    config, dataset = plan(source, recipe, merge(_given(given), *map(parse_assignment, set_ or [])))
-    if dry_run:
-        typer.echo(to_toml(config.dump()), nl=False)
-        return
-    _say_where(train_config(config, out or next_folder(config), dataset=dataset).path)
+    typer.echo(to_toml(plan(source, recipe, settings)[0].dump()), nl=False)
 
 
 def _given(options: dict[str, object]) -> dict[str, object]:
@@ -93,15 +92,18 @@ def resume(
 
 
 def _say_where(path: Path) -> None:
+    from steadygan.claim import first_process
     from steadygan.rundir import RunDir
+    from steadygan.terminal import lasting
 
-    if os.environ.get("RANK", "0") != "0":
+    if not first_process():
         return
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
-        typer.echo(f"{name:10} {file}")
-    typer.echo(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
+        print(f"{name:10} {file}", file=lasting(sys.stdout), flush=True)
+    hint = f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png"
+    print(hint, file=lasting(sys.stdout), flush=True)
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from steadygan.claim import alone
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.describe import describe
 from steadygan.data.earlier import TASKS, Earlier, write_tasks
@@ -86,7 +86,10 @@ def carry_out(
         there = _there(out, plan)
         if there and _is_current(there, plan):
             return there
-    with storage_errors(out), _alone(out):
+    with storage_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    wait = "wait for it, or choose another folder with -o"
+    with storage_errors(out), alone(making(out), f"preparing {out}", wait):
         _restore(out)
         there = _there(out, plan)
         if there and _is_current(there, plan):
@@ -168,21 +171,9 @@ def _check_space(out: Path, plan: Plan, part: Path) -> None:
         )
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep two processes from making one set; a killed one leaves no lock behind, only the file of it."""
-    lock = out.with_name(f".{out.name}.making")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=0):
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-    except Timeout as busy:
-        raise ConfigError(
-            f"another process is preparing {out}; wait for it, or choose another folder with -o"
-        ) from busy
+def making(out: Path) -> Path:
+    """The lock of whoever makes the set; a killed process leaves the file, and does not hold it."""
+    return out.with_name(f".{out.name}.making")
 
 
 def _old(out: Path) -> Path:

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from steadygan.errors import ConfigError
+from steadygan.terminal import STOPPING
 
 R = TypeVar("R")
 Result = TypeVar("Result", covariant=True)
@@ -181,7 +182,8 @@ class _Child:
 
 def serve() -> None:
     """Run the groups of tasks that come in on standard input until it ends; results go out on standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes our input
+    for number in STOPPING:  # Ctrl-C and its like are for the parent, which then ends us
+        signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing printed may come between the answers
     answers.write(b"!")

@@ -72,7 +72,7 @@ def open_data(config: RunConfig, console: Reporter) -> Dataset:
     if not is_dataset(Path(source)):
         chosen = config.data.model_dump(include=set(PrepareSettings.model_fields))
         settings = PrepareSettings(size=config.size, **chosen)
-        return prepare_cached(source, settings, progress=console.preparing)
+        return prepare_cached(source, settings, progress=console.preparing, say=console.say)
     dataset = open_dataset(Path(source))
     same = config.size is None or config.size == dataset.spec.size
     return dataset if same else smaller(dataset, config.size or dataset.spec.size, console.preparing)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from steadygan.terminal import lasting
 from steadygan.training.budget import duration, spent
 
 if TYPE_CHECKING:
@@ -71,13 +71,12 @@ class Lines:
     """A line per tick, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+        self.stream = lasting(stream)
         self.next_time = 0.0
         self.clock = _Clock()
 
     def say(self, text: str) -> None:
-        with suppress(BrokenPipeError):  # whoever read along has left; the run goes on
-            print(text, file=self.stream, flush=True)
+        print(text, file=self.stream, flush=True)
 
     def preparing(self, done: int, total: int) -> None:
         self.counting("preparing images", done, total)
@@ -99,7 +98,7 @@ class Bars:
     """Progress bars with rate and time left, for a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=stream)
+        self.console = Console(file=lasting(stream))
         self.bar: Progress | None = None
         self.title = ""
         self.clock = _Clock()

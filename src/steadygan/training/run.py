@@ -15,10 +15,11 @@ import PIL
 import torch
 
 from steadygan import records
+from steadygan.claim import claimed, writer
 from steadygan.config import difference, resolve
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
-from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, StorageError
+from steadygan.errors import ConfigError, DataError, Diverged, Interrupted
 from steadygan.features import Scattering
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
 from steadygan.networks import Pair, count_parameters
@@ -111,7 +112,12 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
 
     Raises ConfigError and DataError before any work; Diverged and Interrupted leave the last checkpoint.
     """
-    check_folder(out, config.data.source)
+    with claimed(out, config.data.source):
+        return train_in(out, config, console, dataset)
+
+
+def train_in(out: Path, config: RunConfig, console: Reporter | None = None, dataset: Dataset | None = None) -> Run:
+    """As `train`, in a folder that the caller has claimed; of several processes, the first has."""
     by_default = config.budget.is_open()
     if by_default:
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
@@ -124,7 +130,7 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
         if by_default and (word := too_short(expected.steps)):
             console.say(word)
         parts = parts.with_config(with_cadence(parts.config, expected))
-        session = make_session(parts, out, console)
+        session = make_session(parts, parts.runtime.agreed(out), console)
         listeners = _listeners(session)
         if parts.runtime.main:
             _write_info(session, parts.pair)
@@ -132,16 +138,6 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
             Run(out).note(f"started: {expected.sentence()}", "run")
         parts.runtime.wait()
         return _play(session, console, listeners)
-
-
-def check_folder(out: Path, source: str) -> None:
-    """Refuse to write a run where there is something, or among the images it is trained on."""
-    if any(parent.is_file() for parent in out.parents):
-        raise StorageError(f"{out}: a part of the path is a file, not a folder; choose another folder with -o")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} exists; continue it with `steadygan resume {out}` or choose another folder with -o")
-    if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
-        raise ConfigError(f"{out} lies inside {source}, whose images are trained on; choose another folder with -o")
 
 
 def resume(
@@ -155,8 +151,14 @@ def resume(
 
     `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now.
     `own` is the configuration the run was started with, if it holds objects of the user's own.
+    Raises ConfigError if the run is still training.
     """
-    path = Path(path)
+    Run(Path(path)).info()  # before a lock is put into what is no run
+    with writer(Path(path)):
+        return _go_on(Path(path), budget, data, console, own)
+
+
+def _go_on(path: Path, budget: Budget | None, data: str, console: Reporter | None, own: RunConfig | None) -> Run:
     info = Run(path).info()
     config = _stored_config(path, info, own, budget, data)
     saved = _latest(path, config)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -22,6 +22,8 @@ from steadygan.data.pool import cores
 from steadygan.errors import ConfigError
 from steadygan.training.config import RuntimeSettings
 from steadygan.training.speed import LAYOUTS, has_bfloat16, name_of, speeds
+
+T = TypeVar("T")
 
 _GAIN = 1.25  # bfloat16 is taken when it is faster by this factor: its rounding is not worth less
 
@@ -180,6 +182,10 @@ class Runtime:
     def any(self, flag: bool) -> bool:
         """Whether the flag is up in any process; every process must ask."""
         return bool(self.mean(torch.tensor(float(flag), device=self.device)) > 0) if self.world > 1 else flag
+
+    def agreed(self, value: T) -> T:
+        """What the first process has for a value, in all of them."""
+        return cast(T, broadcast_object_list([value])[0]) if self.world > 1 else value
 
     def wait(self) -> None:
         """Wait until every process is here."""
