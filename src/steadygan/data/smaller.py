@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import Image
 
+from steadygan.claim import Say, alone
 from steadygan.data.dataset import Dataset, open_dataset
 from steadygan.data.describe import digest_of
 from steadygan.data.making import Progress
@@ -27,11 +27,14 @@ _KEPT = ("labels.npy", "held_out.npy", "index.jsonl", "rejected.jsonl")
 _BLOCK = 64
 
 
-def smaller(dataset: Dataset, size: int, progress: Progress | None = None) -> Dataset:
+def smaller(
+    dataset: Dataset, size: int, progress: Progress | None = None, say: Say = lambda text: None
+) -> Dataset:
     """The images of a set reduced to `size` pixels by Lanczos with antialiasing, in the same order, made once.
 
-    Labels and what is held out stay. It is kept in the cache, under the digest of the set; `progress` is called with
-    (done, total). Raises ConfigError if the images are smaller than that, StorageError if they cannot be stored.
+    Labels and what is held out stay. It is kept in the cache, under the digest of the set; a second process that wants
+    it says so and waits its turn. `progress` is called with (done, total). Raises ConfigError if the images are smaller
+    than that, StorageError if they cannot be stored.
     """
     if size > dataset.spec.size or dataset.spec.size == 1:
         raise ConfigError(
@@ -44,7 +47,7 @@ def smaller(dataset: Dataset, size: int, progress: Progress | None = None) -> Da
         return open_dataset(place)
     with storage_errors(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(place.with_name(f".{place.name}.lock")):
+        with alone(place.with_name(f".{place.name}.lock"), f"reducing {dataset.path}", "", say):
             with suppress(DataError):
                 return open_dataset(place)
             shutil.rmtree(place, ignore_errors=True)

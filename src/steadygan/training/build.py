@@ -75,7 +75,7 @@ def open_data(config: RunConfig, console: Reporter) -> Dataset:
         return prepare_cached(source, settings, progress=console.preparing, say=console.say)
     dataset = open_dataset(Path(source))
     same = config.size is None or config.size == dataset.spec.size
-    return dataset if same else smaller(dataset, config.size or dataset.spec.size, console.preparing)
+    return dataset if same else smaller(dataset, config.size or dataset.spec.size, console.preparing, console.say)
 
 
 def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:
