@@ -29,6 +29,9 @@ Channels = Annotated[str, typer.Option(help="auto, rgb or gray.")]
 Frames = Annotated[str, typer.Option(help="first or all, of animations and files of several pages.")]
 Background = Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")]
 Duplicates = Annotated[str, typer.Option(help="keep or remove files with the same bytes.")]
+Labels = Annotated[
+    str, typer.Option(help="auto: of tables, or class folders; folders: of those alone; none: no classes.")
+]
 HeldOut = Annotated[float, typer.Option(help="Share that training never sees, at most 5,000 images.")]
 Limit = Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")]
 Tile = Annotated[int | None, typer.Option(help="Cut huge images, GeoTIFF too, into tiles of so many pixels.")]
@@ -57,6 +60,7 @@ def prepare(
     frames: Frames = "first",
     background: Background = "255,255,255",
     duplicates: Duplicates = "keep",
+    labels: Labels = "auto",
     held_out: HeldOut = 0.1,
     limit: Limit = None,
     tile: Tile = None,
@@ -86,6 +90,7 @@ def prepare(
         frames=frames,
         background=_numbers("background", background, "R,G,B"),
         duplicates=duplicates,
+        labels=labels,
         held_out=held_out,
         limit=limit,
         tiles=_tiles(tile, stride, min_content, bands),
@@ -106,6 +111,7 @@ def inspect(
     fit: Fit = "crop",
     tile: Tile = None,
     bands: Bands = None,
+    labels: Labels = "auto",
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures into this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
@@ -116,7 +122,7 @@ def inspect(
     console = reporter(quiet=json)
     found = inspect_path(
         path,
-        _settings(size=size, fit=fit, tiles=_tiles(tile, None, None, bands)),
+        _settings(size=size, fit=fit, labels=labels, tiles=_tiles(tile, None, None, bands)),
         progress=console.preparing,
         page=html,
     )
@@ -209,7 +215,7 @@ def _report(dataset: Dataset) -> None:
     passed = dataset.meta["counts"]["passed_over"]
     if passed:
         typer.echo("passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items()))
-    if rejected := dataset.rejected():
+    if rejected := [one for one in dataset.rejected() if not one.left_out]:
         files = "file" if len(rejected) == 1 else "files"
         typer.echo(f"{len(rejected):,} {files} rejected, see {dataset.path / 'rejected.jsonl'}; the first:")
         for rejection in rejected[:5]:

@@ -96,7 +96,8 @@ def _headline(found: Inspection) -> str:
         "other files": f"{sum(found.passed_over.values()):,}",
     }
     cells = "".join(f"<div><b>{value}</b>{name}</div>" for name, value in numbers.items() if value)
-    return f"<div class=numbers>{cells}</div><p>{escape(found.converted)}</p>"
+    notes = "".join(f"<p class=note>{escape(_sentence(note))}</p>" for note in found.notes)
+    return f"<div class=numbers>{cells}</div><p>{escape(found.converted)}</p>{notes}"
 
 
 def _findings(found: Inspection, entries: Sequence[Entry], thumbnails: Thumbnails) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -14,19 +13,28 @@ from typing import IO, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes
-from steadygan.data.sources.items import Found, Item, Rejection, Version, passed_over, skipped, tidy, version_of
+from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes, said_beside
+from steadygan.data.sources.items import (
+    Found,
+    Item,
+    Rejection,
+    Version,
+    archive_stem,
+    passed_over,
+    skipped,
+    tidy,
+    version_of,
+)
 from steadygan.data.sources.unpacked import unpacked
 from steadygan.data.sources.window import open_window
 from steadygan.errors import DataError
 
-_TAR_SUFFIX = re.compile(r"(\.tar(\.(gz|bz2|xz))?|\.tgz|\.tbz2?|\.txz)$", re.IGNORECASE)
 _ENCRYPTED = 1
 _AGAIN = "get the archive again"
 
 
 class Zip(BaseModel):
-    """A zip archive, read in place."""
+    """A zip archive, read in place; a `metadata.csv` or `.jsonl` beside it may say what is in its pictures."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,7 +44,7 @@ class Zip(BaseModel):
     @property
     def name(self) -> str:
         """What the source is called among others."""
-        return self.path.resolve().name.removesuffix(".zip") or "images"
+        return archive_stem(self.path.resolve().name) or "images"
 
     @property
     def where(self) -> str:
@@ -45,7 +53,7 @@ class Zip(BaseModel):
 
     def entries(self) -> Iterator[Found]:
         """Image files, members that cannot be read, and the kind of each file passed over, in any order."""
-        return annotated(_zip_members(self.path))
+        return said_beside(self.path, annotated(_zip_members(self.path)))
 
 
 class Tar(BaseModel):
@@ -59,7 +67,7 @@ class Tar(BaseModel):
     @property
     def name(self) -> str:
         """What the source is called among others."""
-        return _TAR_SUFFIX.sub("", self.path.resolve().name) or "images"
+        return archive_stem(self.path.resolve().name) or "images"
 
     @property
     def where(self) -> str:
@@ -68,7 +76,7 @@ class Tar(BaseModel):
 
     def entries(self) -> Iterator[Found]:
         """Image files, damage, and the kind of each file passed over, in any order."""
-        return annotated(_tar_members(self.path))
+        return said_beside(self.path, annotated(_tar_members(self.path)))
 
 
 def is_tar(path: Path) -> bool:
