@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from steadygan.names import shown, to_json
 
 if TYPE_CHECKING:
     from steadygan.data import Dataset, PrepareSettings
@@ -127,7 +130,7 @@ def inspect(
         page=html,
     )
     console.close()
-    typer.echo(found.model_dump_json(indent=2) if json else found)
+    typer.echo(to_json(found, indent=2) if json else found)
     if not found.images:
         from steadygan.errors import DataError
 
@@ -209,17 +212,21 @@ def _fetched(url: str | None, given: dict[str, Any], yes: bool, console: Reporte
 
 
 def _report(dataset: Dataset) -> None:
+    for line in _said(dataset):
+        typer.echo(shown(line))
+
+
+def _said(dataset: Dataset) -> Iterator[str]:
     held = len(dataset.held_out)
-    typer.echo(f"{len(dataset):,} images, {dataset.spec}, {held:,} of them held out, in {dataset.path}")
-    typer.echo(dataset.meta["converted"])
+    yield f"{len(dataset):,} images, {dataset.spec}, {held:,} of them held out, in {dataset.path}"
+    yield dataset.meta["converted"]
     passed = dataset.meta["counts"]["passed_over"]
     if passed:
-        typer.echo("passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items()))
+        yield "passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items())
     if rejected := [one for one in dataset.rejected() if not one.left_out]:
         files = "file" if len(rejected) == 1 else "files"
-        typer.echo(f"{len(rejected):,} {files} rejected, see {dataset.path / 'rejected.jsonl'}; the first:")
+        yield f"{len(rejected):,} {files} rejected, see {dataset.path / 'rejected.jsonl'}; the first:"
         for rejection in rejected[:5]:
-            typer.echo(f"  {rejection.file}: {rejection.reason}")
-    for sentence in dataset.advice:
-        typer.echo(sentence)
-    typer.echo(f"look at {dataset.path / 'montage.png'}")
+            yield f"  {rejection.file}: {rejection.reason}"
+    yield from dataset.advice
+    yield f"look at {dataset.path / 'montage.png'}"

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from steadygan.names import shown
+
 Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", min=1)]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
@@ -97,8 +99,8 @@ def _say_where(path: Path) -> None:
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
-        typer.echo(f"{name:10} {file}")
-    typer.echo(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
+        typer.echo(f"{name:10} {shown(file)}")
+    typer.echo(shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png"))
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

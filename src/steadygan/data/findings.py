@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.health.findings import Health
 from steadygan.data.sources.items import Rejection
+from steadygan.names import shown
 
 _LISTED = 10
 
@@ -83,7 +84,7 @@ class Inspection(BaseModel):
         lines += [f"{'rejected':10} {it.file}: {it.reason}" for it in rejected[:_LISTED]]
         if len(rejected) > _LISTED:
             lines.append(f"{'':10} and {len(rejected) - _LISTED:,} more; --json lists them all")
-        return "\n".join(lines)
+        return "\n".join(map(shown, lines))
 
 
 def _counts(numbers: dict[str, int]) -> str:

@@ -17,6 +17,7 @@ from steadygan.data.sources.picture import Picture
 from steadygan.data.tiles.remote import Remote
 from steadygan.data.work import Draw, ImageTask, ReadFile
 from steadygan.errors import ConfigError, DataError
+from steadygan.names import path_of, to_json
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Plan:
     @property
     def origin(self) -> str:
         """SHA-256 of the settings and the sources, whatever files are in them: two plans of one origin are versions."""
-        sources = " ".join(_absolute(source).model_dump_json() for source in self.sources)
+        sources = " ".join(to_json(_absolute(source)) for source in self.sources)
         return hashlib.sha256(f"{FORMAT} {self.settings.model_dump_json()} {sources}".encode()).hexdigest()
 
 
@@ -121,7 +122,7 @@ def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers:
 def _absolute(source: AnySource) -> BaseModel:
     """The source with its path from the root, so that `photos` is another in another folder."""
     path = getattr(source, "path", None)
-    return source.model_copy(update={"path": path.expanduser().resolve()}) if path else source
+    return source.model_copy(update={"path": path_of(path).resolve()}) if path else source
 
 
 def _name(sources: Sequence[AnyFiles]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from steadygan.config import merge
 from steadygan.data import Dataset
+from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole_budget
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.training.build import open_data
@@ -19,6 +20,9 @@ from steadygan.training.console import Reporter, reporter
 from steadygan.training.run import DEFAULT_IMAGES, Run, check_folder
 from steadygan.training.run import train as train_config
 from steadygan.training.runtime import choose_device
+
+_LONGEST = 50
+"""Characters of the name of a source in that of a run's folder: four bytes each, and a name may have 255."""
 
 
 def configure(
@@ -34,7 +38,7 @@ def configure(
     """
     config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
     text = str(source)
-    absolute = text if text.startswith("builtin:") else str(Path(text).expanduser().absolute())
+    absolute = text if text.startswith("builtin:") else str(path_of(text).absolute())
     return override(config, {"data": {"source": absolute}}, whole_budget(settings or {}))
 
 
@@ -114,6 +118,7 @@ def train(
 def next_folder(config: RunConfig) -> Path:
     """The first folder `runs/RECIPE-SOURCE-NN` that does not exist."""
     source = Path(config.data.source.replace("builtin:", "").partition("?")[0]).stem
+    source = shown(source).replace("\\", "-")[:_LONGEST]
     stem = f"{Path(config.recipe.partition(':')[0]).stem}-{source}"
     number = 1
     while (folder := Path("runs") / f"{stem}-{number:02d}").exists():

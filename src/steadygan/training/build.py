@@ -13,7 +13,7 @@ from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
 from steadygan.training.check import check, check_early
-from steadygan.training.config import RunConfig
+from steadygan.training.config import DataSettings, RunConfig
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.game import Game
 from steadygan.training.runtime import Runtime, choose
@@ -74,6 +74,13 @@ def open_data(config: RunConfig, console: Reporter) -> Dataset:
             f"size: {source} holds images of {dataset.spec.size} pixels, not {config.size}; "
             f"prepare it again with --size {config.size}, or give --size {dataset.spec.size}"
         )
+    made, usual = dataset.meta["settings"], DataSettings()
+    for name in set(PrepareSettings.model_fields) & set(DataSettings.model_fields):
+        wanted = getattr(config.data, name)
+        if wanted not in (getattr(usual, name), made.get(name, wanted)):
+            raise ConfigError(
+                f"data.{name}: {source} was prepared with {made[name]}, not {wanted}; prepare it again, or leave it out"
+            )
     return dataset
 
 

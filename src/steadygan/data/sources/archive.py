@@ -7,6 +7,7 @@ import os
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
@@ -29,7 +30,7 @@ from steadygan.data.sources.unpacked import unpacked
 from steadygan.data.sources.window import open_window
 from steadygan.errors import DataError
 
-_ENCRYPTED = 1
+_ENCRYPTED, _UTF8 = 1, 2**11
 _AGAIN = "get the archive again"
 
 
@@ -89,7 +90,7 @@ def is_tar(path: Path) -> bool:
 
 def _zip_members(path: Path) -> Iterator[Raw]:
     """Everything in a zip archive; of two members with the same name the later, as for every unpacker."""
-    infos = {tidy(info.filename.replace("\\", "/")): info for info in _archive(path).infolist() if not info.is_dir()}
+    infos = {tidy(_name(info)): info for info in _archive(path).infolist() if not info.is_dir()}
     for name in sorted(infos, key=is_notes, reverse=True):
         info = infos[name]
         reader = partial(_open_member, path, info.filename)
@@ -102,6 +103,15 @@ def _zip_members(path: Path) -> Iterator[Raw]:
         else:
             whole = partial(_read_member, path, info.filename, info.file_size)
             yield passed_over(name, reader) or Item(name, info.file_size, info.CRC, whole)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name of a member; without the mark for UTF-8 it may be UTF-8 all the same, as macOS writes it."""
+    name = info.filename
+    if not info.flag_bits & _UTF8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/")
 
 
 def _skipped(name: str) -> str | None:

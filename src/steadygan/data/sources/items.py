@@ -109,9 +109,8 @@ def version_of(path: Path) -> Version:
 
 
 def tidy(name: str) -> str:
-    """The name of a member of an archive as a path below it: no `/` before it, no `.` in it, all of it UTF-8."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    return os.fsencode("/".join(parts)).decode("utf-8", "replace")
+    """The name of a member of an archive as a path below it: no `/` before it, no `.` in it."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 def is_archive(name: str) -> bool:

@@ -35,6 +35,7 @@ from steadygan.data.sources.table import Table
 from steadygan.data.tiles.remote import Remote
 from steadygan.data.tiles.xyz import Xyz
 from steadygan.errors import ConfigError, DataError
+from steadygan.names import exact, path_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Listing:
         """Sha256 over the names, sizes, stamps and labels of all items: equal as long as nothing changed."""
         digest = hashlib.sha256()
         for item in self.items:
-            digest.update(f"{item.key}\n".encode())
+            digest.update(exact(f"{item.key}\n"))
         return digest.hexdigest()
 
 
@@ -225,10 +226,10 @@ def _under(prefix: str, listing: Listing) -> Listing:
 
 
 def _of_path(written: str) -> AnyFiles:
-    path, settings = Path(written).expanduser(), dict[str, str]()
+    path, settings = path_of(written), dict[str, str]()
     if not path.exists() and "?" in written:
         before, _, query = written.rpartition("?")
-        path, settings = Path(before).expanduser(), dict(parse_qsl(query, keep_blank_values=True))
+        path, settings = path_of(before), dict(parse_qsl(query, keep_blank_values=True))
     if not path.exists():
         raise ConfigError(f"there is no file or folder {path}; check the path")
     kind = _kind_of_folder(path) if path.is_dir() else _kind_of_file(path)
