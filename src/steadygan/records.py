@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steadygan.errors import DataError
+from steadygan.names import to_json
 from steadygan.rundir import append_line, atomic_write
 
 
@@ -101,7 +102,7 @@ R = TypeVar("R", bound=Record)
 
 def append(path: Path, record: Record) -> None:
     """Add one record to a `.jsonl` file; a line is either wholly there or ignored by `read`."""
-    append_line(path, record.model_dump_json())
+    append_line(path, to_json(record))
 
 
 def read(path: Path, kind: type[R]) -> list[R]:
@@ -130,4 +131,4 @@ def keep_until(path: Path, images: int, kind: type[R]) -> None:
     records = read(path, kind)
     kept = [record for record in records if record.images <= images]
     if path.exists():
-        atomic_write(path, "".join(record.model_dump_json() + "\n" for record in kept))
+        atomic_write(path, "".join(to_json(record) + "\n" for record in kept))

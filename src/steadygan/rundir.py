@@ -69,7 +69,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def atomic_write(path: Path, content: str | bytes) -> None:
     """Write a whole file at once: temporary file, fsync, rename."""
     with atomic_path(path) as part:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def append_line(path: Path, line: str) -> None:
         if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(line.encode() + b"\n")
+        file.write(line.encode(errors="backslashreplace") + b"\n")
 
 
 @dataclass(frozen=True)

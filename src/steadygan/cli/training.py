@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from steadygan.names import shown
+
 Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", min=1)]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
@@ -101,8 +103,8 @@ def _say_where(path: Path) -> None:
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
-        print(f"{name:10} {file}", file=lasting(sys.stdout), flush=True)
-    hint = f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png"
+        print(f"{name:10} {shown(file)}", file=lasting(sys.stdout), flush=True)
+    hint = shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
     print(hint, file=lasting(sys.stdout), flush=True)
 
 

@@ -19,7 +19,6 @@ from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan
 from steadygan.data.settings import FORMAT
 from steadygan.data.sources.items import Rejection
-from steadygan.data.work import Entry
 from steadygan.spec import ImageSpec
 from steadygan.version import __version__
 
@@ -57,12 +56,12 @@ def describe(
         },
         "class_names": names,
         "converted": conversions(entries, channels),
+        "notes": plan.notes[:_NOTES],
         "advice": [
             *plan.notes[:_NOTES],
-            *advice(entries, len(rejected), size, channels),
+            *advice(entries, rejected, size, channels),
             *_found(health),
             *_of_split(plan, held_out),
-            *_of_labels(entries),
         ],
         "health": health.model_dump(mode="json", exclude={"families"}),
         "settings": plan.settings.model_dump(),
@@ -84,15 +83,6 @@ def _found(health: Health) -> Iterator[str]:
     for finding in health.findings:
         if finding.severity != "info" and finding.check in _OF_PICTURES:
             yield f"{finding.sentence}; {finding.remedy}"
-
-
-def _of_labels(entries: Sequence[Entry]) -> Iterator[str]:
-    without = [entry.file for entry in entries if entry.label is None]
-    if without and len(without) < len(entries):
-        yield (
-            f"{len(without)} of {len(entries)} images have no label ({without[0]} for one), so the set has no classes; "
-            "label them or take them out"
-        )
 
 
 def _of_split(plan: Plan, held_out: NDArray[np.int64]) -> Iterator[str]:

@@ -27,9 +27,7 @@ _KEPT = ("labels.npy", "held_out.npy", "index.jsonl", "rejected.jsonl")
 _BLOCK = 64
 
 
-def smaller(
-    dataset: Dataset, size: int, progress: Progress | None = None, say: Say = lambda text: None
-) -> Dataset:
+def smaller(dataset: Dataset, size: int, progress: Progress | None = None, say: Say = lambda text: None) -> Dataset:
     """The images of a set reduced to `size` pixels by Lanczos with antialiasing, in the same order, made once.
 
     Labels and what is held out stay. It is kept in the cache, under the digest of the set; a second process that wants

@@ -10,6 +10,7 @@ from typing import Any
 from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge
 from steadygan.data import Dataset
+from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.training.budget import DEFAULT_IMAGES
@@ -19,6 +20,9 @@ from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, reporter
 from steadygan.training.run import Run, train_in
 from steadygan.training.runtime import choose_device
+
+_LONGEST = 50
+"""Characters of the name of a source in that of a run's folder: four bytes each, and a name may have 255."""
 
 
 def configure(
@@ -34,7 +38,7 @@ def configure(
     """
     config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
     text = str(source)
-    absolute = text if text.startswith("builtin:") else str(Path(text).expanduser().absolute())
+    absolute = text if text.startswith("builtin:") else str(path_of(text).absolute())
     return override(config, {"data": {"source": absolute}}, whole(settings or {}))
 
 
@@ -122,4 +126,5 @@ def begin(source: str | Path, recipe: str | RunConfig, settings: Mapping[str, An
 def _stem(config: RunConfig) -> Path:
     """The name of the run's folder, `runs/RECIPE-SOURCE`, without a number."""
     source = Path(config.data.source.replace("builtin:", "").partition("?")[0]).stem
-    return Path("runs") / f"{Path(config.recipe.partition(':')[0]).stem}-{source}"
+    name = shown(source).replace("\\", "-")[:_LONGEST]
+    return Path("runs") / f"{Path(config.recipe.partition(':')[0]).stem}-{name}"

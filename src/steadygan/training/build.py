@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached, smaller
+from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
 from steadygan.objectives.view import JointForDiscriminator, JointView, View
 from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
 from steadygan.training.check import check, check_early
-from steadygan.training.config import RunConfig
+from steadygan.training.config import DataSettings, RunConfig
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.game import Game
 from steadygan.training.runtime import Runtime, choose
@@ -74,6 +75,13 @@ def open_data(config: RunConfig, console: Reporter) -> Dataset:
         settings = PrepareSettings(size=config.size, **chosen)
         return prepare_cached(source, settings, progress=console.preparing, say=console.say)
     dataset = open_dataset(Path(source))
+    made, usual = dataset.meta["settings"], DataSettings()
+    for name in set(PrepareSettings.model_fields) & set(DataSettings.model_fields):
+        wanted = getattr(config.data, name)
+        if wanted not in (getattr(usual, name), made.get(name, wanted)):
+            raise ConfigError(
+                f"data.{name}: {source} was prepared with {made[name]}, not {wanted}; prepare it again, or leave it out"
+            )
     same = config.size is None or config.size == dataset.spec.size
     return dataset if same else smaller(dataset, config.size or dataset.spec.size, console.preparing, console.say)
 

@@ -32,7 +32,7 @@ def check_early(config: RunConfig, processes: int = 0) -> None:
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
 
 
 def _batch(config: RunConfig, processes: int) -> Iterator[str]:

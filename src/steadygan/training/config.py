@@ -106,12 +106,14 @@ class DataSettings(Settings):
 
     `mirror` flips half of the reals left to right, at random: right for most photographs, wrong for text.
     `held_out` is the share of the images that training does not see, at most 5,000 images.
+    `labels` are those of tables or class folders, of "folders" alone, or "none".
     """
 
     source: str = ""
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
     channels: Literal["auto", "rgb", "gray"] = "auto"
     duplicates: Literal["keep", "remove"] = "keep"
+    labels: Literal["auto", "folders", "none"] = "auto"
     held_out: float = Field(default=0.1, ge=0, le=0.5)
     mirror: bool = False
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from steadygan.names import shown
 from steadygan.terminal import lasting
 from steadygan.training.budget import duration, spent
 
@@ -76,7 +77,7 @@ class Lines:
         self.clock = _Clock()
 
     def say(self, text: str) -> None:
-        print(text, file=self.stream, flush=True)
+        print(shown(text), file=self.stream, flush=True)
 
     def preparing(self, done: int, total: int) -> None:
         self.counting("preparing images", done, total)
@@ -98,13 +99,13 @@ class Bars:
     """Progress bars with rate and time left, for a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=lasting(stream))
+        self.console = Console(file=lasting(stream), markup=False, emoji=False)
         self.bar: Progress | None = None
         self.title = ""
         self.clock = _Clock()
 
     def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(shown(text), highlight=False, soft_wrap=True)
 
     def preparing(self, done: int, total: int) -> None:
         self.counting("preparing images", done, total)

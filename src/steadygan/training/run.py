@@ -22,6 +22,7 @@ from steadygan.data.loader import Batches
 from steadygan.errors import ConfigError, DataError, Diverged, Interrupted
 from steadygan.features import Scattering
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
+from steadygan.names import path_of
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
 from steadygan.records import Note, Score, Tick
@@ -273,10 +274,11 @@ def _stored_config(
     try:
         config = resolve(RunConfig, {**info["config"], **parts})
     except (ConfigError, KeyError) as problem:
-        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {problem}") from problem
+        lines = "; ".join(str(problem).splitlines())
+        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {lines}") from problem
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
-    source = str(Path(data).expanduser().absolute()) if data else config.data.source
+    source = str(path_of(data).absolute()) if data else config.data.source
     if not source.startswith("builtin:") and not Path(source).exists():
         raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
