@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steadygan.cli.streams import print_json
+
 if TYPE_CHECKING:
     from steadygan.data import Dataset, PrepareSettings
     from steadygan.data.sources.opening import AnySource
@@ -121,7 +123,7 @@ def inspect(
         page=html,
     )
     console.close()
-    typer.echo(found.model_dump_json(indent=2) if json else found)
+    print_json(found) if json else typer.echo(found)
     if not found.images:
         from steadygan.errors import DataError
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import NoReturn
 
 import typer
 
 from steadygan.cli import bench, data, results, scores, techniques, training
-from steadygan.errors import ConfigError, Interrupted, SteadyganError
+from steadygan.cli.streams import plain_streams
+from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.version import __version__
 
 app = typer.Typer(
@@ -60,8 +62,15 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = _DEBUG in arguments
     arguments = [_DEBUG, *(a for a in arguments if a != _DEBUG)] if debug else arguments
+    with plain_streams():
+        _run(arguments, debug)
+
+
+def _run(arguments: list[str], debug: bool) -> NoReturn:
     try:
-        code = app(args=arguments, prog_name="steadygan", standalone_mode=False)
+        with os_errors():
+            code = app(args=arguments, prog_name="steadygan", standalone_mode=False)
+            sys.stdout.flush()
         if code == Interrupted.exit_code:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
         raise SystemExit(code)
@@ -82,7 +91,7 @@ def _usage(problem: typer.BadParameter) -> str:
     return f"{sentence} See `{problem.ctx.command_path if problem.ctx else 'steadygan'} --help`"
 
 
-def _fail(text: str, code: int, debug: bool) -> None:
+def _fail(text: str, code: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc()
     for line in text.splitlines():

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from steadygan.cli.streams import print_json
+
 if TYPE_CHECKING:
     from steadygan.studies.compare import Comparison, Row
 
@@ -59,7 +61,7 @@ def compare(
 
     found = compare_runs(runs)
     if json:
-        typer.echo(found.model_dump_json(indent=2))
+        print_json(found)
     else:
         _show(found)
 

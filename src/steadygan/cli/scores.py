@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steadygan.cli.streams import as_json, print_exactly
 from steadygan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unuse
     if classes_of(load_discriminator(run, checkpoint)):
         reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint))
     if out is not None:
-        _put(out, "[" + ",\n".join(report.model_dump_json(indent=2) for report in reports) + "]")
+        _put(out, "[" + ",\n".join(as_json(report) for report in reports) + "]")
     if out is None or str(out) != "-":
         typer.echo("\n\n".join([*remarks, *(report.table() for report in reports)]))
 
@@ -122,7 +123,7 @@ def _put(out: Path, text: str) -> None:
     from steadygan.rundir import atomic_write
 
     if str(out) == "-":
-        typer.echo(text)
+        print_exactly(text + "\n")
     else:
         atomic_write(out, text + "\n")
 
@@ -135,7 +136,7 @@ def _features(name: str, weights: Path | None) -> dict[str, Any]:
 
 def _write(found: Evaluation, out: Path | None) -> None:
     if out is not None:
-        _put(out, found.model_dump_json(indent=2))
+        _put(out, as_json(found))
     if out is None or str(out) != "-":
         _show(found)
 

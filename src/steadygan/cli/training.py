@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from steadygan.cli.streams import print_exactly
+
 Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", min=1)]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
@@ -57,7 +59,7 @@ def train(
         check_folder(out, source)
     config, dataset = plan(source, recipe, merge(_given(given), *map(parse_assignment, set_ or [])))
     if dry_run:
-        typer.echo(to_toml(config.dump()), nl=False)
+        print_exactly(to_toml(config.dump()))
         return
     _say_where(train_config(config, out or next_folder(config), dataset=dataset).path)
 
