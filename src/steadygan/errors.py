@@ -7,11 +7,17 @@ SteadyganError          one line: what is wrong, and what to do about it
 ├─ Diverged         5   training produced values that are not finite; the last good checkpoint is kept
 └─ Interrupted    130   the user stopped it; the state is saved
 
-The number is the exit code of the command line.
+The number is the exit code of the command line. An OSError is never a bug: with the file it names it becomes a
+StorageError, whether the path was mistyped or the disk refused; where a command looks for itself and can say what to
+give instead, that is a ConfigError.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from steadygan.names import shown
@@ -42,7 +48,7 @@ class DataError(SteadyganError):
 
 
 class StorageError(DataError):
-    """A file that could not be written or read: disk full, no permission, device error."""
+    """A file that could not be written or read: disk full, no permission, a path that leads nowhere, device error."""
 
 
 class Diverged(SteadyganError):
@@ -55,3 +61,46 @@ class Interrupted(SteadyganError):
     """Stopped on request; the state was saved before leaving."""
 
     exit_code = 130
+
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your disk quota is used up; free some space",
+    errno.EFBIG: "the file would be larger than this system allows",
+    errno.EACCES: "no permission; change its permissions or choose another path",
+    errno.EPERM: "no permission; change its permissions or choose another path",
+    errno.EROFS: "the file system is read-only; choose another path",
+    errno.EEXIST: "a part of the path is a file, not a folder; choose another path",
+    errno.ENOTDIR: "a part of the path is a file, not a folder; choose another path",
+    errno.EISDIR: "it is a folder, not a file; choose another path",
+    errno.ENOENT: "there is no such file or folder; check the path",
+    errno.ENAMETOOLONG: "the name is longer than this system allows; choose a shorter one",
+    errno.ELOOP: "its symbolic links lead in a circle; choose another path",
+    errno.ENXIO: "nothing listens there, it is a socket or a device without one; choose another path",
+    errno.EIO: "the disk or the connection to it fails; look after it, or choose another path",
+    errno.EMFILE: "too many files are open at once; raise the limit, as with `ulimit -n 4096`",
+    errno.ENFILE: "too many files are open at once; close other programs",
+}
+_WITHOUT_A_NAME = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
+"""What the system says of a whole disk or process, and no program could have known."""
+
+
+def reason(problem: OSError) -> str:
+    """Why the system refused a file, and what to do."""
+    return _REASONS.get(problem.errno or 0, problem.strerror or str(problem))
+
+
+@contextmanager
+def os_errors() -> Iterator[None]:
+    """Turn an OSError that names its file into the one line of a StorageError; also a decorator, of what users call.
+
+    One without a file is a bug like any other error, unless the whole disk or process is meant.
+    """
+    try:
+        yield
+    except OSError as problem:
+        if isinstance(problem.filename, str | bytes | os.PathLike):
+            raise StorageError(f"{os.fsdecode(problem.filename)}: {reason(problem)}") from problem
+        if problem.errno in _WITHOUT_A_NAME:
+            raise StorageError(reason(problem)) from problem
+        raise

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from steadygan.errors import DataError, StorageError
+from steadygan.errors import DataError, StorageError, reason
 
 _STEM = "images-"
+_LINKS = 40  # as many as Linux follows
+_LONG_NAME = 240  # bytes; systems allow 255, and a temporary name is longer
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError on `path` into one line that says what to do."""
+    """Turn an OSError in the work on `path` into one line that says what to do, and names another file if it is one."""
     try:
         yield
     except OSError as problem:
-        raise StorageError(f"cannot write {path}: {_advice(problem)}") from problem
+        named = problem.filename
+        other = isinstance(named, str | bytes) and not _belongs(Path(os.fsdecode(named)).absolute(), path.absolute())
+        where = f"{os.fsdecode(named)}: " if other else ""
+        raise StorageError(f"cannot write {path}: {where}{reason(problem)}") from problem
 
 
-def _advice(problem: OSError) -> str:
-    reasons = {
-        errno.ENOSPC: "the disk is full; free some space",
-        errno.EDQUOT: "your disk quota is used up; free some space",
-        errno.EFBIG: "the file would be larger than this system allows",
-        errno.EACCES: "no permission; choose another folder with -o or change its permissions",
-        errno.EPERM: "no permission; choose another folder with -o or change its permissions",
-        errno.EROFS: "the file system is read-only; choose another folder with -o",
-        errno.EEXIST: "a part of the path is a file, not a folder; choose another with -o",
-        errno.ENOTDIR: "a part of the path is a file, not a folder; choose another with -o",
-    }
-    return reasons.get(problem.errno or 0, problem.strerror or str(problem))
+def _belongs(named: Path, path: Path) -> bool:
+    """Whether a file is `path`, lies in it or above it, or waits beside it to take its name."""
+    if path.is_relative_to(named):
+        return True
+    return named.is_relative_to(path.parent) and path.stem in named.relative_to(path.parent).parts[0]
 
 
 def sync_folder(folder: Path) -> None:
@@ -47,36 +48,101 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def through_links(path: Path) -> Path:
+    """What an output is written to: `path`, or what its symbolic links lead to, be it there or not.
+
+    Raises OSError if they lead in a circle.
+    """
+    for _ in range(_LINKS):
+        if not path.is_symlink() or _descriptor(path) is not None:
+            return path
+        path = path.parent / path.readlink()
+    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of an open file of this process, where `path` means one: /dev/stdout leads to /proc/self/fd/1."""
+    folder = os.path.realpath(path.parent)
+    ours = folder == "/dev/fd" or re.fullmatch(rf"/proc/{os.getpid()}(/task/\d+)?/fd", folder)
+    return int(path.name) if ours and path.name.isdigit() else None
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary file to write instead of `path`; it takes the name of `path` when the block ends well.
 
-    The temporary name keeps the suffix of `path`, so that image writers recognise their format.
+    The temporary name keeps the suffix of `path`, so that image writers recognise their format. What is there stays
+    what it is: links are followed, a file keeps its owner and permissions, and what is no ordinary file (a device, a
+    pipe, /dev/stdout) gets the bytes written into it. A name that is one of several of a file (a hard link) is parted
+    from them, as copies that share what did not change need it.
     """
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        target = through_links(path)
+        way = _replacing if _replaceable(target) else _writing_into
+        with way(target, path.suffix) as part:
             yield part
-            with part.open("rb") as handle:
-                os.fsync(handle.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-        sync_folder(path.parent)
+
+
+def _replaceable(target: Path) -> bool:
+    """Whether a new file may take the name: nothing is there, or a file whose owner and folder allow it."""
+    try:
+        there = target.stat()
+    except FileNotFoundError:
+        return _descriptor(target) is None
+    if stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode):
+        os.close(os.open(target, os.O_WRONLY))  # a folder, or no permission, is told before the work
+    effective = os.access in os.supports_effective_ids
+    mine = not hasattr(os, "geteuid") or os.geteuid() in (0, there.st_uid)
+    movable = mine and os.access(target.parent, os.W_OK, effective_ids=effective)
+    return stat.S_ISREG(there.st_mode) and movable and _descriptor(target) is None
+
+
+@contextmanager
+def _replacing(target: Path, suffix: str) -> Iterator[Path]:
+    """A file beside `target` that takes its name, its owner and its permissions."""
+    stem = target.stem if len(os.fsencode(target.name)) < _LONG_NAME else target.stem[:40]
+    part = target.with_name(f".{stem}.part{suffix}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        with part.open("rb") as handle:
+            os.fsync(handle.fileno())
+        with suppress(FileNotFoundError):
+            there = target.stat()
+            if hasattr(os, "chown"):
+                with suppress(PermissionError):  # of a group that its owner has left
+                    os.chown(part, there.st_uid, there.st_gid)
+            part.chmod(stat.S_IMODE(there.st_mode))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def _writing_into(target: Path, suffix: str) -> Iterator[Path]:
+    """A file elsewhere whose bytes go into `target` as it is; whoever reads there may leave."""
+    with tempfile.TemporaryDirectory(prefix="steadygan-") as folder:
+        part = Path(folder) / f"part{suffix}"
+        yield part
+        number = _descriptor(target)
+        into = target if number is None else os.dup(number)
+        with suppress(BrokenPipeError), part.open("rb") as made, open(into, "wb") as there:
+            shutil.copyfileobj(made, there)
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a whole file at once: temporary file, fsync, rename."""
+    """Write a whole file at once, as `atomic_path` does."""
     with atomic_path(path) as part:
         part.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes the name of `path` when the block ends well; an older `path` is replaced."""
-    part = path.with_name(f".{path.name}.part")
+    """A temporary folder that takes the name of `path` when the block ends well; an older folder there is replaced."""
     with storage_errors(path):
+        path = through_links(path)
+        part = path.with_name(f".{path.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         try:
             part.mkdir(parents=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from steadygan.cli.streams import print_json
+
 app = typer.Typer(help="Measure this machine and this program; prints JSON.")
 
 
@@ -35,9 +37,9 @@ def step(
 
     if recipes:
         names = all_recipes() if recipes == "all" else recipes.split(",")
-        typer.echo(bench_recipes(names, size, rounds, device).model_dump_json(indent=2))
+        print_json(bench_recipes(names, size, rounds, device))
         return
-    typer.echo(bench_step(size, batch, width, rounds, compile, device).model_dump_json(indent=2))
+    print_json(bench_step(size, batch, width, rounds, compile, device))
 
 
 @app.command()
@@ -48,7 +50,7 @@ def overhead(
     """The share of a whole training run that its own steps take; the rest is input, records, pictures, checkpoints."""
     from steadygan.studies.bench_step import bench_overhead
 
-    typer.echo(bench_overhead(size, minutes).model_dump_json(indent=2))
+    print_json(bench_overhead(size, minutes))
 
 
 @app.command()
@@ -61,7 +63,7 @@ def prepare(
     """`steadygan prepare` against a plain loop with the same filter, in one process, taken in turn."""
     from steadygan.studies.bench_prepare import bench_prepare
 
-    typer.echo(bench_prepare(folder, size, rounds, drawn).model_dump_json(indent=2))
+    print_json(bench_prepare(folder, size, rounds, drawn))
 
 
 @app.command()
@@ -77,7 +79,7 @@ def feed(
     """Batches from a set larger than half of the free memory, against what the DCGAN step uses up."""
     from steadygan.studies.bench_feed import bench_feed
 
-    typer.echo(bench_feed(gigabytes, size, batch, seconds, folder).model_dump_json(indent=2))
+    print_json(bench_feed(gigabytes, size, batch, seconds, folder))
 
 
 @app.command()
@@ -110,7 +112,7 @@ def modes(
         typer.echo(text, err=True)
 
     report = bench_modes(data, recipes.split(","), range(seeds), budget, samples, settings, folder, say)
-    typer.echo(report.model_dump_json(indent=2))
+    print_json(report)
 
 
 @app.command()
@@ -142,4 +144,4 @@ def scores(
     console.close()
     if picture:
         draw(report, shown, picture)
-    typer.echo(report.model_dump_json(indent=2))
+    print_json(report)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steadygan.names import shown, to_json
+from steadygan.cli.streams import print_json
+from steadygan.names import shown
 
 if TYPE_CHECKING:
     from steadygan.data import Dataset, PrepareSettings
@@ -128,7 +129,7 @@ def inspect(
         page=html,
     )
     console.close()
-    typer.echo(to_json(found, indent=2) if json else found)
+    print_json(found) if json else typer.echo(found)
     if not found.images:
         from steadygan.errors import DataError
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import NoReturn
 
 import typer
 
 from steadygan.cli import bench, data, results, scores, techniques, training
-from steadygan.errors import ConfigError, Interrupted, SteadyganError
-from steadygan.terminal import interrupt, lasting, when_asked_to_stop
+from steadygan.cli.streams import plain_streams
+from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
+from steadygan.terminal import interrupt, when_asked_to_stop
 from steadygan.version import __version__
 
 app = typer.Typer(
@@ -61,9 +63,15 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = _DEBUG in arguments
     arguments = [_DEBUG, *(a for a in arguments if a != _DEBUG)] if debug else arguments
+    with plain_streams():
+        _run(arguments, debug)
+
+
+def _run(arguments: list[str], debug: bool) -> NoReturn:
     try:
-        with when_asked_to_stop(interrupt):
+        with os_errors(), when_asked_to_stop(interrupt):
             code = app(args=arguments, prog_name="steadygan", standalone_mode=False)
+            sys.stdout.flush()
         if code == Interrupted.exit_code:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt
         raise SystemExit(code)
@@ -84,9 +92,9 @@ def _usage(problem: typer.BadParameter) -> str:
     return f"{sentence} See `{problem.ctx.command_path if problem.ctx else 'steadygan'} --help`"
 
 
-def _fail(text: str, code: int, debug: bool) -> None:
+def _fail(text: str, code: int, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exc()
     for line in text.splitlines():
-        print(f"steadygan: {line}", file=lasting(sys.stderr))
+        print(f"steadygan: {line}", file=sys.stderr)
     raise SystemExit(code)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steadygan.names import shown, to_json
+from steadygan.cli.streams import print_json
+from steadygan.names import shown
 
 if TYPE_CHECKING:
     from steadygan.studies.compare import Comparison, Row
@@ -61,7 +62,7 @@ def compare(
 
     found = compare_runs(runs)
     if json:
-        typer.echo(to_json(found, indent=2))
+        print_json(found)
     else:
         _show(found)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steadygan.cli.streams import print_exactly
 from steadygan.errors import ConfigError
 from steadygan.names import shown, to_json
 
@@ -123,7 +124,7 @@ def _put(out: Path, text: str) -> None:
     from steadygan.rundir import atomic_write
 
     if str(out) == "-":
-        typer.echo(text)
+        print_exactly(text + "\n")
     else:
         atomic_write(out, text + "\n")
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from steadygan.cli.streams import print_exactly
 from steadygan.names import shown
 
 Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
@@ -63,7 +64,7 @@ def train(
         return
     if out:
         check_folder(out, source)
-    typer.echo(to_toml(plan(source, recipe, settings)[0].dump()), nl=False)
+    print_exactly(to_toml(plan(source, recipe, settings)[0].dump()))
 
 
 def _given(options: dict[str, object]) -> dict[str, object]:

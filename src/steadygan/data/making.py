@@ -30,7 +30,7 @@ from steadygan.data.split import hold_out
 from steadygan.data.work import Entry, Result, groups
 from steadygan.errors import ConfigError, DataError, Interrupted, StorageError
 from steadygan.names import exact, spelled, to_json
-from steadygan.rundir import storage_errors, sync_folder
+from steadygan.rundir import storage_errors, sync_folder, through_links
 from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
 
@@ -64,6 +64,7 @@ def prepare(
     opened = [open_source(source) if isinstance(source, str | Path) else source for source in several]
     out = Path(out)
     with storage_errors(out):
+        out = through_links(out)
         fresh = not out.exists()
     with Pool[list[Result]](cores() if workers is None else workers, at_once=fresh) as pool:
         return carry_out(make_plan(opened, settings or PrepareSettings(), workers=workers), out, pool, progress)

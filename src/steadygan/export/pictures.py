@@ -51,7 +51,8 @@ def sample_to(
 
 def _folder(images: Tensor, out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"-o {out}: that folder is not empty; give a new one")
+        what = "that folder is not empty" if out.is_dir() else "that is no folder"
+        raise ConfigError(f"-o {out}: {what}; give a new one, or a name ending in .png, .gif or .mp4")
     save_images(rows(images), out)
 
 

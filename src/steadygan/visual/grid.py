@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from steadygan.errors import DataError
-from steadygan.rundir import atomic_path
+from steadygan.rundir import atomic_path, storage_errors, through_links
 
 Images = NDArray[np.uint8]
 """A batch of images as on disk: (N, H, W, C) in [0, 255]."""
@@ -63,6 +63,8 @@ def save_images(images: Images, folder: Path) -> list[Path]:
     """
     images = _checked(images)
     kept = images if images.shape[3] == 4 else _visible(images)
+    with storage_errors(folder):
+        folder = through_links(folder)
     paths = [folder / f"{index:05d}.png" for index in range(len(kept))]
     for image, path in zip(kept, paths, strict=True):
         save_picture(_pillow(image), path)
