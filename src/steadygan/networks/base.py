@@ -45,10 +45,12 @@ def refusals(family: str, spec: ImageSpec, sizes: Sequence[int], which: str = ""
     if spec.size == 1:
         return [f"networks: the {family} networks make images, not points; choose --recipe ring"]
     if spec.size not in sizes:
-        able = which or f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]} pixels"
-        nearest = [*[size for size in sizes if size < spec.size][-1:], *[size for size in sizes if size > spec.size][:1]]
-        choice = " or ".join(map(str, nearest))
-        return [f"size: the {family} networks make images of {able}, not {spec.size}; choose the nearest --size {choice}"]
+        listed = f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]}"
+        able = which or f"{f'{sizes[0]} to {sizes[-1]}' if isinstance(sizes, range) else listed} pixels"
+        below, above = (size for size in sizes if size < spec.size), (size for size in sizes if size > spec.size)
+        nearest = [*list(below)[-1:], *list(above)[:1]]
+        wrong = f"size: the {family} networks make images of {able}, not {spec.size}"
+        return [f"{wrong}; choose another --size, the nearest: {' or '.join(map(str, nearest))}"]
     if spec.channels > 4:
         return [f"networks: the {family} networks make images of 1 to 4 channels, not {spec.channels}"]
     return []

@@ -30,7 +30,6 @@ from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
 from steadygan.spec import ImageSpec
 
 SIZES = range(16, 257)
-ANY_SIZE = "any size from 16 to 256 pixels"
 
 
 def sides_of(size: int) -> list[int]:
@@ -189,7 +188,7 @@ class DCGAN(NetworkSettings):
     closing_layers: int = Field(default=0, ge=0)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        return refusals(self.kind, spec, SIZES, ANY_SIZE)
+        return refusals(self.kind, spec, SIZES)
 
     def generator_parts(self) -> GeneratorParts:
         """The generator's share of the choices."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from steadygan.networks.base import NetworkSettings, Pair, refusals
-from steadygan.networks.dcgan import ANY_SIZE, SIZES, sides_of, widths_of
+from steadygan.networks.dcgan import SIZES, sides_of, widths_of
 from steadygan.ops.init import dcgan_init_
 from steadygan.spec import ImageSpec
 
@@ -90,7 +90,7 @@ class Upsample(NetworkSettings):
     dropout: float = Field(default=0.25, ge=0, lt=1)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        return refusals(self.kind, spec, SIZES, ANY_SIZE)
+        return refusals(self.kind, spec, SIZES)
 
     def build(self, spec: ImageSpec) -> Pair:
         width = self.width or max(16, min(64, 4096 // spec.size))

@@ -117,9 +117,7 @@ def test_a_size_that_does_not_work_is_refused_with_the_nearest_that_do(family):
     assert works
 
 
-@pytest.mark.parametrize(
-    ("settings", "size"), [(Satellite(width=1), 300), (R3GAN(widths=(16, 16, 16, 16)), 100)]
-)
+@pytest.mark.parametrize(("settings", "size"), [(Satellite(width=1), 300), (R3GAN(widths=(16, 16, 16, 16)), 100)])
 def test_the_sizes_that_are_named_work_with_the_widths_asked_for(settings, size):
     (problem,) = settings.problems(ImageSpec(size=size, channels=3))
     named = [int(number) for number in re.findall(r"\d+", problem.partition("; ")[2])]
