@@ -108,7 +108,7 @@ class Satellite(NetworkSettings):
     slope: float = Field(default=0.0, ge=0, lt=1)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        sizes = SIZES
+        sizes: tuple[int, ...] = SIZES
         if spec.size not in SIZES:
             sizes = tuple(size for size in SIZES if widths_of(size, self.width)[-1]) or SIZES
         found = refusals(self.kind, spec, sizes)

@@ -15,7 +15,7 @@ from steadygan.data.reading.bands import false_alpha, left_out
 from steadygan.data.reading.colour import GREY, Colour, Mode, conversion, transparent_key
 from steadygan.data.reading.frames import first, following, has_more, is_many
 from steadygan.data.reading.opening import MAX_PIXELS, Opened, check_size, load, open_image, open_known, quiet
-from steadygan.data.reading.reasons import explain
+from steadygan.data.reading.reasons import explain, is_readable_elsewhere
 from steadygan.errors import DataError
 
 __all__ = ["MAX_PIXELS", "WHITE", "Colour", "Decoded", "Frames", "Mode", "decode", "decode_frames", "is_image", "quiet"]
@@ -58,12 +58,13 @@ class Decoded:
 
 
 def is_image(open_file: Callable[[], IO[bytes]]) -> bool:
-    """Whether Pillow recognises the beginning of a file; a damaged or huge image is one, too."""
+    """Whether the beginning of a file is that of a picture; a damaged or huge one is one, too."""
     try:
         with quiet(), open_file() as stream:
             open_known(stream).close()
     except UnidentifiedImageError:
-        return False
+        with open_file() as stream:
+            return is_readable_elsewhere(stream.read(12))
     except Exception:  # noqa: BLE001  whatever a plugin raises, it took the file for its own
         return True
     return True
@@ -145,7 +146,8 @@ def _finished(opened: Opened, data: bytes, mode: Mode | None, background: Colour
     image, stored, tiff = opened.image, opened.image.mode, opened.image.format == "TIFF"
     check_size(image)
     orientation = _orientation(image)
-    changes = ["turned upright"] if orientation > 1 else []
+    turned = orientation > 1 or (image.info.get("original_orientation") or 1) > 1  # pillow-heif has done it
+    changes = ["turned upright"] if turned else []
     load(image)
     if tiff:  # Pillow has turned it
         orientation = 1

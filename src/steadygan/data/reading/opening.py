@@ -9,7 +9,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import IO, NamedTuple
@@ -78,6 +78,10 @@ def open_known(stream: IO[bytes]) -> Image.Image:
 @lru_cache(maxsize=1)
 def _others() -> tuple[str, ...]:
     Image.init()
+    with suppress(ImportError):  # the extra "heic"
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False, decode_threads=1)
     return tuple(name for name in Image.ID if name not in _REFUSED and name not in _COMMON)
 
 
