@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 from PIL import Image, UnidentifiedImageError
 
 _CONVERT = "save it as JPEG or PNG"
-_TIFF = (
-    "is a TIFF that is damaged or of a kind that Pillow cannot read, such as 16 bits in several bands; "
-    "--tile reads such files through rasterio, or save its colour bands as 8-bit RGB"
-)
-_TIFFS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_MORE = "" if find_spec("rasterio") else "rasterio reads more kinds: pip install 'steadygan[geo]'; "
+_WAYS = "get it again, save it as 8-bit RGB, or cut it with --tile"
+_TIFF = f"is a TIFF that is damaged or of a kind that cannot be read; {_MORE}{_WAYS}"
+TIFFS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+"""How TIFF and BigTIFF begin, with either order of bytes."""
+
 _HEIC = "is a HEIC/HEIF image, which Pillow reads with pillow-heif: pip install 'steadygan[heic]', or save it as JPEG"
 _DAMAGED_HEIC = "is a HEIC/HEIF image that is damaged or of a kind that pillow-heif cannot read; get it again"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -50,7 +52,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1aE\xdf\xa3", "is a video; save its frames as images"),
     (b"\0\0\x01\xba", "is a video; save its frames as images"),
     (b"\0\0\x01\xb3", "is a video; save its frames as images"),
-    *((magic, _TIFF) for magic in _TIFFS),
+    *((magic, _TIFF) for magic in TIFFS),
     (b"\x89PNG", "is a damaged PNG; get it again"),
     (b"\xff\xd8\xff", "is a damaged JPEG; get it again"),
     (b"GIF8", "is a damaged GIF; get it again"),
@@ -74,7 +76,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (
 
 def is_readable_elsewhere(start: bytes) -> bool:
     """Whether a file that Pillow does not know is a picture nevertheless: HEIC, or an odd TIFF (its first 12 bytes)."""
-    return start.startswith(_TIFFS) or is_heic(start)
+    return start.startswith(TIFFS) or is_heic(start)
 
 
 def is_heic(data: bytes) -> bool:
@@ -99,7 +101,7 @@ def explain(data: bytes, problem: Exception) -> str:
 def _what_was_said(data: bytes, text: str) -> str:
     if "truncated" in text.lower():
         return f"is cut short or damaged ({text}); get it again"
-    if data.startswith(_TIFFS):
+    if data.startswith(TIFFS):
         return f"{_TIFF} ({text})"
     return f"is damaged or of a kind that Pillow cannot read ({text}); get it again, or {_CONVERT}"
 
