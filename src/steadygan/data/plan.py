@@ -62,6 +62,8 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, workers: 
         raise ConfigError("tiles are squares of one picture; leave --fit, --crop and --frames out, or --tile")
     if not sources:
         raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
+    if not drawn and settings.size == 1:
+        raise ConfigError("size: 1 pixel is a point and no picture; choose 2 to 4096 pixels, such as --size 64")
     if not drawn:
         return _tiles_plan(files, settings, workers) if settings.tiles else _files_plan(files, settings)
     if len(sources) > 1:

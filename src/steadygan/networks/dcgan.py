@@ -30,6 +30,8 @@ from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Stride
 from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
 from steadygan.spec import ImageSpec
 
+SIZES = range(16, 257)
+
 
 def sides_of(size: int) -> list[int]:
     """Sides of the feature maps from the smallest (4 to 7 pixels) up to the image: 64 -> [4, 8, 16, 32, 64]."""
@@ -37,6 +39,11 @@ def sides_of(size: int) -> list[int]:
     while sides[0] >= 8:
         sides.insert(0, sides[0] // 2)
     return sides
+
+
+def doubled(least: int, most: int) -> list[int]:
+    """The sizes between that are 4 to 7 times a power of two, so that every map has exactly half the side."""
+    return [size for size in range(least, most + 1) if size == sides_of(size)[0] * 2 ** (len(sides_of(size)) - 1)]
 
 
 def widths_of(sides: list[int], width: int, max_width: int) -> list[int]:
@@ -182,7 +189,7 @@ class DCGAN(NetworkSettings):
     closing_layers: int = Field(default=0, ge=0)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        return refusals(self.kind, spec, range(16, 257))
+        return refusals(self.kind, spec, SIZES)
 
     def generator_parts(self) -> GeneratorParts:
         """The generator's share of the choices."""

@@ -109,7 +109,10 @@ class Satellite(NetworkSettings):
     slope: float = Field(default=0.0, ge=0, lt=1)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        found = refusals(self.kind, spec, SIZES)
+        sizes: tuple[int, ...] = SIZES
+        if spec.size not in SIZES:
+            sizes = tuple(size for size in SIZES if widths_of(size, self.width)[-1]) or SIZES
+        found = refusals(self.kind, spec, sizes)
         if not found and widths_of(spec.size, self.width)[-1] == 0:
             least = spec.size // 64
             found = [f"networks.width: at {spec.size} pixels the satellite networks need {least} or more"]

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from steadygan.networks.base import NetworkSettings, Pair, refusals
-from steadygan.networks.dcgan import sides_of, widths_of
+from steadygan.networks.dcgan import SIZES, sides_of, widths_of
 from steadygan.networks.resampling import same
 from steadygan.ops.init import dcgan_init_
 from steadygan.spec import ImageSpec
@@ -104,13 +104,9 @@ class Upsample(NetworkSettings):
     dropout: float = Field(default=0.25, ge=0, lt=1)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        if spec.size > 1 and not 16 <= spec.size <= 256:
-            return [
-                f"size: the upsample networks make images of 16 to 256 pixels, not {spec.size}; choose another --size"
-            ]
         most = spec.size.bit_length() - 1
         blocks = {"generator_blocks": self.generator_blocks, "discriminator_blocks": self.discriminator_blocks}
-        return refusals(self.kind, spec, range(16, 257)) or [
+        return refusals(self.kind, spec, SIZES) or [
             f"networks.{name}: {spec.size} pixels have room for 1 to {most} blocks that halve them, not {count}; "
             f"choose {most} or fewer"
             for name, count in blocks.items()

@@ -110,10 +110,10 @@ def test_points_are_refused_with_what_to_do(family):
 @pytest.mark.parametrize(
     ("family", "size", "sentence"),
     [
-        ("satellite", 48, "16, 32, 64, 128 or 256 pixels, not 48; choose another --size"),
-        ("faces256", 32, "64, 128 or 256 pixels, not 32; choose another --size"),
-        ("upsample", 257, "16 to 256 pixels, not 257; choose another --size"),
-        ("upsample", 15, "16 to 256 pixels, not 15; choose another --size"),
+        ("satellite", 48, "16, 32, 64, 128 or 256 pixels, not 48; choose another --size, the nearest: 32 or 64"),
+        ("faces256", 32, "64, 128 or 256 pixels, not 32; choose another --size, the nearest: 64"),
+        ("upsample", 257, "16 to 256 pixels, not 257; choose another --size, the nearest: 256"),
+        ("upsample", 15, "16 to 256 pixels, not 15; choose another --size, the nearest: 16"),
     ],
 )
 def test_other_sizes_are_refused_with_those_that_work(family, size, sentence):
