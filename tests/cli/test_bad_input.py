@@ -311,6 +311,15 @@ def test_wrong_usage_is_said_in_one_line(here, refusal, line):
     assert USAGE[line] in refusal(line, 2)
 
 
+def test_settings_of_the_images_that_a_prepared_set_was_made_without_are_refused(here, refusal, tmp_path):
+    sg.prepare("pictures", tmp_path / "set", sg.PrepareSettings(size=16, fit="pad"), workers=0)
+    for setting, words in (("data.labels=none", "prepared with auto, not none"), ("data.fit=stretch", "with pad, not")):
+        said = refusal(["train", tmp_path / "set", "-o", "new", "--set", setting], 2)
+        assert setting.partition("=")[0] in said
+        assert words in said
+    assert exit_code(["train", tmp_path / "set", "-o", tmp_path / "run", *SMALL, "--set", "data.fit=pad"]) == 0
+
+
 def test_a_device_that_is_not_there_is_refused(here, refusal):
     missing = next(
         name for name, module in (("mps", torch.backends.mps), ("cuda", torch.cuda)) if not module.is_available()

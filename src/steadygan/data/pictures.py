@@ -15,6 +15,7 @@ from steadygan.errors import ConfigError
 from steadygan.names import spelled
 from steadygan.rundir import atomic_folder
 
+_LONGEST = 100  # bytes of the name of a folder
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -50,7 +51,8 @@ def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, i
 
 def _folders(labels: tuple[str, ...]) -> list[str]:
     """A folder name for each label, which may be any text: no path, not hidden, no two alike."""
-    names = [re.sub(r"[^\w .()+-]+", "_", label).strip(". ")[:100] for label in labels]
+    plain = [re.sub(r"[^\w .()+-]+", "_", label).strip(". ") for label in labels]
+    names = [name.encode()[:_LONGEST].decode(errors="ignore").strip(". ") for name in plain]
     return [
         name if name and [other.lower() for other in names].count(name.lower()) == 1 else f"{number:03d} {name}".strip()
         for number, name in enumerate(names)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygan.data import PrepareSettings, cached, prepare_cached, work
+from steadygan.data import PrepareSettings, cache_folder, cached, prepare_cached, work
+from steadygan.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
 
@@ -65,6 +66,18 @@ def test_a_damaged_cached_set_is_made_again(tmp_path: Path, monkeypatch: pytest.
     assert tmp_path / "cache" / "steadygan" in first.path.parents
     os.truncate(first.path / "images.npy", 200)
     assert prepare_cached(source, PrepareSettings(size=8), workers=0).images.shape == (3, 8, 8, 3)
+
+
+def test_a_user_without_a_home_is_told_how_to_name_a_folder_for_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("XDG_CACHE_HOME", "STEADYGAN_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", nobody)
+    with pytest.raises(ConfigError, match="no home folder for the cache; name one in the variable STEADYGAN_CACHE"):
+        cache_folder()
 
 
 def test_two_processes_that_want_the_same_set_at_once_both_get_it(tmp_path: Path) -> None:

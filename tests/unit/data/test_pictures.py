@@ -67,7 +67,7 @@ def test_a_set_sent_to_another_process_is_mapped_there_and_not_copied(dataset: D
     assert (sent[0](*sent[1]).images == dataset.images).all()
 
 
-@pytest.mark.parametrize("label", ["../../escaped", "/abs", "..", "", "a/b", "x" * 300])
+@pytest.mark.parametrize("label", ["../../escaped", "/abs", "..", "", "a/b", "x" * 300, "\N{HIRAGANA LETTER A}" * 200])
 def test_no_label_leads_out_of_the_folder(tmp_path: Path, label: str) -> None:
     lines = ["file_name,label"]
     (tmp_path / "in").mkdir()

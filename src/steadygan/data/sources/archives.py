@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from steadygan.data.sources.annotations import is_notes
 from steadygan.data.sources.archive import Tar, Zip
 from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.items import Found, Item, Rejection, archive_stem, is_archive
+from steadygan.data.sources.items import Found, Item, Rejection, archive_stem, files_below, is_archive
 from steadygan.errors import DataError
 
 _NUMBER = re.compile(r"(?P<base>.*?)[\W_]*(?:\d+|\d+[\W_]+of[\W_]+\d+)")
@@ -62,11 +62,7 @@ class Archives(BaseModel):
 
 def archive_files(folder: Path) -> list[Path]:
     """The archives in a folder and below it, in order; hidden ones are left out."""
-    found = (file for file in folder.rglob("*") if is_archive(file.name))
-    return sorted(
-        file for file in found
-        if not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(folder).parts) and file.is_file()
-    )  # fmt: skip
+    return files_below(folder, is_archive)
 
 
 def inside(path: Path, prefix: str) -> Iterator[Found]:

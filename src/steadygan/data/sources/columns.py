@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.sources import shards
 from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.items import Found, Item, Rejection, Version, open_file, version_of
+from steadygan.data.sources.items import Found, Item, Rejection, Version, files_below, open_file, version_of
 from steadygan.data.sources.rows import LABEL_NAMES, label_text
 from steadygan.errors import ConfigError, DataError
 
@@ -143,13 +143,7 @@ def column_files(path: Path) -> list[Path]:
     """The Parquet and Arrow files of a folder in order, or the one file; hidden ones and caches are left out."""
     if path.is_file():
         return [path]
-    found = (file for file in path.rglob("*") if file.suffix.lower() in shards.SUFFIXES and file.is_file())
-    below = ((file, file.relative_to(path).parts) for file in found)
-    return sorted(
-        file
-        for file, parts in below
-        if not any(it.startswith(".") for it in parts) and not parts[-1].startswith("cache-")
-    )
+    return files_below(path, lambda name: name.lower().endswith(shards.SUFFIXES) and not name.startswith("cache-"))
 
 
 def splits_of(file: PurePath) -> list[str]:

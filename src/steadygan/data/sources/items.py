@@ -113,6 +113,15 @@ def tidy(name: str) -> str:
     return "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
+def files_below(folder: Path, wanted: Callable[[str], bool]) -> list[Path]:
+    """The files in a folder and below it whose names are wanted, in order; hidden ones are left out."""
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not skipped(name)]
+        found += [Path(place, name) for name in names if wanted(name) and not skipped(name)]
+    return sorted(file for file in found if file.is_file())
+
+
 def is_archive(name: str) -> bool:
     """Whether a file of this name is an archive that can be opened."""
     return _ARCHIVE.search(name) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import zipfile
 from collections import Counter
@@ -72,7 +73,7 @@ AnySource = AnyFiles | AnyBuiltin
 S = TypeVar("S", bound=AnyFiles)
 
 _HEAD = 2**16
-_LOOKED_THROUGH, _MOST_TABLE = 1000, 2**26
+_MOST_TABLES, _MOST_TABLE = 10, 2**26
 
 _WITHOUT_FOLDERS = Columns | Idx | Picture | Remote | Xyz
 """Sources in which the names of images show no folders."""
@@ -206,8 +207,9 @@ def _beside(folder: Path) -> Iterator[Rejection]:
 
 def _tables(folder: Path) -> Iterator[str]:
     """What to say of tables in a folder that hold labels of its pictures, though nobody gave them."""
-    for file in sorted(folder.iterdir())[:_LOOKED_THROUGH]:
-        if file.suffix.lower() in table.SUFFIXES and file.is_file() and file.stat().st_size <= _MOST_TABLE:
+    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(table.SUFFIXES))
+    for file in [folder / name for name in names[:_MOST_TABLES]]:
+        if file.is_file() and file.stat().st_size <= _MOST_TABLE:
             with suppress(DataError, ConfigError):
                 if any(isinstance(entry, Item) and entry.label is not None for entry in Table(path=file).entries()):
                     yield f"{file} has labels of pictures here, which are not used; give it in place of the folder"

@@ -12,7 +12,7 @@ from steadygan.data.sources.window import check_version
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import in_utf8
 
-SUFFIXES = frozenset({".parquet", ".arrow"})
+SUFFIXES = (".parquet", ".arrow")
 
 _BATCH = 32
 _ARROW_FILE = b"ARROW1"

@@ -18,7 +18,7 @@ from steadygan.data.sources.items import Found, Item, Rejection, is_archive, ope
 from steadygan.data.sources.rows import Facts, normal, read_rows
 from steadygan.errors import DataError
 
-SUFFIXES = frozenset({".csv", ".tsv", ".jsonl"})
+SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 
 class Table(BaseModel):
@@ -98,7 +98,7 @@ class _Packed:
     @cached_property
     def items(self) -> dict[str, Item]:
         """By all names that a table may have for them."""
-        archives = sorted(file for file in self._folder.iterdir() if is_archive(file.name) and file.is_file())
+        archives = sorted(self._folder / name for name in os.listdir(self._folder) if is_archive(name))
         found: dict[str, Item] = {}
         for archive in archives:
             items = [entry for entry in inside(archive, "") if isinstance(entry, Item)]
