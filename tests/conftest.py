@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# One thread for this process and for each that a test starts: the tests run beside each other, and threads of several
+# processes wait for each other. Libraries read this when they are loaded, so it comes before them.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 import hypothesis
 import numpy as np
@@ -28,6 +33,7 @@ def _same_random_numbers_for_every_test() -> None:
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
         sys.modules["torch"].set_flush_denormal(False)  # training turns it on, and hypothesis minds
+        sys.modules["torch"].set_num_threads(1)  # training sets it, too
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -93,8 +93,13 @@ def _assert_same(whole: sg.Run, killed: sg.Run, steps: int) -> None:
     json.loads(killed.files.run_json.read_text())
 
 
-def test_a_kill_changes_nothing(pictures, tmp_path):
-    whole, killed = _whole(pictures, tmp_path, 30), sg.Run(tmp_path / "killed")
+@pytest.fixture(scope="module")
+def whole(pictures, tmp_path_factory):
+    return _whole(pictures, tmp_path_factory.mktemp("runs"), 30)
+
+
+def test_a_kill_changes_nothing(pictures, tmp_path, whole):
+    killed = sg.Run(tmp_path / "killed")
     _kill_when_it_touches(killed.path, 201, ["train", pictures, "-o", killed.path, *_options(30)])
     _kill_when_it_touches(killed.path, 88, ["resume", killed.path])
     assert 0 < killed.log()[-1].step < 30
@@ -104,11 +109,11 @@ def test_a_kill_changes_nothing(pictures, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(20, 420, 13))
-def test_a_kill_at_any_write_changes_nothing(pictures, tmp_path, moment):
+def test_a_kill_at_any_write_changes_nothing(pictures, tmp_path, whole, moment):
     killed = sg.Run(tmp_path / "killed")
     _kill_when_it_touches(killed.path, moment, ["train", pictures, "-o", killed.path, *_options(30)])
     _resume(killed)
-    _assert_same(_whole(pictures, tmp_path, 30), killed, 30)
+    _assert_same(whole, killed, 30)
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from steadygan.data import loader
 from steadygan.data.dataset import Dataset
 from steadygan.data.loader import Batch, Batches, mirrored, positions_to_indices
 from steadygan.errors import ConfigError
@@ -190,7 +191,7 @@ def test_time_spent_waiting_for_input_is_counted(monkeypatch: pytest.MonkeyPatch
         asked.set()
         return time
 
-    monkeypatch.setattr("steadygan.data.loader.time.perf_counter", clock)
+    monkeypatch.setattr(loader.time, "perf_counter", clock)
     slow = replace(dataset(10), images=dataset(10).images.view(Slow))
     with Batches(slow, batch=2, seed=0) as batches:
         next(batches)
