@@ -11,6 +11,7 @@ from steadygan.data.work import Entry
 FEW = 100
 RGB = 3
 MANY_UNUSABLE = 0.05
+_FAR = 4
 
 
 def advice(entries: Sequence[Entry], rejected: Sequence[Rejection], size: int, channels: int) -> tuple[str, ...]:
@@ -26,6 +27,7 @@ def advice(entries: Sequence[Entry], rejected: Sequence[Rejection], size: int, c
         _small(entries, size),
         _unusable(unusable, unusable + len(entries)),
         _mixed(entries, channels),
+        _dark(entries),
         _thin(Counter(entry.label for entry in entries if entry.label is not None)),
     )
     return tuple(sentence for sentence in found if sentence)
@@ -76,6 +78,18 @@ def _unusable(rejected: int, number: int) -> str:
     return f"{rejected} of {number} files cannot be used; rejected.jsonl says why"
 
 
+def _dark(entries: Sequence[Entry]) -> str:
+    """Pictures that are nearly black because others of the set need at least 4 bits more."""
+    most = max(entries, key=lambda entry: entry.needed, default=None)
+    dark = [entry for entry in entries if most and entry.needed and entry.needed <= most.needed - _FAR]
+    if not dark or not most:
+        return ""
+    return (
+        f"{len(dark)} of {len(entries)} images need only {max(entry.needed for entry in dark)} bits ({dark[0].file} for "
+        f"one) and are nearly black on the scale of {most.needed} bits that {most.file} needs; prepare them by themselves"
+    )
+
+
 def _mixed(entries: Sequence[Entry], channels: int) -> str:
     grey = sum(entry.grey for entry in entries)
     if channels != RGB or grey < len(entries) / 2 or grey == len(entries):
@@ -111,6 +125,9 @@ def conversions(entries: Sequence[Entry], channels: int) -> str:
     grey = sum(entry.grey for entry in entries)
     if channels == RGB and grey:
         parts.append(f"{grey} of them grey")
+    if bits := max((entry.needed for entry in entries), default=0):
+        wide = sum(entry.needed > 0 for entry in entries)
+        parts.append(f"{wide} whose values need {bits} bits at most, so that 0 to {2**bits - 1} is shown as 0 to 255")
     changes = Counter(change for entry in entries for change in entry.changes)
     parts += [f"{count} {change}" for change, count in sorted(changes.items())]
     return f"All {len(entries)} images are {form}: {'; '.join(parts)}."

@@ -45,7 +45,7 @@ class Growing:
         self._old = earlier.dataset.entries() if earlier else []
         self._seen: set[tuple[object, ...]] | None = None if keep_duplicates else set()
         self._pixels, self._journal = _open(folder / "images.npy"), _open(folder / JOURNAL)
-        header = write_header(self._pixels, (0, *shape))
+        self._header = header = write_header(self._pixels, (0, *shape))
         kept = self._read_back(key, (_size(self._pixels) - header) // int(np.prod(shape)))
         if not kept:
             self._journal.truncate(0)
@@ -68,12 +68,21 @@ class Growing:
         rows = [(entry, pixels) for entry, pixels in found if self._is_new(entry)]
         passed = [it for it in results if isinstance(it, str)] + [SAME_BYTES] * (len(found) - len(rows))
         for _, pixels in rows:
-            whole = pixels if pixels.shape[-1] == self._shape[-1] else pixels.repeat(self._shape[-1], axis=-1)
-            self._pixels.write(whole.tobytes())
+            self._write(pixels)
         entries = [entry for entry, _ in rows]
         rejected = [it for it in results if isinstance(it, Rejection)]
         self._journal.write(_task_line(task, entries, rejected, passed))
         self._take(task.key, task.size, entries, rejected, passed)
+
+    def replace(self, index: int, row: Row) -> None:
+        """Put another image in the place of one. The journal still speaks of the first: who goes on does it again."""
+        self._pixels.seek(self._header + index * int(np.prod(self._shape)))
+        self._write(row.pixels)
+        self.entries[index] = row.entry
+
+    def _write(self, pixels: Pixels) -> None:
+        whole = pixels if pixels.shape[-1] == self._shape[-1] else pixels.repeat(self._shape[-1], axis=-1)
+        self._pixels.write(whole.tobytes())
 
     def flush(self) -> None:
         """Hand all to the system, pixels first, so that no line speaks of images that are not there."""

@@ -22,6 +22,7 @@ from steadygan.data.health import examine
 from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
+from steadygan.data.scale import bring_to_one_scale
 from steadygan.data.settings import PrepareSettings, Tiles
 from steadygan.data.sources.items import Rejection
 from steadygan.data.sources.labels import class_names
@@ -235,6 +236,7 @@ def _grow(
             growing.flush()
             if progress:
                 progress(len(growing.carried), len(plan.tasks))
+        bring_to_one_scale(growing, plan.tasks, plan.settings.side, pool)
         growing.finish()
     return growing
 

@@ -13,7 +13,7 @@ Level = Annotated[int, Field(ge=0, le=255)]
 
 DEFAULT_SIZE = 64
 
-FORMAT = 2
+FORMAT = 3
 """Number of the layout of a data set folder; a change of the pixels or files made raises it."""
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -13,7 +14,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.reading.decode import Decoded, Mode, decode_frames
-from steadygan.data.reading.fit import Box, is_enlarged, smallest, squares
+from steadygan.data.reading.fit import Box, cut, is_enlarged, smallest, squares
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.items import Item, Place, Rejection
 from steadygan.errors import DataError
@@ -32,7 +33,7 @@ class Entry(BaseModel):
 
     `size` is (width, height) of the upright picture, `crop` the part of it that was used (left, top, right,
     bottom), `digest` the SHA-256 of the file, `frame` the number of the page or frame from 0, `attributes` what the
-    source knows about the image, `place` where on earth a tile lies.
+    source knows about the image, `place` where on earth a tile lies. `needed` and `bits` are those of `Decoded`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,8 @@ class Entry(BaseModel):
     grey: bool = False
     label: str | None = None
     frame: int = 0
+    needed: int = 0
+    bits: int = 0
     attributes: dict[str, int | float | str] = {}
     place: Place | None = None
 
@@ -178,10 +181,25 @@ class ReadFile:
                 grey=is_grey(pixels),
                 label=self.item.label,
                 frame=decoded.frame,
+                needed=decoded.needed,
+                bits=decoded.bits,
                 attributes=dict(self.item.attributes),
                 place=self.item.place,
             )
             yield Row(entry, pixels)
+
+    def again(self, entries: Sequence[Entry], bits: int) -> list[Result]:
+        """The images of these entries, which it gave, on the scale of so many bits; fewer if the file changed since."""
+        rows: list[Result] = []
+        how = self.settings
+        with suppress(DataError):
+            mode = _MODES.get(how.channels)
+            for decoded in decode_frames(self._bytes(), mode, how.background, smallest(how), how.frames, bits):
+                for entry in entries:
+                    if entry.frame == decoded.frame:
+                        now = entry.model_copy(update={"needed": decoded.needed, "bits": decoded.bits})
+                        rows.append(Row(now, cut(decoded, entry.crop, how)))
+        return rows
 
     def lost(self) -> list[Result]:
         """What to say if reading killed the process."""
