@@ -205,8 +205,12 @@ def test_two_processes_do_not_make_one_set(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     first = subprocess.Popen(script(source, tmp_path / "out", 0), env=environment, stdout=subprocess.PIPE, text=True)
     until(first, lambda done: done >= 32)
-    with pytest.raises(ConfigError, match="another process is preparing"):
+    first.send_signal(signal.SIGSTOP)  # or it might be done before the second is refused
+    with pytest.raises(
+        ConfigError, match=rf"another process is preparing \S+/out \(process {first.pid}\); wait for it"
+    ):
         here(source, tmp_path / "out", size=32)
+    first.send_signal(signal.SIGCONT)
     first.communicate()
     assert len(here(source, tmp_path / "out", size=32)) == 400
 
