@@ -25,7 +25,7 @@ LOCK = ".steadygan.lock"
 
 Say = Callable[[str], None]
 
-_GRACE = 0.5  # seconds, for a holder that is leaving, or has just come and not yet said who it is
+_GRACE = 0.1  # seconds, for a holder that is leaving, or has just come and not yet said who it is
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # some network file systems
 
 
@@ -41,7 +41,7 @@ def alone(lock: Path, doing: str, way_out: str, wait: Say | None = None) -> Iter
     Whoever comes second is refused with a ConfigError that names the first and the `way_out`, or, with `wait`, says
     so and waits. Where files cannot be locked that is said, and the block runs all the same.
     """
-    held = FileLock(lock, timeout=_GRACE, fallback_to_soft=False, on_acquired=_sign)
+    held = FileLock(lock, timeout=_GRACE, fallback_to_soft=False, on_acquired=_sign, poll_interval=0.02)
     try:
         held.acquire()
     except Timeout:

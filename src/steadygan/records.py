@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steadygan.errors import DataError
 from steadygan.names import to_json
-from steadygan.rundir import append_line, atomic_write
+from steadygan.rundir import append_line, atomic_write, storage_errors, undisturbed
 
 
 def now() -> str:
@@ -128,7 +128,8 @@ def read(path: Path, kind: type[R]) -> list[R]:
 
 def keep_until(path: Path, images: int, kind: type[R]) -> None:
     """Drop the records later than `images`: a resumed run writes them again."""
-    records = read(path, kind)
-    kept = [record for record in records if record.images <= images]
-    if path.exists():
+    if not path.exists():
+        return
+    with storage_errors(path), undisturbed(path):
+        kept = [record for record in read(path, kind) if record.images <= images]
         atomic_write(path, "".join(to_json(record) + "\n" for record in kept))

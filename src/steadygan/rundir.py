@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 from steadygan.errors import DataError, StorageError, reason
 
 _STEM = "images-"
@@ -160,9 +162,25 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
 
 
+@contextmanager
+def undisturbed(path: Path) -> Iterator[None]:
+    """Let no other process add to a file of lines or rewrite it while the block lasts; there is a file afterwards.
+
+    Windows, where an open file cannot be replaced, and file systems without locks go without.
+    """
+    while os.name == "posix":
+        with path.open("ab") as file:
+            with suppress(OSError):
+                lock_descriptor(file.fileno(), poll_interval=0.005)
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield
+                return
+    yield
+
+
 def append_line(path: Path, line: str) -> None:
     """Add a line in one write; a last line that a crash cut short is removed first."""
-    with storage_errors(path), path.open("ab+") as file:
+    with storage_errors(path), undisturbed(path), path.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
             file.seek(0)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from steadygan import records
@@ -80,3 +83,26 @@ def test_unusual_line_separators_inside_a_text_do_no_harm(tmp_path):
     for text in ("a\u2028b\x85c", "after"):
         records.append(file, Note(step=1, text=text))
     assert [note.text for note in records.read(file, Note)] == ["a\u2028b\x85c", "after"]
+
+
+APPENDS = """
+import sys
+from pathlib import Path
+from steadygan import records
+from steadygan.records import Note
+for step in range(200):
+    records.append(Path(sys.argv[1]), Note(step=step, author="user", text=sys.argv[2] * 50))
+"""
+
+
+def test_what_others_write_down_beside_a_run_that_rewrites_its_records_is_neither_lost_nor_torn(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    file.write_text('{"step": 0, "text": "cut sho')
+    others = [subprocess.Popen([sys.executable, "-c", APPENDS, str(file), name]) for name in "abc"]
+    while any(other.poll() is None for other in others):
+        records.keep_until(file, 10**9, Note)
+    assert [other.returncode for other in others] == [0, 0, 0]
+    found = records.read(file, Note)
+    for name in "abc":
+        assert [note.step for note in found if note.text == name * 50] == list(range(200))
+    assert len(found) == 600

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,33 @@ def test_two_processes_that_want_the_same_set_at_once_both_get_it(tmp_path: Path
     ]
     said = [process.communicate()[0] for process in both]
     assert said[0] == said[1] != ""
+
+
+def test_whoever_comes_second_says_that_it_waits_and_takes_what_the_first_has_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path / "cache"))
+    source, settings = fill(tmp_path / "in", 3), PrepareSettings(size=8)
+    said: list[str] = []
+    waits, first_is_there = threading.Event(), threading.Event()
+    read: list[int] = []
+
+    def second() -> None:
+        first_is_there.wait()
+        prepare_cached(
+            source, settings, 0, lambda done, _total: read.append(done), lambda it: (said.append(it), waits.set())[0]
+        )
+
+    def progress(_done: int, _total: int) -> None:
+        first_is_there.set()
+        waits.wait(60)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    prepare_cached(source, settings, 0, progress)
+    thread.join()
+    assert said == [f"this process is already preparing {source}; waiting for it"]
+    assert read == []
 
 
 def test_equal_names_sizes_and_times_in_another_folder_mean_nothing(
