@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from steadygan.data import Dataset
-from steadygan.networks import Pair, classes_of
+from steadygan.networks import Pair, classes_of, latents_of
 from steadygan.ops.images import from_uint8
 from steadygan.training.budget import duration, expected_seconds
 from steadygan.training.build import make_game
@@ -46,11 +46,12 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     images = from_uint8(torch.from_numpy(dataset.images[numbers]).to(runtime.device).permute(0, 3, 1, 2))
     labels = () if dataset.labels is None else (torch.from_numpy(dataset.labels[numbers]).to(runtime.device),)
     real = (runtime.to_layout(images), *labels[: bool(classes_of(pair.generator))])
+    latents = latents_of(config.networks)
     times, shown = [], 0
     period = min(max([penalty.every for penalty in config.penalties], default=1), _LONGEST_PERIOD)
     for _ in range(_WARM_UP + _REPEATS * period):
         start = time.perf_counter()
-        shown = game.step(lambda: real, lambda: torch.randn(share, config.networks.latent_dim, device=runtime.device))
+        shown = game.step(lambda: real, lambda: latents.draw(share, device=runtime.device))
         game.healthy.item()
         times.append(time.perf_counter() - start)
     runtime.forget()
