@@ -22,8 +22,16 @@ def sample(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="FILE.png: one grid. FOLDER: a PNG each. FILE.gif|.mp4: a latent walk.")
     ],
-    count: Annotated[int, typer.Option("-n", "--count", help="How many images, or stations of the walk.", min=1)] = 64,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", help="How many images, or stations of the walk. [default: 64]", min=1)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
+    pick: Annotated[
+        str | None, typer.Option(help="Only these, numbered from 0, as 5,17,20-25.", metavar="NUMBERS")
+    ] = None,
+    latents: Annotated[
+        Path | None, typer.Option(help="Take these: .npy or .safetensors, a row for each image.", metavar="FILE")
+    ] = None,
     label: Annotated[
         str | None, typer.Option("--class", help="Only this class, by name or number. [default: all in turn]")
     ] = None,
@@ -33,8 +41,10 @@ def sample(
 ) -> None:
     """Generate images: a grid, a folder of PNGs, or a walk through latent space."""
     from steadygan.export.pictures import sample_to
+    from steadygan.export.wanted import Wanted, parse_pick
 
-    typer.echo(shown(sample_to(run, out, count, seed, checkpoint, frames, fps, label)))
+    wanted = Wanted(count, seed, None if pick is None else parse_pick(pick), label, latents)
+    typer.echo(shown(sample_to(run, out, wanted, checkpoint, frames, fps)))
 
 
 def export(

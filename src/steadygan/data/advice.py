@@ -85,8 +85,9 @@ def _dark(entries: Sequence[Entry]) -> str:
     if not dark or not most:
         return ""
     return (
-        f"{len(dark)} of {len(entries)} images need only {max(entry.needed for entry in dark)} bits ({dark[0].file} for "
-        f"one) and are nearly black on the scale of {most.needed} bits that {most.file} needs; prepare them by themselves"
+        f"{len(dark)} of {len(entries)} images need only {max(entry.needed for entry in dark)} bits ({dark[0].file} "
+        f"for one) and are nearly black on the scale of {most.needed} bits that {most.file} needs; "
+        "prepare them by themselves"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,20 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from steadygan.errors import ConfigError, DataError
+from steadygan.export.wanted import numbers_of
 from steadygan.names import in_utf8
-from steadygan.networks import AnyNetworks, Networks, classes_of
+from steadygan.networks import AnyNetworks, Latents, Networks, classes_of
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
 from steadygan.training.run import Run
-from steadygan.training.sampling import generate, spread_labels
+from steadygan.training.sampling import generate, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.state import weights
 
 _FORMAT = "steadygan-generator-1"
+_BATCH = 16
+_PIXELS = 16 * 128 * 128
 
 
 class TrainedGenerator(nn.Module):
@@ -31,7 +35,8 @@ class TrainedGenerator(nn.Module):
 
     Called with latents (N, latent_dim), and labels (N,) if it has `classes`, it gives images (N, C, H, W) in -1..1;
     `sample` gives pictures.
-    `spec` is the form of the images, `networks` the settings that built it, `about` what is known of its origin.
+    `spec` is the form of the images, `latent` that of the latents, `networks` the settings that built it, `about` what
+    is known of its origin.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class TrainedGenerator(nn.Module):
         self.spec = spec
         self.networks = networks
         self.latent_dim = latent_dim
+        self.latent = Latents(latent_dim, networks.get("latent", "normal"))  # which older ones do not say
+        self.batch = max(1, min(_BATCH, _PIXELS // spec.size**2))
         self.about = about
         self.eval()
 
@@ -51,29 +58,45 @@ class TrainedGenerator(nn.Module):
         images: Tensor = self.generator(latent, *given)
         return images
 
-    def latents(self, count: int, seed: int = 0) -> Tensor:
-        """Standard normal latents (count, latent_dim); the same for the same seed, on every machine."""
-        return fixed_latents(count, self.latent_dim, seed, "sample")
+    def latents(self, count: int | None = None, seed: int = 0, pick: Sequence[int] | None = None) -> Tensor:
+        """Latents (N, latent_dim) as `sample` takes them: each follows from seed and number, on every machine."""
+        return fixed_latents(numbers_of(count, pick), self.latent, seed, "sample")
 
-    def labels(self, count: int, label: int | str | None = None) -> tuple[Tensor, ...]:
-        """Labels int64 (count,), all of one class or as many of each; () if the generator knows no classes.
+    def labels(self, numbers: Iterable[int], label: int | str | None = None) -> tuple[Tensor, ...]:
+        """Labels int64 (N,) of the pictures of these numbers, all of one class or all classes in turn.
 
-        ConfigError names the classes there are.
+        () if the generator knows no classes. ConfigError names the classes there are.
         """
+        in_turn = labels_in_turn(numbers, self.classes)
         if label is None:
-            return spread_labels(count, self.classes)
+            return in_turn
         if not self.classes:
             raise ConfigError(f"class {label}: this generator was trained without classes")
         names = [*self.class_names, *map(str, range(self.classes))]
         if str(label) not in names:
             raise ConfigError(f"class {label}: there is none of that name; there are {', '.join(self.class_names)}")
-        return (torch.full((count,), names.index(str(label)) % self.classes),)
+        return (torch.full_like(in_turn[0], names.index(str(label)) % self.classes),)
 
-    def sample(self, count: int, seed: int = 0, batch: int = 64, label: int | str | None = None) -> Tensor:
-        """Pictures: uint8 (count, C, H, W) on the CPU; of one class by name or number, or else of all in turn."""
-        if count < 1:
-            raise ConfigError(f"sample: {count} images cannot be made; ask for at least 1")
-        return generate(self.generator, self.latents(count, seed), *self.labels(count, label), batch=batch)
+    def sample(
+        self,
+        count: int | None = None,
+        seed: int = 0,
+        batch: int | None = None,
+        label: int | str | None = None,
+        pick: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Pictures: uint8 (N, C, H, W) on the CPU; of one class by name or number, or else of all in turn.
+
+        The first `count` of a seed, or those that `pick` numbers from 0, in its order. A picture is the same to the bit
+        however many others are asked for; on another device, or in another `batch` (None: 16, fewer of large ones), it
+        may differ by a grey level here and there.
+        """
+        numbers = numbers_of(count, pick)
+        return self.pictures(self.latents(seed=seed, pick=numbers), *self.labels(numbers, label), batch=batch)
+
+    def pictures(self, latents: Tensor, *given: Tensor, batch: int | None = None) -> Tensor:
+        """As `sample`, of these latents (N, latent_dim) and labels (N,)."""
+        return generate(self.generator, latents, *given, batch=batch or self.batch)
 
     def save(self, out: str | Path) -> Path:
         """Write everything into one safetensors file that `load` reads without the run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,55 +10,71 @@ from torch import Tensor
 
 from steadygan.errors import ConfigError
 from steadygan.export.model import TrainedGenerator, load
-from steadygan.training.sampling import generate, rows
+from steadygan.export.wanted import Wanted, read_latents
+from steadygan.networks.latents import Latent
+from steadygan.training.sampling import rows
 from steadygan.visual.gif import save_animation
 from steadygan.visual.grid import grid, save_images, save_picture
 from steadygan.visual.points import picture
-from steadygan.visual.walk import latent_walk
+from steadygan.visual.walk import Between, latent_walk, slerp, straight
 
 _WALK_SUFFIXES = (".gif", ".mp4")
 _WALK_STATIONS = 8
+_BETWEEN: dict[Latent, Between] = {"normal": slerp, "uniform": straight}
 
 
 def sample_to(
-    source: Path,
-    out: Path,
-    count: int = 64,
-    seed: int = 0,
-    which: str = "best",
-    frames: int = 24,
-    fps: float = 24,
-    label: str | None = None,
+    source: Path, out: Path, wanted: Wanted | None = None, which: str = "best", frames: int = 24, fps: float = 24
 ) -> Path:
-    """Write `count` images of a run or an exported file to `out`: FILE.png, a new FOLDER, FILE.gif or FILE.mp4.
+    """Write what is `wanted` of a run or an exported file to `out`: FILE.png, a new FOLDER, FILE.gif or FILE.mp4.
 
-    A walk passes through `count` latents, but at most 8, on great circles (White 2016), `frames` pictures from
-    each to the next and back to the first. A class, by name or number, is asked for with `label`; without, images are
-    of all classes in turn, a walk is of the first. Raises ConfigError for another suffix or a folder that is not empty.
+    The files of a folder are named by the numbers of their pictures. A walk passes through the pictures asked for, but
+    at most 8 where none was picked, on great circles (White 2016) or, of uniform latents, on straight lines: `frames`
+    pictures from each to the next and back to the first, all of the class asked for or of the first one's. Raises
+    ConfigError for another suffix or a folder that is not empty.
     """
-    model = load(source, which)
-    if out.suffix.lower() == ".png":
-        save_picture(picture(rows(model.sample(count, seed, label=label))), out)
-    elif out.suffix.lower() in _WALK_SUFFIXES:
-        _walk(model, out, model.latents(min(count, _WALK_STATIONS), seed), frames, fps, label)
-    elif out.suffix:
+    model, wanted = load(source, which), wanted or Wanted()
+    numbers, latents = _latents(model, wanted)
+    if out.suffix.lower() in _WALK_SUFFIXES:
+        stations = _WALK_STATIONS if wanted.pick is None else len(latents)
+        _walk(model, out, latents[:stations], model.labels(numbers, wanted.label), frames, fps)
+        return out
+    if out.suffix and out.suffix.lower() != ".png":
         raise ConfigError(
             f"-o {out}: give FILE.png for a grid, FILE.gif or .mp4 for a walk, or the name of a new folder"
         )
+    if not out.suffix:
+        must_be_new(out)
+    images = rows(model.pictures(latents, *model.labels(numbers, wanted.label)))
+    if out.suffix:
+        in_turn = model.classes if wanted.label is None and wanted.pick is None else 0
+        save_picture(picture(images, classes=in_turn), out)
     else:
-        _folder(model.sample(count, seed, label=label), out)
+        save_images(images, out, numbers)
     return out
 
 
-def _folder(images: Tensor, out: Path) -> None:
+def must_be_new(out: Path) -> None:
+    """ConfigError for a folder that holds something, and for a file."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         what = "that folder is not empty" if out.is_dir() else "that is no folder"
         raise ConfigError(f"-o {out}: {what}; give a new one, or a name ending in .png, .gif or .mp4")
-    save_images(rows(images), out)
 
 
-def _walk(model: TrainedGenerator, out: Path, latents: Tensor, frames: int, fps: float, label: str | None) -> None:
-    path = torch.from_numpy(latent_walk(latents.numpy(), frames)).float()
-    labels = model.labels(len(path), label or (model.class_names[0] if model.classes else None))
-    images = rows(generate(model.generator, path, *labels))
+def _latents(model: TrainedGenerator, wanted: Wanted) -> tuple[Sequence[int], Tensor]:
+    """The numbers of the pictures and their latents."""
+    if wanted.latents is None:
+        numbers = wanted.numbers()
+        return numbers, model.latents(seed=wanted.seed, pick=numbers)
+    given = read_latents(wanted.latents, model.latent_dim)
+    numbers = wanted.numbers(len(given))
+    return numbers, given[list(numbers)]
+
+
+def _walk(
+    model: TrainedGenerator, out: Path, stations: Tensor, labels: tuple[Tensor, ...], frames: int, fps: float
+) -> None:
+    between = _BETWEEN[model.latent.kind]
+    path = torch.from_numpy(latent_walk(stations.numpy(), frames, between=between)).float()
+    images = rows(model.pictures(path, *(label[:1].expand(len(path)) for label in labels)))
     save_animation([grid(image[None], columns=1, padding=0) for image in images], out, fps)

@@ -9,6 +9,7 @@ from pydantic import Field
 from steadygan.networks.base import Networks, Pair, classes_of, count_parameters
 from steadygan.networks.dcgan import DCGAN, DCGANDiscriminator, DCGANGenerator
 from steadygan.networks.faces import Faces256
+from steadygan.networks.latents import Latents, latents_of
 from steadygan.networks.msg import MSG
 from steadygan.networks.points import PointDiscriminator, PointGenerator, Points
 from steadygan.networks.r3gan import R3GAN, R3GANDiscriminator, R3GANGenerator
@@ -29,6 +30,7 @@ __all__ = [
     "DCGANDiscriminator",
     "DCGANGenerator",
     "Faces256",
+    "Latents",
     "Networks",
     "Pair",
     "PointDiscriminator",
@@ -42,4 +44,5 @@ __all__ = [
     "Upsample",
     "classes_of",
     "count_parameters",
+    "latents_of",
 ]

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from steadygan.networks.latents import Latent
 from steadygan.spec import ImageSpec
 
 
@@ -57,9 +58,15 @@ def refusals(family: str, spec: ImageSpec, sizes: Sequence[int], which: str = ""
 
 
 class NetworkSettings(BaseModel):
-    """Base of the settings of all families: frozen, no unknown fields."""
+    """Base of the settings of all families: frozen, no unknown fields.
+
+    `latent` is the distribution of the generator's numbers: standard normal, or uniform on -1..1 as the DCGAN paper
+    has it (Radford et al. 2016, figure 1) and the eleven hacks advise against.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    latent: Latent = "normal"
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -25,6 +25,7 @@ from steadygan.networks.choices import (
     Players,
     ReLU,
 )
+from steadygan.networks.latents import Latent, Latents
 from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
 from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
@@ -72,6 +73,7 @@ class GeneratorParts(_Parts):
 
     upsampling: AnyUpsampling = Transposed()
     activation: AnyActivation = ReLU()
+    latent: Latent = "normal"
 
 
 class DiscriminatorParts(_Parts):
@@ -114,7 +116,7 @@ class DCGANGenerator(nn.Module):
             layers.append(parts.upsampling.layer(inside, outside, small, large, bias))
         for inside, outside in pairwise(closing):
             layers += [*parts.norm.layers(inside), parts.activation.layer(), same(inside, outside, 3, bias)]
-        self.layers = parts.norm.generating(nn.Sequential(*layers, nn.Tanh()), latent_dim)
+        self.layers = parts.norm.generating(nn.Sequential(*layers, nn.Tanh()), Latents(latent_dim, parts.latent))
         parts.finish(self)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -197,6 +199,7 @@ class DCGAN(NetworkSettings):
             upsampling=self.upsampling,
             norm=self.generator_norm,
             activation=self.generator_activation,
+            latent=self.latent,
             init=self.generator_init,
             spectral_norm=self.spectral_norm in ("generator", "both"),
             closing_layers=self.closing_layers,

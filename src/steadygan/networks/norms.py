@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import nn
 
 from steadygan.config import BY_NAME
 from steadygan.networks.choices import Choice
+from steadygan.networks.latents import Latents
 from steadygan.ops.layers import PixelNorm as PixelNormLayer
 from steadygan.ops.virtual_batch_norm import FirstReference, FixedReference, VirtualBatchNorm2d
 
@@ -26,8 +26,8 @@ class Norm(Choice):
 
     centres: ClassVar[bool]
 
-    def generating(self, layers: nn.Module, latent_dim: int) -> nn.Module:
-        """The layers of a generator, latents (N, latent_dim, 1, 1) -> images, with what the norm needs around them."""
+    def generating(self, layers: nn.Module, latents: Latents) -> nn.Module:
+        """The layers of a generator, latents (N, dim, 1, 1) -> images, with what the norm needs around them."""
         return layers
 
     def judging(self, layers: nn.Module, form: tuple[int, int, int]) -> nn.Module:
@@ -122,8 +122,8 @@ class VirtualBatchNorm(Choice):
     def layers(self, width: int) -> list[nn.Module]:
         return [VirtualBatchNorm2d(width, reference=self.reference)]
 
-    def generating(self, layers: nn.Module, latent_dim: int) -> nn.Module:
-        return FixedReference(layers, torch.randn(self.reference, latent_dim, 1, 1))
+    def generating(self, layers: nn.Module, latents: Latents) -> nn.Module:
+        return FixedReference(layers, latents.draw(self.reference)[:, :, None, None])
 
     def judging(self, layers: nn.Module, form: tuple[int, int, int]) -> nn.Module:
         return FirstReference(layers, (self.reference, *form))

@@ -17,8 +17,6 @@ from steadygan.metrics.probe import Pictures, convolution_probe
 from steadygan.ops.images import from_uint8
 from steadygan.studies.labelled import Estimate, Indices, Labelled, LabelledReport, checkpoint_folder, markdown
 from steadygan.training.runtime import choose_device
-from steadygan.training.sampling import generate, spread_labels
-from steadygan.training.seeds import fixed_latents
 
 _SEEN = 32
 _BATCH = 64
@@ -115,10 +113,10 @@ def _reals(labelled: Labelled, indices: Indices) -> Pictures:
 
 
 def _fakes(generator: TrainedGenerator, per_class: int, seed: int) -> Pictures:
+    """Those that `export --images` writes of this seed."""
     count = per_class * generator.classes
-    (labels,) = spread_labels(count, generator.classes)
-    latents = fixed_latents(count, generator.latent_dim, seed, "gain")
-    return _small(generate(generator.to(choose_device("auto")), latents, labels), labels)
+    (labels,) = generator.labels(range(count))
+    return _small(generator.to(choose_device("auto")).sample(count, seed), labels)
 
 
 def _small(images: Tensor, labels: Tensor) -> Pictures:

@@ -21,7 +21,7 @@ from steadygan.data.builtin import Glyphs, Ring, modes_recovered, parse_builtin
 from steadygan.data.builtin.stacked import stack, triples, write_stacked
 from steadygan.errors import ConfigError, DataError, Diverged
 from steadygan.metrics.modes import Classifier, mode_divergence, modes_hit, nearest_modes, shares
-from steadygan.networks import Points, classes_of
+from steadygan.networks import Points, classes_of, latents_of
 from steadygan.recipes import Facts, configure
 from steadygan.training import checkpoint
 from steadygan.training.budget import DEFAULT_IMAGES
@@ -31,7 +31,7 @@ from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Silent
 from steadygan.training.run import Run, train
 from steadygan.training.runtime import choose_device
-from steadygan.training.sampling import generate, rows, spread_labels
+from steadygan.training.sampling import generate, labels_in_turn, rows
 from steadygan.training.seeds import fixed_latents
 from steadygan.visual.points import points
 
@@ -347,8 +347,8 @@ def _samples(run: Run, config: RunConfig, dataset: Dataset, count: int) -> Image
         generator = config.networks.build(dataset.spec).generator.eval()
     generator.load_state_dict(saved.tensors["average"])
     generator.to(run.info()["device"]["device"])
-    latents = fixed_latents(count, config.networks.latent_dim, config.seed, "modes")
-    return rows(generate(generator, latents, *spread_labels(count, classes_of(generator)), batch=_BATCH))
+    latents = fixed_latents(range(count), latents_of(config.networks), config.seed, "modes")
+    return rows(generate(generator, latents, *labels_in_turn(range(count), classes_of(generator)), batch=_BATCH))
 
 
 def _summary(recipe: str, trials: Sequence[Trial]) -> Summary:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from pydantic import BaseModel
 
-from steadygan.networks import Pair, count_parameters
+from steadygan.networks import Pair, count_parameters, latents_of
 from steadygan.recipes import RECIPES, Facts, configure
 from steadygan.spec import ImageSpec
 from steadygan.studies.bench_step import _finish, textbook_step
@@ -110,8 +111,9 @@ def _player(config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtime) ->
     torch.manual_seed(0)
     images = torch.rand(config.batch, spec.channels, spec.size, spec.size, device=runtime.device) * 2 - 1
     real = (runtime.to_layout(images),)
-    form = (config.batch, config.networks.latent_dim)
-    return _Contender(lambda: game.step(lambda: real, lambda: torch.randn(form, device=runtime.device)), runtime.device)
+    latents = latents_of(config.networks)
+    draw = partial(latents.draw, config.batch, device=runtime.device)
+    return _Contender(lambda: game.step(lambda: real, draw), runtime.device)
 
 
 def _textbook(spec: ImageSpec, runtime: Runtime) -> _Contender:

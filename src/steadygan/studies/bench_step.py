@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from steadygan.networks import DCGAN, Pair
+from steadygan.networks import DCGAN, Pair, latents_of
 from steadygan.recipes import configure
 from steadygan.spec import ImageSpec
 from steadygan.training.build import make_game, make_pair
@@ -77,10 +77,10 @@ def steadygan_step(
 ) -> Callable[[], None]:
     """The step of a run, with its precision and layout, on the batches that `real` gives."""
     pair = Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
-    game, form = make_game(config, pair, spec), (config.batch, config.networks.latent_dim)
+    game, latents = make_game(config, pair, spec), latents_of(config.networks)
 
     def update() -> None:
-        game.step(lambda: (real(),), lambda: torch.randn(form, device=runtime.device))
+        game.step(lambda: (real(),), lambda: latents.draw(config.batch, device=runtime.device))
 
     return update
 

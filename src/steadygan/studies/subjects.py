@@ -19,7 +19,7 @@ from steadygan.ops.images import to_uint8
 from steadygan.rundir import RunDir
 from steadygan.scoring.describe import BATCH
 from steadygan.scoring.reference import Reference
-from steadygan.training.sampling import generate, spread_labels
+from steadygan.training.sampling import generate, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 
 Made = Tensor | np.ndarray[Any, Any]
@@ -46,15 +46,14 @@ class Generated:
 
     def pictures(self, reference: Reference, seed: int) -> Iterator[Tensor]:
         model = self.model.to(self.device)
-        latents = fixed_latents(reference.count, model.latent_dim, seed, "evaluate")
+        latents = fixed_latents(range(reference.count), model.latent, seed, "evaluate")
         for part in zip(*(one.split(BATCH) for one in (latents, *self._labels(reference))), strict=True):
             yield generate(model, *part, batch=BATCH)
 
     def _labels(self, reference: Reference) -> tuple[Tensor, ...]:
         labels = reference.dataset.labels
         if labels is None or reference.dataset.spec.classes != self.model.classes:
-            order = torch.randperm(reference.count, generator=torch.Generator().manual_seed(0))
-            return tuple(spread[order] for spread in spread_labels(reference.count, self.model.classes))
+            return labels_in_turn(range(reference.count), self.model.classes)
         return (torch.from_numpy(labels[reference.real]),)
 
 

@@ -22,8 +22,8 @@ from steadygan.scoring import Judge, Reference
 from steadygan.training import checkpoint
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Cadence
-from steadygan.training.sampling import generate, rows, spread_labels
-from steadygan.training.seeds import fixed_latents
+from steadygan.training.sampling import generate, labels_in_turn, rows
+from steadygan.training.seeds import fixed_latents, shares
 from steadygan.training.session import Progress, Session
 from steadygan.training.state import pack
 from steadygan.visual.curves import save_curves
@@ -122,10 +122,11 @@ class SampleWriter:
             (session.run.sample(images), ("samples",)),
             (session.run.random_sample(images), ("random samples", images)),
         ):
-            latents = fixed_latents(count, session.latent_dim, seed, *place)
-            labels = spread_labels(count, classes_of(session.average.network))
+            latents = fixed_latents(range(count), session.latents, seed, *place)
+            classes = classes_of(session.average.network)
+            labels = labels_in_turn(range(count), classes)
             pictures = rows(generate(session.average.network, latents, *labels, batch=session.config.batch))
-            save_picture(picture(pictures, reals), path)
+            save_picture(picture(pictures, reals, classes), path)
         if self.drawing_seconds <= _DRAWING_SHARE * session.progress.seconds:
             start = time.perf_counter()
             draw_curves(session)
@@ -134,18 +135,19 @@ class SampleWriter:
 
 def measure(session: Session, count: int) -> None:
     """Give the averaged generator batch-norm statistics of its own, from `count` latents that never change."""
-    latents = fixed_latents(count, session.latent_dim, session.config.seed, "statistics")
+    latents = fixed_latents(range(count), session.latents, session.config.seed, "statistics")
     inputs = (latents, *shuffled_labels(session, count))
     session.average.measure(*(part.to(session.runtime.device) for part in inputs), batch=session.config.batch)
 
 
 def shuffled_labels(session: Session, count: int) -> tuple[Tensor, ...]:
-    """Labels int64 (count,) of training images all over the set, the same each time; () without conditions."""
+    """Labels int64 (count,) of training images all over the set, each drawn on its own; () without conditions."""
     labels = session.dataset.labels
     if labels is None:
         return ()
-    picked = np.random.default_rng(0).choice(session.dataset.training, count)
-    return session.given(torch.from_numpy(labels[picked]))
+    training = session.dataset.training
+    drawn = shares(range(count), 1, 0, "labels")[:, 0] * len(training)
+    return session.given(torch.from_numpy(labels[training[drawn.long().numpy()]]))
 
 
 def draw_curves(session: Session) -> None:
@@ -182,7 +184,7 @@ class CheckpointWriter:
     @staticmethod
     def _score(session: Session, picker: Picker) -> Score:
         count = picker.count
-        latents = fixed_latents(count, session.latent_dim, session.config.seed, "scores")
+        latents = fixed_latents(range(count), session.latents, session.config.seed, "scores")
         labels = shuffled_labels(session, count)
         value = picker(rows(generate(session.average.network, latents, *labels, batch=session.config.batch)))
         return Score(
@@ -256,7 +258,7 @@ class ScoreWriter:
     def _pictures(session: Session, reference: Reference) -> Iterator[Tensor]:
         """By the statistics that the checkpoint before it measured."""
         network = session.average.network
-        latents = fixed_latents(reference.count, session.latent_dim, session.config.seed, "held-out scores")
+        latents = fixed_latents(range(reference.count), session.latents, session.config.seed, "held-out scores")
         labels = reference.dataset.labels
         given = () if labels is None else session.given(torch.from_numpy(labels[reference.real]))
         for part in zip(*(one.split(session.config.batch) for one in (latents, *given)), strict=True):

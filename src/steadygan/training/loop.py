@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-import torch
 from torch import Tensor
 
 from steadygan.data.loader import Batches
@@ -80,7 +79,7 @@ def step(session: Session, batches: Batches) -> None:
         return runtime.to_layout(images), *session.given(labels)
 
     def next_latent() -> Tensor:
-        return torch.randn(share, session.latent_dim, device=runtime.device)
+        return session.latents.draw(share, device=runtime.device)
 
     session.images_this_step = session.game.step(next_real, next_latent)
     progress.steps += 1

@@ -13,7 +13,7 @@ from collections import defaultdict
 import torch
 from torch import Tensor, nn
 
-from steadygan.networks import Pair
+from steadygan.networks import Pair, latents_of
 from steadygan.spec import ImageSpec
 from steadygan.training.build import make_game
 from steadygan.training.config import RunConfig
@@ -99,7 +99,7 @@ def _gradients(
     """Gradients by parameter, of a turn of the generator and one of the discriminator, which it did not change."""
     seed_everything(config.seed, "precision", number)
     game = make_game(config, pair, spec, runtime.world)
-    latent = torch.randn(len(real[0]), config.networks.latent_dim, device=runtime.device)
+    latent = latents_of(config.networks).draw(len(real[0]), device=runtime.device)
     images, given = game.form(real[0]), real[1:]
     fake = game.fakes(latent, *given)
     game.g_step(images, fake, *given)

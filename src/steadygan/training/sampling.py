@@ -1,6 +1,8 @@
-"""Pictures from a generator: always the same for the same latents, whatever the batch size."""
+"""Pictures from a generator: one depends on its own latent and class, and on no other that is asked for with it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -14,16 +16,22 @@ from steadygan.ops.images import to_uint8
 def generate(generator: nn.Module, latents: Tensor, *given: Tensor, batch: int = 64) -> Tensor:
     """Images uint8 (N, C, H, W) on the CPU from latents (N, D) and what is given with them, such as labels (N,).
 
-    `batch` at a time, on the generator's device.
+    `batch` at a time, on the generator's device. The last batch is filled up with repetitions: libraries sum in another
+    order for other batch sizes, and so a picture is the same to the bit whatever others are made with it.
     """
     device = next(generator.parameters()).device
     parts = zip(*(inputs.to(device).split(batch) for inputs in (latents, *given)), strict=True)
-    return torch.cat([to_uint8(generator(*part)).cpu() for part in parts])
+    made = [to_uint8(generator(*(inputs[_filled(len(inputs), batch)] for inputs in part))).cpu() for part in parts]
+    return torch.cat(made)[: len(latents)]
 
 
-def spread_labels(count: int, classes: int) -> tuple[Tensor, ...]:
-    """Labels int64 (count,), as many of each class, equal ones together: what a grid is given; () without classes."""
-    return (torch.arange(count) * classes // count,)[: bool(classes)]
+def _filled(count: int, batch: int) -> Tensor:
+    return torch.arange(batch) % count
+
+
+def labels_in_turn(numbers: Iterable[int], classes: int) -> tuple[Tensor, ...]:
+    """Labels int64 (N,) of the pictures of these numbers, all classes in turn; () without classes."""
+    return (torch.tensor([number % classes for number in numbers]),) if classes else ()
 
 
 def rows(images: Tensor) -> NDArray[np.uint8]:

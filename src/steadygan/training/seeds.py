@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from steadygan.networks.latents import Latents
 
 
 def derive(seed: int, *place: int | str) -> int:
@@ -24,7 +28,19 @@ def seed_everything(seed: int, *place: int | str) -> None:
         torch.mps.manual_seed(value)
 
 
-def fixed_latents(count: int, latent_dim: int, seed: int, *place: int | str) -> Tensor:
-    """Standard normal latents (count, latent_dim) on the CPU, the same for the same arguments on every machine."""
-    generator = torch.Generator().manual_seed(derive(seed, *place))
-    return torch.randn(count, latent_dim, generator=generator)
+def shares(numbers: Iterable[int], width: int, seed: int, *place: int | str) -> Tensor:
+    """Draws float64 (N, width), uniform in 0..1 without the ends: for each number, 0 or more, a row of its own.
+
+    A row follows from seed, place and its number alone, whatever other rows are asked for and on every machine: it is
+    a stream of Philox4x64-10 (Salmon et al. 2011, section 3.3), whose key is the place and whose counter starts at the
+    number times 2^128. That is arithmetic on whole numbers, and numpy keeps the streams of its bit generators.
+    """
+    key = derive(seed, *place)
+    bits = [np.random.Philox(key=key, counter=number << 128).random_raw(width) for number in numbers]
+    # 52 bits and a half: both ends stay out, and the sum is exact
+    return torch.from_numpy(((np.array(bits, np.uint64).reshape(-1, width) >> np.uint64(12)) + 0.5) * 2.0**-52)
+
+
+def fixed_latents(numbers: Iterable[int], latents: Latents, seed: int, *place: int | str) -> Tensor:
+    """Latents float32 (N, dim) on the CPU, one for each number; each follows from seed, place and its number alone."""
+    return latents.of(shares(numbers, latents.dim, seed, *place))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from steadygan.data import Dataset
-from steadygan.networks import classes_of
+from steadygan.networks import Latents, classes_of, latents_of
 from steadygan.rundir import RunDir
 from steadygan.training.average import Average
 from steadygan.training.config import Cadence, RunConfig
@@ -69,8 +69,8 @@ class Session:
     say: Say = print
 
     @property
-    def latent_dim(self) -> int:
-        return self.config.networks.latent_dim
+    def latents(self) -> Latents:
+        return latents_of(self.config.networks)
 
     def given(self, labels: Tensor | None) -> tuple[Tensor, ...]:
         """What the networks are given with a batch of images: its labels, if they are conditional, else nothing."""

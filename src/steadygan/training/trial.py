@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from steadygan.data import Dataset
-from steadygan.networks import Pair, classes_of
+from steadygan.networks import Pair, classes_of, latents_of
 from steadygan.ops.images import from_uint8
 from steadygan.training.budget import duration, expected_seconds
 from steadygan.training.build import Parts, make_game
@@ -74,14 +74,12 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     """Play a few steps on copies of the networks; the run itself is not touched."""
     copies = Pair(*(runtime.prepare(copy.deepcopy(network), alone=True) for network in pair))
     game = make_game(config, copies, dataset.spec, runtime.world)
-    real = _batch(config, pair, dataset, runtime)
+    real, latents = _batch(config, pair, dataset, runtime), latents_of(config.networks)
     period = min(max([penalty.every for penalty in config.penalties], default=1), _LONGEST_PERIOD)
 
     def play() -> tuple[Hashable, int]:
         before = _turns(game)
-        shown = game.step(
-            lambda: real, lambda: torch.randn(len(real[0]), config.networks.latent_dim, device=runtime.device)
-        )
+        shown = game.step(lambda: real, lambda: latents.draw(len(real[0]), device=runtime.device))
         game.healthy.item()
         return tuple(map(sub, _turns(game), before)), shown
 

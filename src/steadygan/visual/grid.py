@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ def grid(images: Images, columns: int | None = None, scale: int | None = None, p
     """
     tiles = _visible(_checked(images))
     number, height, width, channels = tiles.shape
-    columns = columns or math.ceil(math.sqrt(number))
+    columns = columns or columns_of(number)
     rows = math.ceil(number / columns)
     factor = scale or _factor(columns * width)
     high, wide = height * factor + padding, width * factor + padding
@@ -41,6 +42,13 @@ def grid(images: Images, columns: int | None = None, scale: int | None = None, p
         top, left = row * high + padding, column * wide + padding
         sheet[top : top + height * factor, left : left + width * factor] = tile.repeat(factor, 0).repeat(factor, 1)
     return _pillow(sheet)
+
+
+def columns_of(number: int, classes: int = 0) -> int:
+    """Columns of a nearly square sheet; a multiple of `classes` where that is at most twice as wide."""
+    square = math.ceil(math.sqrt(number))
+    whole = math.ceil(square / max(1, classes)) * max(1, classes)
+    return whole if whole <= 2 * square else square
 
 
 def save_grid(
@@ -56,8 +64,8 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         picture.save(part, compress_level=3)  # of PNG: a fifth of the default's time, a tenth larger
 
 
-def save_images(images: Images, folder: Path) -> list[Path]:
-    """One PNG per image, `00000.png` and on, at its own size; other files in `folder` are left alone.
+def save_images(images: Images, folder: Path, numbers: Iterable[int] | None = None) -> list[Path]:
+    """One PNG per image, named by its number, `00000.png` and on; other files in `folder` are left alone.
 
     Four channels are all kept, the fourth as alpha; of two the first is written, of more than four the first three.
     """
@@ -65,7 +73,7 @@ def save_images(images: Images, folder: Path) -> list[Path]:
     kept = images if images.shape[3] == 4 else _visible(images)
     with storage_errors(folder):
         folder = through_links(folder)
-    paths = [folder / f"{index:05d}.png" for index in range(len(kept))]
+    paths = [folder / f"{index:05d}.png" for index in (range(len(kept)) if numbers is None else numbers)]
     for image, path in zip(kept, paths, strict=True):
         save_picture(_pillow(image), path)
     return paths

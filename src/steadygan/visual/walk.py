@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Latents = NDArray[np.floating]
+Between = Callable[[Latents, Latents, float], Latents]
+
+
+def straight(a: Latents, b: Latents, t: float) -> Latents:
+    """Linear interpolation from `a` (t = 0) to `b` (t = 1): for uniform latents, whose cube holds every such line."""
+    return ((1 - t) * a + t * b).astype(np.result_type(a, b))
 
 
 def slerp(a: Latents, b: Latents, t: float) -> Latents:
@@ -21,20 +29,20 @@ def slerp(a: Latents, b: Latents, t: float) -> Latents:
     unit_a, unit_b = _direction(a, length_a), _direction(b, length_b)
     angle = np.arccos(np.clip((unit_a * unit_b).sum(axis=-1, keepdims=True), -1, 1))
     sine = np.sin(angle)
-    straight = (sine < 1e-4) | (length_a == 0) | (length_b == 0)
-    safe = np.where(straight, 1, sine)
+    undirected = (sine < 1e-4) | (length_a == 0) | (length_b == 0)
+    safe = np.where(undirected, 1, sine)
     arc = lengths * (np.sin((1 - t) * angle) * unit_a + np.sin(t * angle) * unit_b) / safe
-    return np.where(straight, (1 - t) * a + t * b, arc).astype(np.result_type(a, b))
+    return np.where(undirected, straight(a, b, t), arc).astype(np.result_type(a, b))
 
 
-def latent_walk(keys: Latents, frames_per_leg: int, loop: bool = True) -> Latents:
-    """Latents (F, D) along great-circle arcs from each key (K, D) to the next.
+def latent_walk(keys: Latents, frames_per_leg: int, loop: bool = True, between: Between = slerp) -> Latents:
+    """Latents (F, D) along great-circle arcs, or another way `between` two, from each key (K, D) to the next.
 
     With `loop` the last key leads back to the first and F = K · frames_per_leg, so that the film
     has no seam; without it the walk ends on the last key and F = (K − 1) · frames_per_leg + 1.
     """
     starts, ends = (keys, np.roll(keys, -1, axis=0)) if loop else (keys[:-1], keys[1:])
-    legs = np.stack([slerp(starts, ends, frame / frames_per_leg) for frame in range(frames_per_leg)], axis=1)
+    legs = np.stack([between(starts, ends, frame / frames_per_leg) for frame in range(frames_per_leg)], axis=1)
     walk = legs.reshape(-1, keys.shape[1])
     return walk if loop else np.concatenate([walk, keys[-1:]])
 

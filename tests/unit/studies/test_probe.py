@@ -212,12 +212,12 @@ def test_generated_images_are_weighed_against_few_reals(tmp_path, glyphs):
 def test_a_generator_that_draws_reals_of_the_class_asked_for_helps(tmp_path, glyphs, monkeypatch):
     labelled = Labelled(glyphs)
 
-    def drawn(generator, latents, labels):
+    def drawn(generator, latents, labels, batch):
         training = glyphs.training
         own = labelled.labels[training]
         return torch.cat([labelled.pictures(training[(own == label).numpy()][:1]) for label in labels])
 
-    monkeypatch.setattr("steadygan.studies.augmentation.generate", drawn)
+    monkeypatch.setattr("steadygan.export.model.generate", drawn)
     run = run_of(tmp_path / "run", glyphs, NETWORKS["sngan"])
     single = augmentation_gain(run, glyphs, (1,), fakes_per_class=1, seeds=1, steps=25)
     assert single.generated.mean > single.chance

@@ -20,8 +20,7 @@ from steadygan.training.budget import duration, expected_seconds, spent
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Budget
 from steadygan.training.optim import Adam, Descent
-from steadygan.training.sampling import spread_labels
-from steadygan.training.seeds import derive, fixed_latents, seed_everything
+from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Progress
 from steadygan.training.state import pack, unpack
 
@@ -90,7 +89,6 @@ def test_draws_depend_on_seed_and_place_alone():
     assert torch.equal(first, torch.randn(3))
     seed_everything(1, "step", 1, 5)
     assert not torch.equal(first, torch.randn(3))
-    assert torch.equal(fixed_latents(4, 2, 0, "x"), fixed_latents(4, 2, 0, "x"))
 
 
 def test_state_survives_json_and_named_tensors():
@@ -196,9 +194,3 @@ def test_buffers_that_belong_to_the_weights_follow_the_generator():
     average.update(64, 64)
     latents = torch.randn(5, 3)
     torch.testing.assert_close(average.network(latents), network.eval()(latents))
-
-
-def test_a_grid_has_as_many_of_each_class_side_by_side():
-    assert spread_labels(6, 0) == ()
-    assert spread_labels(6, 2)[0].tolist() == [0, 0, 0, 1, 1, 1]
-    assert spread_labels(4, 3)[0].tolist() == [0, 0, 1, 2]

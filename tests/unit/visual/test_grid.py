@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from steadygan.errors import DataError
-from steadygan.visual.grid import BACKGROUND, Images, grid, save_grid, save_images
+from steadygan.visual.grid import BACKGROUND, Images, columns_of, grid, save_grid, save_images
 
 
 def batch(number: int, size: int = 4, channels: int = 3) -> Images:
@@ -104,3 +104,11 @@ def test_saving_images_leaves_other_files_of_the_folder_alone(tmp_path: Path) ->
     (tmp_path / "holiday.png").write_bytes(b"mine")
     save_images(batch(1), tmp_path)
     assert (tmp_path / "holiday.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("number", "classes", "columns"),
+    [(64, 0, 8), (64, 10, 10), (64, 3, 9), (64, 1, 8), (9, 2, 4), (4, 100, 2), (1, 2, 2)],
+)
+def test_classes_in_turn_get_columns_of_their_own_where_that_is_not_too_wide(number, classes, columns):
+    assert columns_of(number, classes) == columns

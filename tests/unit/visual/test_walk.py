@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steadygan.visual.walk import latent_walk, slerp
+from steadygan.visual.walk import latent_walk, slerp, straight
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(2, 5, 64))
@@ -63,3 +63,9 @@ def test_an_open_walk_ends_on_the_last_key() -> None:
     walk = latent_walk(A, frames_per_leg=4, loop=False)
     assert walk.shape == (17, 64)
     np.testing.assert_allclose(walk[::4], A, rtol=1e-12)
+
+
+def test_a_straight_walk_goes_at_even_steps_and_stays_between_its_ends() -> None:
+    walk = latent_walk(A, frames_per_leg=4, between=straight)
+    np.testing.assert_allclose(np.diff(walk[:5], axis=0), np.tile((A[1] - A[0]) / 4, (4, 1)), atol=1e-12)
+    assert straight(A.astype(np.float32), B.astype(np.float32), 0.5).dtype == np.float32
