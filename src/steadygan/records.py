@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from steadygan.errors import DataError
+from steadygan.errors import DataError, os_errors
 from steadygan.rundir import append_line, atomic_write
 
 
@@ -99,6 +99,7 @@ def append(path: Path, record: Record) -> None:
     append_line(path, record.model_dump_json())
 
 
+@os_errors()
 def read(path: Path, kind: type[R]) -> list[R]:
     """All records of a file, oldest first; a missing file is an empty list.
 

@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from steadygan.data.dataset import Dataset
-from steadygan.errors import ConfigError
+from steadygan.errors import ConfigError, os_errors
 from steadygan.rundir import atomic_folder
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
+@os_errors()
 def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, int], None] | None = None) -> Path:
     """Write every image as a PNG into a new folder, in a folder for each class if there are classes.
 

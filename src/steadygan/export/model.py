@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from steadygan.errors import ConfigError, DataError
+from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.networks import AnyNetworks, Networks, classes_of
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.spec import ImageSpec
@@ -89,6 +89,7 @@ class TrainedGenerator(nn.Module):
         return out
 
 
+@os_errors()
 def load(path: str | Path, which: str = "best") -> TrainedGenerator:
     """The averaged generator of a run folder, a checkpoint folder or an exported file, on the CPU.
 

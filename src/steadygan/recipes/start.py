@@ -10,6 +10,7 @@ from typing import Any
 
 from steadygan.config import merge
 from steadygan.data import Dataset
+from steadygan.errors import os_errors
 from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole_budget
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.training.build import open_data
@@ -89,6 +90,7 @@ def facts_of(run: Run) -> Facts:
     return Facts(**spec, images=images, device=config["runtime"]["device"], budget_images=shown)
 
 
+@os_errors()
 def train(
     source: str | Path,
     recipe: str | RunConfig = DEFAULT,

@@ -18,7 +18,7 @@ from steadygan import records
 from steadygan.config import difference, resolve
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
-from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, StorageError
+from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, StorageError, os_errors
 from steadygan.features import Scattering
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
 from steadygan.networks import Pair, count_parameters
@@ -142,6 +142,7 @@ def check_folder(out: Path, source: str) -> None:
         raise ConfigError(f"{out} lies inside {source}, whose images are trained on; choose another folder with -o")
 
 
+@os_errors()
 def resume(
     path: str | Path,
     budget: Budget | None = None,
