@@ -37,9 +37,7 @@ def command(*arguments: str | Path) -> list[str]:
 def steadygan(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     environment = {**os.environ, **options.pop("env", {})}
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=200, env=environment, check=False, **options
-    )
+    return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment, check=False, **options)
 
 
 def draw(folder: Path, count: int, size: int = 16, seed: int = 0) -> Path:

@@ -20,11 +20,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+from steadygan.names import shown
+
 
 class SteadyganError(Exception):
-    """Base of all errors meant for the user: a sentence saying what is wrong and what to do."""
+    """Base of all errors meant for the user: a sentence saying what is wrong and what to do, or several.
+
+    Each argument is one line, whatever names are in it.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return "\n".join(map(shown, self.args))
 
 
 class ConfigError(SteadyganError):

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steadygan.errors import DataError, os_errors
+from steadygan.names import to_json
 from steadygan.rundir import append_line, atomic_write
 
 
@@ -36,13 +37,18 @@ class Tick(Record):
 
     `images` counts real images shown to the discriminator; `seconds` is training time since the run
     began, earlier sessions included and pauses excluded; `d_real` and `d_fake` are mean logits; `shares` holds what
-    each penalty and each of the generator's terms added to the loss.
+    each penalty and each of the generator's terms added to the loss. `loss_d` is the sum of `loss_d_real` and
+    `loss_d_fake`, which a loss without halves has not; `path` is the share of steps in which the discriminator moved on
+    them apart (path A of moderated turns), 0 if it always moved on both together.
     """
 
     seconds: float
     images_per_second: float
     loss_d: float
     loss_g: float
+    loss_d_real: float | None = None
+    loss_d_fake: float | None = None
+    path: float = 0.0
     penalty: float = 0.0
     generator_terms: float = 0.0
     shares: dict[str, float] = Field(default_factory=dict)
@@ -96,7 +102,7 @@ R = TypeVar("R", bound=Record)
 
 def append(path: Path, record: Record) -> None:
     """Add one record to a `.jsonl` file; a line is either wholly there or ignored by `read`."""
-    append_line(path, record.model_dump_json())
+    append_line(path, to_json(record))
 
 
 @os_errors()
@@ -126,4 +132,4 @@ def keep_until(path: Path, images: int, kind: type[R]) -> None:
     records = read(path, kind)
     kept = [record for record in records if record.images <= images]
     if path.exists():
-        atomic_write(path, "".join(record.model_dump_json() + "\n" for record in kept))
+        atomic_write(path, "".join(to_json(record) + "\n" for record in kept))

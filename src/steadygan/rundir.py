@@ -134,7 +134,7 @@ def _writing_into(target: Path, suffix: str) -> Iterator[Path]:
 def atomic_write(path: Path, content: str | bytes) -> None:
     """Write a whole file at once, as `atomic_path` does."""
     with atomic_path(path) as part:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)
 
 
 @contextmanager
@@ -167,7 +167,7 @@ def append_line(path: Path, line: str) -> None:
         if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(line.encode() + b"\n")
+        file.write(line.encode(errors="backslashreplace") + b"\n")
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class Cyclical(ScheduleSettings):
 
     paper: ClassVar[str] = "arXiv:1506.01186"
     helps: ClassVar[str] = "Tries a range of learning rates in one run."
-    hurts: ClassVar[str] = "Found unstable for GANs by those who tried it on faces."
+    hurts: ClassVar[str] = 'The author of "DCGAN 256×256 faces" found it unstable.'
 
     kind: Literal["cyclical"] = "cyclical"
     low: float

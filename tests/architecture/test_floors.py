@@ -12,7 +12,8 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 
 FLOORS = {
-    **dict.fromkeys(("errors", "version", "spec", "rundir", "records", "config", "schedule"), 0),
+    **dict.fromkeys(("errors", "names", "version", "spec", "schedule", "config"), 0),
+    **dict.fromkeys(("rundir", "records", "claim", "terminal"), 0),
     **dict.fromkeys(("ops", "doctor", "visual"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
     "scoring": 3,
@@ -23,10 +24,13 @@ FLOORS = {
     "cli": 8,
     "__main__": 9,
 }
-FOR_EVERYONE = {"errors"}
-NEIGHBOURS = {("records", "rundir"): "records are lines, and rundir is how a line gets into a file"}
+FOR_EVERYONE = {"errors", "names"}
+NEIGHBOURS = {
+    ("records", "rundir"): "records are lines, and rundir is how a line gets into a file",
+    ("claim", "rundir"): "a claim is of a run folder, and fails as other writing does",
+}
 ROW_ZERO_AND_ONE_ONLY = {"doctor", "visual", "web"}
-WITHOUT_TORCH = {"errors", "version", "spec", "rundir", "records", "config", "schedule", "doctor", "visual", "web"}
+WITHOUT_TORCH = {room for room, floor in FLOORS.items() if floor == 0} | {"doctor", "visual", "web"}
 LOADED_WITHOUT_TORCH = WITHOUT_TORCH | {"cli", "data"}
 NEEDS_TORCH_IN_DATA = {"steadygan.data.loader"}
 

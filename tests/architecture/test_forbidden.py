@@ -60,7 +60,7 @@ READS_THE_DEVICE = {"item", "cpu", "tolist", "numpy"}
 MAY_READ_THE_DEVICE = {
     "listeners.py": "once per tick, to write the means down",
     "run.py": "once, for the picture of what the discriminator sees",
-    "runtime.py": "the timing of the first steps, before training",
+    "speed.py": "the timing of one layer, before training",
     "sampling.py": "pictures, once per tick",
     "state.py": "what a checkpoint holds",
     "trial.py": "trial steps before training",

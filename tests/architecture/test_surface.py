@@ -18,6 +18,7 @@ SOURCE = PROJECT / "src" / "steadygan"
 FILES = sorted(SOURCE.rglob("*.py"))
 MODULES = [".".join(f.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__") for f in FILES]
 IMPORTED_AS = {
+    "pillow-heif": "pillow_heif",
     "pillow": "PIL",
     "pydantic": "pydantic_core",
     "dlib-bin": "dlib",

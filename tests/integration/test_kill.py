@@ -6,6 +6,7 @@ import json
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -22,7 +23,7 @@ def _kill_after_some_steps(arguments: list[str], log, rng: random.Random) -> Non
     """Start a process, wait until it has trained some steps, and kill it a random moment later."""
     before = log.stat().st_size if log.exists() else 0
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while process.poll() is None and time.monotonic() < deadline:
         if log.exists() and log.stat().st_size not in (0, before):
             break
@@ -32,18 +33,54 @@ def _kill_after_some_steps(arguments: list[str], log, rng: random.Random) -> Non
     process.wait()
 
 
-def _killed_and_whole(pictures, tmp_path, kills: int, steps: int) -> tuple[sg.Run, sg.Run]:
+KILLS_ITSELF = """
+import os, signal, sys
+left = {moment}
+
+def count(event, arguments):
+    global left
+    if arguments and {folder!r} in str(arguments[0]):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(count)
+from steadygan.cli.main import main
+main({arguments!r})
+"""
+
+
+def _kill_when_it_touches(folder, moment: int, arguments: list[str]) -> None:
+    """Run a command that is killed the moment it opens, renames or removes something in a folder once too often."""
+    code = KILLS_ITSELF.format(moment=moment, folder=str(folder), arguments=[str(part) for part in arguments])
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+
+
+def _options(steps: int) -> list[str]:
+    return [*set_options(SETTINGS), "--size", "16", "--steps", str(steps)]
+
+
+def _whole(pictures, tmp_path, steps: int) -> sg.Run:
+    whole = sg.Run(tmp_path / "whole")
+    assert steadygan("train", pictures, "-o", whole.path, *_options(steps)).returncode == 0
+    return whole
+
+
+def _killed(pictures, tmp_path, kills: int, steps: int) -> sg.Run:
     rng = random.Random(0)
-    options = [*set_options(SETTINGS), "--size", "16", "--steps", str(steps)]
-    whole, killed = sg.Run(tmp_path / "whole"), sg.Run(tmp_path / "killed")
-    assert steadygan("train", pictures, "-o", whole.path, *options).returncode == 0
-    start = command("train", pictures, "-o", killed.path, *options)
+    killed = sg.Run(tmp_path / "killed")
+    start = command("train", pictures, "-o", killed.path, *_options(steps))
     for _ in range(kills):
         _kill_after_some_steps(start, killed.files.log, rng)
         start = command("resume", killed.path)
+    _resume(killed)
+    return killed
+
+
+def _resume(killed: sg.Run) -> None:
     last = steadygan("resume", killed.path)
     assert last.returncode == 0, last.stderr
-    return whole, killed
 
 
 def _assert_same(whole: sg.Run, killed: sg.Run, steps: int) -> None:
@@ -57,10 +94,23 @@ def _assert_same(whole: sg.Run, killed: sg.Run, steps: int) -> None:
 
 
 def test_a_kill_changes_nothing(pictures, tmp_path):
-    _assert_same(*_killed_and_whole(pictures, tmp_path, kills=1, steps=30), 30)
+    whole, killed = _whole(pictures, tmp_path, 30), sg.Run(tmp_path / "killed")
+    _kill_when_it_touches(killed.path, 201, ["train", pictures, "-o", killed.path, *_options(30)])
+    _kill_when_it_touches(killed.path, 88, ["resume", killed.path])
+    assert 0 < killed.log()[-1].step < 30
+    _resume(killed)
+    _assert_same(whole, killed, 30)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.parametrize("moment", range(20, 420, 13))
+def test_a_kill_at_any_write_changes_nothing(pictures, tmp_path, moment):
+    killed = sg.Run(tmp_path / "killed")
+    _kill_when_it_touches(killed.path, moment, ["train", pictures, "-o", killed.path, *_options(30)])
+    _resume(killed)
+    _assert_same(_whole(pictures, tmp_path, 30), killed, 30)
+
+
+@pytest.mark.slow
 def test_twenty_kills_change_nothing(pictures, tmp_path):
-    _assert_same(*_killed_and_whole(pictures, tmp_path, kills=20, steps=STEPS), STEPS)
+    _assert_same(_whole(pictures, tmp_path, STEPS), _killed(pictures, tmp_path, 20, STEPS), STEPS)

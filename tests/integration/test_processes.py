@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,13 +15,8 @@ pytestmark = pytest.mark.distributed
 
 
 def _launch(script: list[str]) -> subprocess.CompletedProcess[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node=2", f"--master-port={port}"]
-    return subprocess.run(
-        [sys.executable, *launcher, *script], capture_output=True, text=True, timeout=240, check=False
-    )
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]  # standalone: a port of its own
+    return subprocess.run([sys.executable, *launcher, *script], capture_output=True, text=True, check=False)
 
 
 def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch_norm(tmp_path, pictures):

@@ -212,6 +212,17 @@ def test_l2_counts_trainable_weights_but_neither_biases_nor_frozen_ones():
     assert network[0].bias.grad is None
 
 
+def test_l2_takes_in_biases_and_scales_when_asked():
+    network = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2), nn.Linear(3, 1))
+    network[2].requires_grad_(False)
+    counted = [*network[0].parameters(), *network[1].parameters()]
+    value = L2(weight=0.1, biases=True)(view(player=network))
+    torch.testing.assert_close(value, 0.05 * sum(p.square().sum() for p in counted))
+    value.backward()
+    for parameter in counted:
+        torch.testing.assert_close(parameter.grad, 0.1 * parameter.detach())
+
+
 @pytest.mark.parametrize("member", [L2, HistoricalAveraging])
 def test_what_is_both_penalty_and_term_counts_in_every_turn(member):
     assert member in get_args(get_args(AnyPenalty)[0])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from steadygan.cli.streams import print_json
+from steadygan.names import shown
 
 if TYPE_CHECKING:
     from steadygan.data import Dataset, PrepareSettings
@@ -31,6 +32,9 @@ Channels = Annotated[str, typer.Option(help="auto, rgb or gray.")]
 Frames = Annotated[str, typer.Option(help="first or all, of animations and files of several pages.")]
 Background = Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")]
 Duplicates = Annotated[str, typer.Option(help="keep or remove files with the same bytes.")]
+Labels = Annotated[
+    str, typer.Option(help="auto: of tables, or class folders; folders: of those alone; none: no classes.")
+]
 HeldOut = Annotated[float, typer.Option(help="Share that training never sees, at most 5,000 images.")]
 Limit = Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")]
 Tile = Annotated[int | None, typer.Option(help="Cut huge images, GeoTIFF too, into tiles of so many pixels.")]
@@ -59,6 +63,7 @@ def prepare(
     frames: Frames = "first",
     background: Background = "255,255,255",
     duplicates: Duplicates = "keep",
+    labels: Labels = "auto",
     held_out: HeldOut = 0.1,
     limit: Limit = None,
     tile: Tile = None,
@@ -88,11 +93,11 @@ def prepare(
         frames=frames,
         background=_numbers("background", background, "R,G,B"),
         duplicates=duplicates,
+        labels=labels,
         held_out=held_out,
         limit=limit,
         tiles=_tiles(tile, stride, min_content, bands),
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers ask so: what is done is kept, and said
     console = reporter()
     maps = {"bbox": bbox and _numbers("bbox", bbox, "west,south,east,north"), "zoom": zoom, "rate": rate}
     given = {name: it for name, it in {**maps, "attribution": attribution}.items() if it is not None}
@@ -108,6 +113,7 @@ def inspect(
     fit: Fit = "crop",
     tile: Tile = None,
     bands: Bands = None,
+    labels: Labels = "auto",
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures into this file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
@@ -118,7 +124,7 @@ def inspect(
     console = reporter(quiet=json)
     found = inspect_path(
         path,
-        _settings(size=size, fit=fit, tiles=_tiles(tile, None, None, bands)),
+        _settings(size=size, fit=fit, labels=labels, tiles=_tiles(tile, None, None, bands)),
         progress=console.preparing,
         page=html,
     )
@@ -205,17 +211,21 @@ def _fetched(url: str | None, given: dict[str, Any], yes: bool, console: Reporte
 
 
 def _report(dataset: Dataset) -> None:
+    for line in _said(dataset):
+        typer.echo(shown(line))
+
+
+def _said(dataset: Dataset) -> Iterator[str]:
     held = len(dataset.held_out)
-    typer.echo(f"{len(dataset):,} images, {dataset.spec}, {held:,} of them held out, in {dataset.path}")
-    typer.echo(dataset.meta["converted"])
+    yield f"{len(dataset):,} images, {dataset.spec}, {held:,} of them held out, in {dataset.path}"
+    yield dataset.meta["converted"]
     passed = dataset.meta["counts"]["passed_over"]
     if passed:
-        typer.echo("passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items()))
-    if rejected := dataset.rejected():
+        yield "passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items())
+    if rejected := [one for one in dataset.rejected() if not one.left_out]:
         files = "file" if len(rejected) == 1 else "files"
-        typer.echo(f"{len(rejected):,} {files} rejected, see {dataset.path / 'rejected.jsonl'}; the first:")
+        yield f"{len(rejected):,} {files} rejected, see {dataset.path / 'rejected.jsonl'}; the first:"
         for rejection in rejected[:5]:
-            typer.echo(f"  {rejection.file}: {rejection.reason}")
-    for sentence in dataset.advice:
-        typer.echo(sentence)
-    typer.echo(f"look at {dataset.path / 'montage.png'}")
+            yield f"  {rejection.file}: {rejection.reason}"
+    yield from dataset.advice
+    yield f"look at {dataset.path / 'montage.png'}"

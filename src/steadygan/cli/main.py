@@ -11,6 +11,7 @@ import typer
 from steadygan.cli import bench, data, results, scores, techniques, training
 from steadygan.cli.streams import plain_streams
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
+from steadygan.terminal import interrupt, when_asked_to_stop
 from steadygan.version import __version__
 
 app = typer.Typer(
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> NoReturn:
     try:
-        with os_errors():
+        with os_errors(), when_asked_to_stop(interrupt):
             code = app(args=arguments, prog_name="steadygan", standalone_mode=False)
             sys.stdout.flush()
         if code == Interrupted.exit_code:  # what typer makes of Ctrl-C

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steadygan.cli.streams import print_json
+from steadygan.names import shown
 
 if TYPE_CHECKING:
     from steadygan.studies.compare import Comparison, Row
@@ -33,7 +34,7 @@ def sample(
     """Generate images: a grid, a folder of PNGs, or a walk through latent space."""
     from steadygan.export.pictures import sample_to
 
-    typer.echo(str(sample_to(run, out, count, seed, checkpoint, frames, fps, label)))
+    typer.echo(shown(sample_to(run, out, count, seed, checkpoint, frames, fps, label)))
 
 
 def export(
@@ -45,11 +46,11 @@ def export(
     from steadygan.data import is_dataset, open_dataset, save_images
 
     if is_dataset(run):
-        typer.echo(str(save_images(open_dataset(run), out)))
+        typer.echo(shown(save_images(open_dataset(run), out)))
         return
     from steadygan.export import load
 
-    typer.echo(str(load(run, checkpoint).save(out)))
+    typer.echo(shown(load(run, checkpoint).save(out)))
 
 
 def compare(
@@ -73,16 +74,16 @@ def _show(found: Comparison) -> None:
     def rows(title: str, part: list[Row]) -> None:
         table.add_row(title, style="bold")
         for row in part:
-            table.add_row(row.name, *("" if value is None else str(value) for value in row.values))
+            table.add_row(row.name, *("" if value is None else shown(value) for value in row.values))
         table.add_section()
 
-    table = Table("", *(str(name) for name in found.runs))
+    table = Table("", *(shown(name) for name in found.runs))
     rows("settings that differ" if found.settings else "no settings differ", found.settings)
     rows("results", found.results)
-    console = Console()
+    console = Console(markup=False, emoji=False)
     console.print(table)
     for sentence in found.refused:
-        console.print(sentence, soft_wrap=True, highlight=False)
+        console.print(shown(sentence), soft_wrap=True, highlight=False)
 
 
 def note(run: RunFolder, text: Annotated[str, typer.Argument(help="What you tried and saw.")]) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steadygan.cli.streams import as_json, print_exactly
+from steadygan.cli.streams import print_exactly
 from steadygan.errors import ConfigError
+from steadygan.names import shown, to_json
 
 if TYPE_CHECKING:
     from steadygan.studies.evaluate import Evaluation
@@ -113,7 +114,7 @@ def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unuse
     if classes_of(load_discriminator(run, checkpoint)):
         reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint))
     if out is not None:
-        _put(out, "[" + ",\n".join(as_json(report) for report in reports) + "]")
+        _put(out, "[" + ",\n".join(to_json(report, indent=2) for report in reports) + "]")
     if out is None or str(out) != "-":
         typer.echo("\n\n".join([*remarks, *(report.table() for report in reports)]))
 
@@ -136,7 +137,7 @@ def _features(name: str, weights: Path | None) -> dict[str, Any]:
 
 def _write(found: Evaluation, out: Path | None) -> None:
     if out is not None:
-        _put(out, as_json(found))
+        _put(out, to_json(found, indent=2))
     if out is None or str(out) != "-":
         _show(found)
 
@@ -151,11 +152,11 @@ def _show(found: Evaluation) -> None:
         unit = f" {score.unit}" if score.unit else ""
         value, floor = (f"{number:.4g}{unit}" for number in (score.value, score.floor))
         table.add_row(score.metric, value, interval, floor, score.better)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{found.count:,} pictures of each kind; {found.split} images of {found.data}")
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console.print(f"{found.count:,} pictures of each kind; {found.split} images of {shown(found.data)}")
     console.print(table)
     for remark in found.remarks:
-        console.print(remark)
+        console.print(shown(remark))
     if found.nearest:
-        console.print(f"nearest    {found.nearest}")
+        console.print(f"nearest    {shown(found.nearest)}")
     console.print("what they mean: steadygan evaluate --list")

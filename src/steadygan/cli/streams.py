@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import errno
 import io
-import json
 import os
 import re
 import sys
@@ -15,6 +14,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
+
+from steadygan.names import to_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -109,19 +110,9 @@ class Stream(io.TextIOBase):
                 gone.flush()
 
 
-def as_json(model: BaseModel) -> str:
-    """A record as JSON; the bytes of a file name that are no text are escaped, as U+DC80 to U+DCFF."""
-    from pydantic_core import PydanticSerializationError
-
-    try:
-        return model.model_dump_json(indent=2)
-    except PydanticSerializationError:
-        return json.dumps(model.model_dump(mode="json"), indent=2)
-
-
 def print_json(model: BaseModel) -> None:
     """Print a record as JSON and nothing else."""
-    print_exactly(as_json(model) + "\n")
+    print_exactly(to_json(model, indent=2) + "\n")
 
 
 def print_exactly(text: str) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from steadygan.cli.streams import print_exactly
+from steadygan.names import shown
 
 Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", min=1)]
@@ -33,9 +34,12 @@ def train(
     size: Annotated[int | None, typer.Option(help="Pixels of a side.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto (what is faster here, if its gradients are right), float32 or bfloat16.")
+    ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Processor threads to use. [default: all but one of many]")
+        int | None,
+        typer.Option(help="Processor threads. [default: OMP_NUM_THREADS, or all; one less from three up]"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change any setting; repeatable.")
@@ -43,10 +47,9 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration and leave.")] = False,
 ) -> None:
     """Train a GAN on images; the run folder holds grids, curves, records and checkpoints."""
+    from steadygan.claim import check_folder
     from steadygan.config import merge, parse_assignment, to_toml
-    from steadygan.recipes.start import next_folder, plan
-    from steadygan.training.run import check_folder
-    from steadygan.training.run import train as train_config
+    from steadygan.recipes.start import begin, plan
 
     given = {
         "budget": {"images": images, "steps": steps, "minutes": minutes},
@@ -55,13 +58,13 @@ def train(
         "size": size,
         "seed": seed,
     }
+    settings = merge(_given(given), *map(parse_assignment, set_ or []))
+    if not dry_run:
+        _say_where(begin(source, recipe, settings, out).path)
+        return
     if out:
         check_folder(out, source)
-    config, dataset = plan(source, recipe, merge(_given(given), *map(parse_assignment, set_ or [])))
-    if dry_run:
-        print_exactly(to_toml(config.dump()))
-        return
-    _say_where(train_config(config, out or next_folder(config), dataset=dataset).path)
+    print_exactly(to_toml(plan(source, recipe, settings)[0].dump()))
 
 
 def _given(options: dict[str, object]) -> dict[str, object]:
@@ -92,15 +95,18 @@ def resume(
 
 
 def _say_where(path: Path) -> None:
+    from steadygan.claim import first_process
     from steadygan.rundir import RunDir
+    from steadygan.terminal import lasting
 
-    if os.environ.get("RANK", "0") != "0":
+    if not first_process():
         return
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
-        typer.echo(f"{name:10} {file}")
-    typer.echo(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
+        print(f"{name:10} {shown(file)}", file=lasting(sys.stdout), flush=True)
+    hint = shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
+    print(hint, file=lasting(sys.stdout), flush=True)
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

@@ -75,7 +75,7 @@ def resolve(model: type[M], *layers: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(merge({}, *layers))
     except ValidationError as problem:
-        raise ConfigError(explain(model, problem)) from problem
+        raise ConfigError(*explain(model, problem).split("\n")) from problem
 
 
 def explain(model: type[BaseModel], problem: ValidationError) -> str:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from steadygan.names import spelled
+
 
 def to_toml(tree: Mapping[str, Any], path: str = "") -> str:
     """Nested dicts as TOML: plain values first, then one [table] for each nested dict; `None` is left out."""
@@ -23,4 +25,4 @@ def _inline(value: Any) -> str:
         return "{ " + ", ".join(f"{k} = {_inline(v)}" for k, v in value.items() if v is not None) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_inline(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(spelled(value) if isinstance(value, str) else value, ensure_ascii=False)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from steadygan.data.places import cache_folder
     from steadygan.data.reading.decode import Decoded, decode
     from steadygan.data.settings import PrepareSettings, Tiles
+    from steadygan.data.smaller import smaller
     from steadygan.data.sources.archive import Tar, Zip
     from steadygan.data.sources.columns import Columns
     from steadygan.data.sources.folder import Folder
@@ -64,6 +65,7 @@ _HOMES = {
         "PrepareSettings",
         "Tiles",
     ),
+    "smaller": ("smaller",),
     "sources.archive": (
         "Tar",
         "Zip",
@@ -124,6 +126,7 @@ __all__ = [
     "prepare",
     "prepare_cached",
     "save_images",
+    "smaller",
 ]
 
 

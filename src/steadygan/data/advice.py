@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 
 FEW = 100
@@ -12,16 +13,42 @@ RGB = 3
 MANY_UNUSABLE = 0.05
 
 
-def advice(entries: Sequence[Entry], num_rejected: int, size: int, channels: int) -> tuple[str, ...]:
-    """Sentences about a set prepared at `size` pixels: too few images, too small, unusable, mixed, uneven classes."""
+def advice(entries: Sequence[Entry], rejected: Sequence[Rejection], size: int, channels: int) -> tuple[str, ...]:
+    """Sentences about a set prepared at `size` pixels.
+
+    What was left out, and whether there are too few images, too small, unusable, mixed or unlabelled ones, or uneven
+    classes.
+    """
+    unusable = sum(not one.left_out for one in rejected)
     found = (
+        *meant(entries, rejected),
         _few(len(entries)),
         _small(entries, size),
-        _unusable(num_rejected, num_rejected + len(entries)),
+        _unusable(unusable, unusable + len(entries)),
         _mixed(entries, channels),
         _thin(Counter(entry.label for entry in entries if entry.label is not None)),
     )
     return tuple(sentence for sentence in found if sentence)
+
+
+def _left_out(rejected: Sequence[Rejection], used: int) -> Iterator[str]:
+    """A sentence for each reason why good files are not used."""
+    reasons: dict[str, list[str]] = {}
+    for one in rejected:
+        if one.left_out:
+            reasons.setdefault(one.reason, []).append(one.file)
+    for reason, files in reasons.items():
+        if len(files) == 1:
+            yield f"{files[0]} is {reason}"
+        else:
+            yield f"{len(files)} of {len(files) + used} files, {files[0]} for one, are {reason}"
+
+
+def meant(entries: Sequence[Entry], rejected: Sequence[Rejection]) -> Iterator[str]:
+    """Sentences on what a source was taken for: which good files are left out, and why there are no classes."""
+    yield from _left_out(rejected, len(entries))
+    if sentence := _unlabelled(entries):
+        yield sentence
 
 
 def _few(number: int) -> str:
@@ -64,6 +91,16 @@ def _thin(classes: Counter[str]) -> str:
     if fewest >= average / 10 and average >= 10:
         return ""
     return f"classes are thin or uneven: {len(classes)} classes, {average:.0f} images on average, {fewest} in '{name}'"
+
+
+def _unlabelled(entries: Sequence[Entry]) -> str:
+    without = [entry.file for entry in entries if entry.label is None]
+    if not without or len(without) == len(entries):
+        return ""
+    return (
+        f"{len(without)} of {len(entries)} images have no label ({without[0]} for one), so the set has no classes; "
+        "label them or take them out"
+    )
 
 
 def conversions(entries: Sequence[Entry], channels: int) -> str:

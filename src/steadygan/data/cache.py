@@ -7,17 +7,16 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from steadygan.claim import Say, alone
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
-from steadygan.data.making import Progress, carry_out
+from steadygan.data.making import Progress, carry_out, making
 from steadygan.data.places import cache_folder
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.opening import open_source
 from steadygan.data.work import Result
-from steadygan.errors import DataError, StorageError
+from steadygan.errors import ConfigError, DataError, StorageError
 from steadygan.rundir import storage_errors
 
 _WHERE = "that is the cache of prepared images; the variable STEADYGAN_CACHE names another folder for it"
@@ -33,8 +32,9 @@ def prepare_cached(
     settings: PrepareSettings | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
+    say: Say = lambda text: None,
 ) -> Dataset:
-    """The data set of a source, prepared now or earlier. A second process that wants it waits for the first.
+    """The data set of a source, prepared now or earlier. A second process that wants it says so and waits its turn.
 
     If only some files changed, or the folder was moved or copied, the rest is taken from the set made before. Of the
     sets of one source the last two are kept, and a damaged one is made again.
@@ -47,7 +47,7 @@ def prepare_cached(
     try:
         with storage_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(place.with_name(f".{place.name}.lock")):
+            with alone(place.with_name(f".{place.name}.lock"), f"preparing {source}", "", say):
                 with suppress(DataError):
                     return _complete(place)
                 if not _opens(place):
@@ -55,8 +55,9 @@ def prepare_cached(
                 before, superseded = _before(plan, place)
                 with Pool[list[Result]](cores() if workers is None else workers) as pool:
                     made = carry_out(plan, place, pool, progress, before)
-                for other in (*superseded, *_abandoned(place)):
+                for other in superseded:
                     shutil.rmtree(other, ignore_errors=True)
+                _remove_abandoned(place)
                 return made
     except StorageError as problem:
         raise StorageError(f"{problem} ({_WHERE})") from problem
@@ -91,14 +92,13 @@ def _before(plan: Plan, place: Path) -> tuple[Dataset | None, list[Path]]:
     return None, superseded
 
 
-def _abandoned(place: Path) -> list[Path]:
+def _remove_abandoned(place: Path) -> None:
     """Half-made sets that were of the same source once, of which no process is left."""
     name = place.name.rpartition("-")[0]
-    found = []
     for part in place.parent.glob(f".{name}-{'[0-9a-f]' * 16}.part"):
-        with suppress(Timeout), FileLock(part.with_name(part.name.replace(".part", ".making")), timeout=0):
-            found.append(part)
-    return found
+        other = part.with_name(part.name[1:].removesuffix(".part"))
+        with suppress(ConfigError), alone(making(other), "", ""):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _plan(source: str | Path, settings: PrepareSettings | None) -> Plan:

@@ -17,6 +17,7 @@ from steadygan.data.settings import FORMAT
 from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 from steadygan.errors import DataError, os_errors
+from steadygan.names import from_json
 from steadygan.spec import ImageSpec
 
 
@@ -60,7 +61,7 @@ class Dataset:
     def entries(self) -> list[Entry]:
         """Where each image comes from, in the order of the images."""
         try:
-            return [Entry.model_validate_json(line) for line in lines_of(self.path / "index.jsonl")]
+            return [from_json(Entry, line) for line in lines_of(self.path / "index.jsonl")]
         except ValueError as problem:
             raise _damaged(self.path, "index.jsonl cannot be read") from problem
 

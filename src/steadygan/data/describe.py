@@ -19,7 +19,6 @@ from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan
 from steadygan.data.settings import FORMAT
 from steadygan.data.sources.items import Rejection
-from steadygan.data.work import Entry
 from steadygan.spec import ImageSpec
 from steadygan.version import __version__
 
@@ -43,7 +42,7 @@ def describe(
     classes = Counter(entry.label for entry in entries) if names else Counter()
     return {
         "format": FORMAT,
-        "digest": _digest(pixels, labels, held_out),
+        "digest": digest_of(pixels, labels, held_out),
         "spec": ImageSpec(size=size, channels=channels, classes=len(names)).model_dump(),
         "counts": {
             "images": len(entries),
@@ -57,12 +56,12 @@ def describe(
         },
         "class_names": names,
         "converted": conversions(entries, channels),
+        "notes": plan.notes[:_NOTES],
         "advice": [
             *plan.notes[:_NOTES],
-            *advice(entries, len(rejected), size, channels),
+            *advice(entries, rejected, size, channels),
             *_found(health),
             *_of_split(plan, held_out),
-            *_of_labels(entries),
         ],
         "health": health.model_dump(mode="json", exclude={"families"}),
         "settings": plan.settings.model_dump(),
@@ -86,15 +85,6 @@ def _found(health: Health) -> Iterator[str]:
             yield f"{finding.sentence}; {finding.remedy}"
 
 
-def _of_labels(entries: Sequence[Entry]) -> Iterator[str]:
-    without = [entry.file for entry in entries if entry.label is None]
-    if without and len(without) < len(entries):
-        yield (
-            f"{len(without)} of {len(entries)} images have no label ({without[0]} for one), so the set has no classes; "
-            "label them or take them out"
-        )
-
-
 def _of_split(plan: Plan, held_out: NDArray[np.int64]) -> Iterator[str]:
     if plan.settings.held_out and not len(held_out) and len(plan.tasks):
         yield (
@@ -103,7 +93,7 @@ def _of_split(plan: Plan, held_out: NDArray[np.int64]) -> Iterator[str]:
         )
 
 
-def _digest(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:
+def digest_of(pixels: NDArray[np.uint8], labels: NDArray[np.int64] | None, held_out: NDArray[np.int64]) -> str:
     """SHA-256 over the form, the pixels, the labels and which images are held out."""
     digest = hashlib.sha256(f"{pixels.shape} {labels is not None}".encode())
     for block in blocks(pixels, 64):

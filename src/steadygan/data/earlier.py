@@ -11,6 +11,7 @@ from typing import NamedTuple
 from steadygan.data.dataset import Dataset, lines_of
 from steadygan.data.work import Copy, ImageTask, Known, ReadFile
 from steadygan.errors import DataError
+from steadygan.names import spelled
 
 TASKS = "tasks.jsonl"
 
@@ -82,4 +83,4 @@ def _tasks(dataset: Dataset) -> Iterator[Carried]:
 def write_tasks(path: Path, carried: Iterable[Carried]) -> None:
     """Note for the next time what was done."""
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(task, ensure_ascii=False) + "\n" for task in carried)
+        file.writelines(spelled(json.dumps(task, ensure_ascii=False)) + "\n" for task in carried)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.health.findings import Health
 from steadygan.data.sources.items import Rejection
+from steadygan.names import shown
 
 _LISTED = 10
 
@@ -27,7 +28,8 @@ class Inspection(BaseModel):
 
     `images` counts those that can be used. Sizes are those of the upright source pictures in pixels; `modes`,
     `formats` and `changes` count what the files hold and what is converted. `size` is the side the images
-    have, or are asked to be judged for, in pixels, and `enlarged` how many are smaller than it. `kind` is "dataset" or
+    have, or are asked to be judged for, in pixels, and `enlarged` how many are smaller than it. `notes` say what the
+    source was taken for: which files are left out, and why there are no classes. `kind` is "dataset" or
     that of the source. `digest` is empty before preparing. `health` says what is the matter with the images.
     """
 
@@ -50,14 +52,16 @@ class Inspection(BaseModel):
     passed_over: dict[str, int]
     converted: str
     advice: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     digest: str = ""
     health: Health = Health(images=0)
 
     def rows(self) -> dict[str, str]:
         """The facts in words, by name."""
-        others = sum(self.passed_over.values())
+        others, left_out = sum(self.passed_over.values()), sum(it.left_out for it in self.rejected)
+        kept_out = f"{len(self.rejected) - left_out:,} rejected, " + (f"{left_out:,} left out, " if left_out else "")
         return {
-            "images": f"{self.images:,} usable, {len(self.rejected):,} rejected, {others:,} other files",
+            "images": f"{self.images:,} usable, {kept_out}{others:,} other files",
             "width": f"{self.widths.min:,} to {self.widths.max:,} pixels, median {self.widths.median:,.10g}",
             "height": f"{self.heights.min:,} to {self.heights.max:,} pixels, median {self.heights.median:,.10g}",
             "modes": _counts(self.modes),
@@ -70,15 +74,17 @@ class Inspection(BaseModel):
     def __str__(self) -> str:
         """A table for a terminal: facts, findings, rejected files."""
         lines = [f"{name:10} {text}" for name, text in self.rows().items()]
+        lines += [f"{'note':10} {text}" for text in self.notes]
         for finding in self.health.findings:
             lines += [f"{finding.severity:10} {finding.sentence}", f"{'':10} → {finding.remedy}"]
             if finding.examples:
                 more = ", …" if finding.count > 3 or len(finding.examples) > 3 else ""
                 lines.append(f"{'':10}   {', '.join(finding.examples[:3])}{more}")
-        lines += [f"{'rejected':10} {it.file}: {it.reason}" for it in self.rejected[:_LISTED]]
-        if len(self.rejected) > _LISTED:
-            lines.append(f"{'':10} and {len(self.rejected) - _LISTED:,} more; --json lists them all")
-        return "\n".join(lines)
+        rejected = [it for it in self.rejected if not it.left_out]
+        lines += [f"{'rejected':10} {it.file}: {it.reason}" for it in rejected[:_LISTED]]
+        if len(rejected) > _LISTED:
+            lines.append(f"{'':10} and {len(rejected) - _LISTED:,} more; --json lists them all")
+        return "\n".join(map(shown, lines))
 
 
 def _counts(numbers: dict[str, int]) -> str:

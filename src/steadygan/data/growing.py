@@ -17,6 +17,7 @@ from steadygan.data.earlier import Carried, Earlier
 from steadygan.data.mapped import let_go
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.work import Copy, Entry, ImageTask, Result, Row
+from steadygan.names import spelled, to_json
 
 JOURNAL = "journal.jsonl"
 
@@ -170,10 +171,10 @@ def _size(file: BinaryIO) -> int:
 
 
 def _line(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+    return spelled(json.dumps(value, ensure_ascii=False)).encode() + b"\n"
 
 
 def _task_line(task: ImageTask, entries: list[Entry], rejected: list[Rejection], passed: Sequence[str]) -> bytes:
-    lines = ",".join(entry.model_dump_json(exclude_defaults=True) for entry in entries)
+    lines = ",".join(to_json(entry, exclude_defaults=True) for entry in entries)
     rest = json.dumps([[it.file, it.reason, it.passing] for it in rejected]), json.dumps(list(passed))
     return f"[{json.dumps(task.key)},{task.size},[{lines}],{','.join(rest)}]\n".encode()

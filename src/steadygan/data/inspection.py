@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.data.advice import advice, conversions
+from steadygan.data.advice import advice, conversions, meant
 from steadygan.data.dataset import Dataset, is_dataset, open_dataset
 from steadygan.data.findings import Inspection, Range
 from steadygan.data.health import examine
@@ -60,7 +60,7 @@ def inspect(
         images = read.images if channels > 1 else read.images[..., :1]
         factors = _factors(plan, read.entries, workers, heard)
         health = examine(images, read.entries, factors, plan.settings.side)
-        facts = _facts(read.entries, [*plan.problems, *read.rejected], plan.settings.side, channels)
+        facts = _facts(read.entries, [*plan.problems, *read.rejected], plan.notes, plan.settings.side, channels)
         passed_over = dict(sorted((Counter(dict(plan.passed_over)) + read.passed_over).items()))
         found = Inspection(path=Path(source.where), kind=source.kind, passed_over=passed_over, health=health, **facts)
         if page:
@@ -70,7 +70,7 @@ def inspect(
 
 def _of_dataset(dataset: Dataset, page: str | Path | None) -> Inspection:
     entries = dataset.entries()
-    facts = _facts(entries, dataset.rejected(), dataset.spec.size, dataset.spec.channels)
+    facts = _facts(entries, dataset.rejected(), dataset.meta.get("notes", ()), dataset.spec.size, dataset.spec.channels)
     found = Inspection(
         path=dataset.path,
         kind="dataset",
@@ -149,7 +149,10 @@ def _factors(plan: Plan, entries: Sequence[Entry], workers: int | None, heard: _
     return found
 
 
-def _facts(entries: Sequence[Entry], rejected: Sequence[Rejection], size: int, channels: int) -> dict[str, Any]:
+def _facts(
+    entries: Sequence[Entry], rejected: Sequence[Rejection], notes: Sequence[str], size: int, channels: int
+) -> dict[str, Any]:
+    """What is known of a set besides the pictures themselves."""
     labels = Counter(entry.label for entry in entries if entry.label is not None)
     return {
         "images": len(entries),
@@ -165,7 +168,8 @@ def _facts(entries: Sequence[Entry], rejected: Sequence[Rejection], size: int, c
         "classes": {name: labels[name] for name in class_names(labels)},
         "rejected": tuple(rejected),
         "converted": conversions(entries, channels),
-        "advice": advice(entries, len(rejected), size, channels),
+        "notes": (*notes, *meant(entries, rejected)),
+        "advice": (*notes, *advice(entries, rejected, size, channels)),
     }
 
 

@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from steadygan.claim import alone
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.describe import describe
 from steadygan.data.earlier import TASKS, Earlier, write_tasks
@@ -29,6 +29,7 @@ from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
 from steadygan.data.split import hold_out
 from steadygan.data.work import Entry, Result, groups
 from steadygan.errors import ConfigError, DataError, Interrupted, StorageError, os_errors
+from steadygan.names import exact, spelled, to_json
 from steadygan.rundir import storage_errors, sync_folder, through_links
 from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
@@ -88,7 +89,10 @@ def carry_out(
         there = _there(out, plan)
         if there and _is_current(there, plan):
             return there
-    with storage_errors(out), _alone(out):
+    with storage_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    wait = "wait for it, or choose another folder with -o"
+    with storage_errors(out), alone(making(out), f"preparing {out}", wait):
         _restore(out)
         there = _there(out, plan)
         if there and _is_current(there, plan):
@@ -170,21 +174,9 @@ def _check_space(out: Path, plan: Plan, part: Path) -> None:
         )
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keep two processes from making one set; a killed one leaves no lock behind, only the file of it."""
-    lock = out.with_name(f".{out.name}.making")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=0):
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-    except Timeout as busy:
-        raise ConfigError(
-            f"another process is preparing {out}; wait for it, or choose another folder with -o"
-        ) from busy
+def making(out: Path) -> Path:
+    """The lock of whoever makes the set; a killed process leaves the file, and does not hold it."""
+    return out.with_name(f".{out.name}.making")
 
 
 def _old(out: Path) -> Path:
@@ -234,7 +226,7 @@ def _grow(
         with suppress(DataError):  # its records are damaged: all is done anew
             earlier = Earlier.of(before, same_source=before.meta["origin"] == plan.origin)
     shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
-    identity = hashlib.sha256("\n".join([plan.key, *(task.key for task in plan.tasks)]).encode()).hexdigest()
+    identity = hashlib.sha256(exact("\n".join([plan.key, *(task.key for task in plan.tasks)]))).hexdigest()
     with Growing(folder, identity, shape, earlier, plan.settings.duplicates == "keep") as growing:
         rest = plan.tasks[len(growing.carried) :]
         parts = list(groups(earlier.spare(rest) if earlier else rest, plan.settings.side))
@@ -269,14 +261,15 @@ def _fill(
     said = {entry.digest for entry in entries if entry.attributes.get("held_out") == 1}  # as `save_images` writes it
     held_out = hold_out(digests, families, plan.settings.held_out, said | _held_before(before))
     np.save(folder / "held_out.npy", held_out)
-    _write_lines(folder / "index.jsonl", (entry.model_dump_json(exclude_defaults=True) for entry in entries))
-    _write_lines(folder / "rejected.jsonl", (json.dumps(it.record(), ensure_ascii=False) for it in rejected))
+    _write_lines(folder / "index.jsonl", (to_json(entry, exclude_defaults=True) for entry in entries))
+    _write_lines(folder / "rejected.jsonl", (spelled(json.dumps(it.record(), ensure_ascii=False)) for it in rejected))
     write_tasks(folder / TASKS, growing.carried)
     shown = np.linspace(0, len(pixels) - 1, min(_MONTAGE, len(pixels))).astype(int)
     save_picture(picture(pixels[shown]), folder / "montage.png")
     meta = describe(plan, growing, rejected, pixels, labels, names, held_out, health)
     # last: with it the set is finished
-    (folder / "dataset.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = spelled(json.dumps(meta, indent=1, ensure_ascii=False))
+    (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
 def choose_channels(entries: Sequence[Entry]) -> int:

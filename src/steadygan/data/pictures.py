@@ -12,6 +12,7 @@ from PIL import Image
 
 from steadygan.data.dataset import Dataset
 from steadygan.errors import ConfigError, os_errors
+from steadygan.names import spelled
 from steadygan.rundir import atomic_folder
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -43,7 +44,7 @@ def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, i
             lines.append(line if label is None else {**line, "label": dataset.class_names[label]})
             if progress and index % 100 == 99:
                 progress(index + 1, len(dataset))
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        text = "".join(spelled(json.dumps(line, ensure_ascii=False)) + "\n" for line in lines)
         (part / "metadata.jsonl").write_text(text, encoding="utf-8")
     return folder
 

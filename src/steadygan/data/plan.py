@@ -17,6 +17,7 @@ from steadygan.data.sources.picture import Picture
 from steadygan.data.tiles.remote import Remote
 from steadygan.data.work import Draw, ImageTask, ReadFile
 from steadygan.errors import ConfigError, DataError
+from steadygan.names import path_of, to_json
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Plan:
     @property
     def origin(self) -> str:
         """SHA-256 of the settings and the sources, whatever files are in them: two plans of one origin are versions."""
-        sources = " ".join(_absolute(source).model_dump_json() for source in self.sources)
+        sources = " ".join(to_json(_absolute(source)) for source in self.sources)
         return hashlib.sha256(f"{FORMAT} {self.settings.model_dump_json()} {sources}".encode()).hexdigest()
 
 
@@ -61,6 +62,8 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, workers: 
         raise ConfigError("tiles are squares of one picture; leave --fit, --crop and --frames out, or --tile")
     if not sources:
         raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
+    if not drawn and settings.size == 1:
+        raise ConfigError("size: 1 pixel is a point and no picture; choose 2 to 4096 pixels, such as --size 64")
     if not drawn:
         return _tiles_plan(files, settings, workers) if settings.tiles else _files_plan(files, settings)
     if len(sources) > 1:
@@ -72,7 +75,7 @@ def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings) -> Plan:
     settings = settings.model_copy(update={"size": settings.size or DEFAULT_SIZE})
     if remote := [source for source in sources if isinstance(source, Remote)]:
         raise ConfigError(f"{remote[0].where} is read in parts: say with --tile how large they shall be")
-    listing = list_items(sources)
+    listing = list_items(sources, settings.labels)
     alone = len(listing.items) == 1 and isinstance(sources[0], Picture)
     if alone and settings.fit != "random-crops" and settings.frames != "all":
         words = "is one image, and one image is not a set; give a folder, or cut it with --tile"
@@ -86,6 +89,7 @@ def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings) -> Plan:
         channels={"auto": None, "rgb": 3, "gray": 1}[settings.channels],
         problems=listing.problems,
         passed_over=listing.passed_over,
+        notes=listing.notes,
     )
 
 
@@ -96,7 +100,7 @@ def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers:
     tiles = settings.tiles
     assert tiles is not None
     settings = settings.model_copy(update={"size": settings.size or tiles.side})
-    listing = list_items(sources)
+    listing = list_items(sources, settings.labels)
     surveys = [[Survey(item, tiles)] for item in _evenly(listing.items, settings.limit)]
     found = [answer for (answers,) in run_tasks(surveys, min(len(surveys), cores() if workers is None else workers))
              for answer in answers]  # fmt: skip
@@ -113,14 +117,14 @@ def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers:
         channels={"auto": None, "rgb": 3, "gray": 1}[settings.channels],
         problems=(*listing.problems, *problems),
         passed_over=listing.passed_over,
-        notes=tuple(dict.fromkeys(note for scene in scenes for note in scene.notes)),
+        notes=listing.notes + tuple(dict.fromkeys(note for scene in scenes for note in scene.notes)),
     )
 
 
 def _absolute(source: AnySource) -> BaseModel:
     """The source with its path from the root, so that `photos` is another in another folder."""
     path = getattr(source, "path", None)
-    return source.model_copy(update={"path": path.expanduser().resolve()}) if path else source
+    return source.model_copy(update={"path": path_of(path).resolve()}) if path else source
 
 
 def _name(sources: Sequence[AnyFiles]) -> str:

@@ -7,6 +7,7 @@ already has threads (fork).
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import signal
@@ -16,16 +17,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from steadygan.errors import ConfigError
+from steadygan.terminal import STOPPING
 
 R = TypeVar("R")
 Result = TypeVar("Result", covariant=True)
 
 _BOOT = "from steadygan.data.pool import serve; serve()"
+_ANY = 2**20  # cores: more than there are
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -45,8 +49,35 @@ class Task(Protocol[Result]):
 
 
 def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    """Processor cores that this process may use: those it is bound to, and no more than its control group pays for."""
+    bound = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, min(bound, math.ceil(_paid_for())))
+
+
+def _paid_for(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """Cores' worth of time that a container or a service may use, by Linux's control groups of both versions."""
+    allowed = [float(_ANY)]
+    with suppress(OSError, ValueError):
+        for line in own.read_text().splitlines():
+            _, kinds, path = line.split(":", 2)
+            if kinds and "cpu" not in kinds.split(","):
+                continue
+            group = (root / "cpu" if kinds else root) / path.strip("/")
+            above = (group, *group.parents)  # a group may use no more than those above it
+            allowed += [_share_of(folder) for folder in above if folder.is_relative_to(root)]
+    return min(allowed)
+
+
+def _share_of(group: Path) -> float:
+    """Quota by period of one control group: `cpu.max`, or two files in the first version."""
+    with suppress(OSError, ValueError):
+        if (group / "cpu.max").exists():
+            quota, period = map(float, (group / "cpu.max").read_text().split())  # "max" is no number
+        else:
+            quota, period = (float((group / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        if quota > 0 and period > 0:
+            return quota / period
+    return float(_ANY)
 
 
 def run_tasks(tasks: Iterable[Sequence[Task[R]]], workers: int) -> Iterator[list[R]]:
@@ -151,7 +182,8 @@ class _Child:
 
 def serve() -> None:
     """Run the groups of tasks that come in on standard input until it ends; results go out on standard output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes our input
+    for number in STOPPING:  # Ctrl-C and its like are for the parent, which then ends us
+        signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing printed may come between the answers
     answers.write(b"!")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from steadygan.data.reading.decode import WHITE
+from steadygan.data.sources.labels import How
 
 Level = Annotated[int, Field(ge=0, le=255)]
 
@@ -73,6 +74,9 @@ class PrepareSettings(BaseModel):
     - `filter`: of the reduction. Lanczos with antialiasing is what image metrics expect (Parmar et al. 2022).
     - `limit`: use no more than so many files, taken evenly from all; None uses all.
     - `duplicates`: files with the same bytes, "keep" them all or "remove" all but the first.
+    - `labels`: "auto" takes them from tables, else from class folders, leaves out the few pictures that have none, and
+      gives up classes if there are many of those. "folders" takes class folders alone, and leaves out whatever lies
+      in none of them. "none" makes a set without classes of all pictures.
     - `held_out`: share of the images that no training sees, at most 5,000 images; `split.py` says which.
     """
 
@@ -88,6 +92,7 @@ class PrepareSettings(BaseModel):
     filter: Literal["lanczos"] = "lanczos"
     limit: int | None = Field(default=None, ge=2)
     duplicates: Literal["keep", "remove"] = "keep"
+    labels: How = "auto"
     held_out: float = Field(default=0.1, ge=0, le=0.5)
 
     @property

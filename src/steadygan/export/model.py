@@ -13,6 +13,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from steadygan.errors import ConfigError, DataError, os_errors
+from steadygan.names import in_utf8
 from steadygan.networks import AnyNetworks, Networks, classes_of
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.spec import ImageSpec
@@ -143,7 +144,7 @@ def _assemble(
 
 def _from_file(path: Path) -> TrainedGenerator:
     try:
-        with safe_open(path, framework="pt") as file:
+        with in_utf8(path) as named, safe_open(named, framework="pt") as file:
             meta = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError) as problem:

@@ -15,6 +15,7 @@ from torch.nn import functional as F  # noqa: N812 - its usual name
 from steadygan.errors import DataError
 from steadygan.features.base import Described, FeatureSettings, PictureExtractor, exact
 from steadygan.features.weights import digest_of, first_line
+from steadygan.names import in_utf8, path_of
 
 _AT_ONCE = 16
 
@@ -43,7 +44,7 @@ class Exported(FeatureSettings):
     std: tuple[Deviation, Deviation, Deviation] = (0.229, 0.224, 0.225)
 
     def build(self, device: torch.device) -> PictureExtractor:
-        path = self.path.expanduser()
+        path = path_of(self.path)
         if not path.is_file():
             raise DataError(f"there is no file {path} to take features with; set `path` of {self.kind} to it")
         network, at_once = _opened(path, device)
@@ -89,13 +90,13 @@ class Exported(FeatureSettings):
 
 def _opened(path: Path, device: torch.device) -> tuple[Callable[[Tensor], Any], int]:
     """The network, and how many pictures it takes at once."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), in_utf8(path) as named:
         warnings.simplefilter("ignore")  # torch deprecates its own formats while it reads them
         try:
             if path.suffix == ".pt2":
-                program = torch.export.load(path)
+                program = torch.export.load(named)
                 return program.module().to(device), _pictures_of(program)
-            return torch.jit.load(path, map_location=device).eval(), _AT_ONCE
+            return torch.jit.load(named, map_location=device).eval(), _AT_ONCE
         except Exception as error:
             raise DataError(f"{path} cannot be read as an exported network: {first_line(error)}") from error
 

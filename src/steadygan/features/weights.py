@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from steadygan.errors import DataError
+from steadygan.names import path_of
 
 
 class Published(NamedTuple):
@@ -45,7 +46,7 @@ def find_weights(kind: str, published: Published, given: Path | None) -> Weights
 
     Raises DataError if there is no such file, if it cannot be downloaded, or if it is broken.
     """
-    path = _downloaded(kind, published) if given is None else given.expanduser()
+    path = _downloaded(kind, published) if given is None else path_of(given)
     if not path.is_file():
         raise DataError(f"there is no file {path} with weights for {kind} features; download {published.url}")
     weights = Weights(path, digest := digest_of(path), digest.startswith(published.digest))

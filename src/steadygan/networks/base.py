@@ -37,14 +37,20 @@ class Networks(Protocol):
         """Sentences saying why this pair cannot make such images; empty when it can."""
 
 
-def refusals(family: str, spec: ImageSpec, sizes: Sequence[int]) -> list[str]:
-    """Why a family that makes only `sizes`, from the smallest up, cannot make such images; empty where it can."""
+def refusals(family: str, spec: ImageSpec, sizes: Sequence[int], which: str = "") -> list[str]:
+    """Why a family that makes only `sizes`, from the smallest up, cannot make such images; empty where it can.
+
+    `which` says in words what `sizes` are, where they are too many to be listed.
+    """
     if spec.size == 1:
         return [f"networks: the {family} networks make images, not points; choose --recipe ring"]
     if spec.size not in sizes:
         listed = f"{', '.join(map(str, sizes[:-1]))} or {sizes[-1]}"
-        able = f"{sizes[0]} to {sizes[-1]}" if isinstance(sizes, range) else listed
-        return [f"size: the {family} networks make images of {able} pixels, not {spec.size}; choose another --size"]
+        able = which or f"{f'{sizes[0]} to {sizes[-1]}' if isinstance(sizes, range) else listed} pixels"
+        below, above = (size for size in sizes if size < spec.size), (size for size in sizes if size > spec.size)
+        nearest = [*list(below)[-1:], *list(above)[:1]]
+        wrong = f"size: the {family} networks make images of {able}, not {spec.size}"
+        return [f"{wrong}; choose another --size, the nearest: {' or '.join(map(str, nearest))}"]
     if spec.channels > 4:
         return [f"networks: the {family} networks make images of 1 to 4 channels, not {spec.channels}"]
     return []

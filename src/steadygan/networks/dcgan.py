@@ -22,12 +22,15 @@ from steadygan.networks.choices import (
     LeakyReLU,
     NoMinibatch,
     Normal,
+    Players,
     ReLU,
 )
 from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
 from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
 from steadygan.spec import ImageSpec
+
+SIZES = range(16, 257)
 
 
 def sides_of(size: int) -> list[int]:
@@ -36,6 +39,11 @@ def sides_of(size: int) -> list[int]:
     while sides[0] >= 8:
         sides.insert(0, sides[0] // 2)
     return sides
+
+
+def doubled(least: int, most: int) -> list[int]:
+    """The sizes between that are 4 to 7 times a power of two, so that every map has exactly half the side."""
+    return [size for size in range(least, most + 1) if size == sides_of(size)[0] * 2 ** (len(sides_of(size)) - 1)]
 
 
 def widths_of(sides: list[int], width: int, max_width: int) -> list[int]:
@@ -176,12 +184,12 @@ class DCGAN(NetworkSettings):
     generator_init: AnyInit | None = None
     discriminator_init: AnyInit | None = None
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    spectral_norm: Literal["none", "discriminator", "generator", "both"] = "none"
+    spectral_norm: Players = "none"
     minibatch: AnyMinibatch = NoMinibatch()
     closing_layers: int = Field(default=0, ge=0)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        return refusals(self.kind, spec, range(16, 257))
+        return refusals(self.kind, spec, SIZES)
 
     def generator_parts(self) -> GeneratorParts:
         """The generator's share of the choices."""

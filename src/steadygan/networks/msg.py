@@ -14,8 +14,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from steadygan.networks.base import NetworkSettings, Pair, logits_of, refusals
+from steadygan.networks.choices import Players
 from steadygan.networks.dcgan import sides_of
-from steadygan.ops.layers import MinibatchStddev, PixelNorm
+from steadygan.ops.layers import MinibatchStddev, PixelNorm, spectrally_normalise_
 from steadygan.ops.pyramid import pack, pyramid, unpack
 from steadygan.spec import ImageSpec
 
@@ -48,10 +49,21 @@ class ScaledConv2d(nn.Conv2d):
         return self._conv_forward(maps, self.weight * self.scale, self.bias)
 
 
+def bound_(network: nn.Module) -> None:
+    """Spectral norm on every layer, in place of He's constant, which would shrink the bounded weight once more.
+
+    The weight behind it stays of unit size, so that every layer still learns at one pace.
+    """
+    spectrally_normalise_(network)
+    for layer in network.modules():
+        if isinstance(layer, ScaledConv2d):
+            layer.scale = 1.0
+
+
 class MSGGenerator(nn.Module):
     """Nearest enlargement, convolutions 3×3, leaky ReLU 0.2, pixel norm; 1×1 convolutions make an image at each side.
 
-    Karnewar and Wang (2020), section 3 and the generator of their MSG-ProGAN. (N, latent_dim) -> in training the
+    Karnewar and Wang (2020), section 2 and the generator of their MSG-ProGAN. (N, latent_dim) -> in training the
     atlas (N, channels, size, size + size/2) of the images of all sides; in evaluation the image
     (N, channels, size, size). The range is -1..1 with `tanh`, else learned, and may be left by a little.
     """
@@ -86,7 +98,7 @@ class MSGGenerator(nn.Module):
 class MSGDiscriminator(nn.Module):
     """Joins the image of each side to its maps there, unchanged (phi simple), and looks at the spread in every block.
 
-    Karnewar and Wang (2020), section 3 and the discriminator of their MSG-ProGAN: convolutions 3×3, leaky ReLU 0.2,
+    Karnewar and Wang (2020), section 2 and the discriminator of their MSG-ProGAN: convolutions 3×3, leaky ReLU 0.2,
     2×2 averages. Takes an atlas (N, channels, size, size + size/2), or images (N, channels, size, size) whose
     smaller sides it averages itself. -> logits (N,); with features also the last hidden layer (N, C, 1, 1).
     """
@@ -134,7 +146,9 @@ class MSG(NetworkSettings):
 
     Their MSG-ProGAN, without growing. `width` is the number of channels next to the image; it doubles as the side
     halves, up to `max_width`. None derives it from the size as published: 16 at 1024 pixels, 512 up to 32.
-    Published outputs are linear; `tanh` holds them in -1..1.
+    Published outputs are linear; `tanh` holds them in -1..1. `spectral_norm` holds every layer of the named players to
+    a largest singular value of 1, in place of the scale at run time: Miyato et al. (2018), arXiv:1802.05957,
+    section 2.1. The authors have none; "Ten lessons from a year of GANs" names both (lessons 8 and 10).
 
     Meant with RMSprop or Adam at a rate of 1e-3 to 3e-3, since weights are scaled at run time: the 2e-4 of a DCGAN
     hardly moves them. In training images come as an atlas, which noise, losses, R1 and other gradient penalties
@@ -154,6 +168,7 @@ class MSG(NetworkSettings):
     width: int | None = Field(default=None, ge=1)
     max_width: int = Field(default=512, ge=1)
     tanh: bool = False
+    spectral_norm: Players = "none"
 
     def problems(self, spec: ImageSpec) -> list[str]:
         return refusals(self.kind, spec, SIZES)
@@ -161,5 +176,8 @@ class MSG(NetworkSettings):
     def build(self, spec: ImageSpec) -> Pair:
         width = self.width or 16 * 1024 // spec.size
         form = {"size": spec.size, "channels": spec.channels, "width": width, "max_width": self.max_width}
-        generator = MSGGenerator(latent_dim=self.latent_dim, tanh=self.tanh, **form)
-        return Pair(generator, MSGDiscriminator(**form))
+        pair = Pair(MSGGenerator(latent_dim=self.latent_dim, tanh=self.tanh, **form), MSGDiscriminator(**form))
+        for player, network in pair._asdict().items():
+            if self.spectral_norm in (player, "both"):
+                bound_(network)
+        return pair

@@ -13,8 +13,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from steadygan.networks.base import NetworkSettings, Pair
-from steadygan.networks.dcgan import sides_of
+from steadygan.networks.base import NetworkSettings, Pair, refusals
+from steadygan.networks.dcgan import doubled, sides_of
 from steadygan.ops.conditional import Projection
 from steadygan.ops.resample import downsample2, upsample2
 from steadygan.spec import ImageSpec
@@ -221,15 +221,11 @@ class R3GAN(NetworkSettings):
         return tuple(max(1, self.width // 2 ** max(0, rank - 3)) for rank in range(len(sides_of(size))))
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        if spec.size == 1:
-            return ["networks: the r3gan networks make images, not points; choose --recipe ring"]
-        sides = sides_of(spec.size)
-        if not 8 <= spec.size <= 256 or spec.size % 2 ** (len(sides) - 1):
-            fits = "8 to 256 pixels whose side is 4 to 7 times a power of two, such as 28, 32, 48 or 64"
-            return [f"size: the r3gan networks make images of {fits}, not {spec.size}; choose another --size"]
-        found = self._shape_problems(sides)
-        if spec.channels > 4:
-            found.append(f"networks: the r3gan networks make images of 1 to 4 channels, not {spec.channels}")
+        sizes = doubled(8, 256)
+        if spec.size not in sizes:
+            sizes = [size for size in sizes if not self._shape_problems(sides_of(size))] or sizes
+        found = refusals(self.kind, spec, sizes, "8 to 256 pixels, 4 to 7 times a power of two")
+        found += [] if found else self._shape_problems(sides_of(spec.size))
         if self.conditional and not spec.classes:
             found.append("networks.conditional: this data set has no labels; leave networks.conditional out")
         return found

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from steadygan.networks.base import NetworkSettings, Pair
-from steadygan.networks.dcgan import sides_of
+from steadygan.networks.base import NetworkSettings, Pair, refusals
+from steadygan.networks.dcgan import doubled, sides_of
 from steadygan.ops.conditional import ConditionalBatchNorm, Projection
 from steadygan.ops.layers import spectrally_normalise_
 from steadygan.spec import ImageSpec
@@ -185,15 +185,7 @@ class SNGAN(NetworkSettings):
         return self.width or min(64, 8192 // size)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        if spec.size == 1:
-            return ["networks: the sngan networks make images, not points; choose --recipe ring"]
-        found = []
-        halvings = len(sides_of(spec.size)) - 1
-        if not 16 <= spec.size <= 256 or spec.size % 2**halvings:
-            fits = "16 to 256 pixels whose side is 4 to 7 times a power of two, such as 28, 32, 48 or 64"
-            found.append(f"size: the sngan networks make images of {fits}, not {spec.size}; choose another --size")
-        if spec.channels > 4:
-            found.append(f"networks: the sngan networks make images of 1 to 4 channels, not {spec.channels}")
+        found = refusals(self.kind, spec, doubled(16, 256), "16 to 256 pixels, 4 to 7 times a power of two")
         if self.conditional and not spec.classes:
             found.append("networks.conditional: this data set has no labels; leave networks.conditional out")
         return found

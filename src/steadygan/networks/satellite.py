@@ -51,8 +51,9 @@ class SatelliteGenerator(nn.Module):
 class SatelliteDiscriminator(nn.Module):
     """Convolutions 5×5, two of stride 1 and then of stride 2 down to 4×4, leaky ReLU 0.2; dense 128, 16, 1.
 
-    Batch norm without scale and shift after every convolution but the first. The dense layers have none: there
-    it would pull the mean of each batch's logits to one value, and reals and fakes come in batches of their own.
+    Batch norm without scale and shift after every convolution but the first. The dense layers have none, though the
+    article exempts the first layer only: there it would pull the mean of each batch's logits to one value, and reals
+    and fakes come in batches of their own.
     (N, channels, size, size) -> logits (N,); with features also the last map (N, 16 · width, 4, 4).
     """
 
@@ -84,7 +85,7 @@ def _dense(*widths: int) -> Iterator[nn.Module]:
 
 
 class Satellite(NetworkSettings):
-    """The pair of "Fake satellite images", 39 mistakes in the making of a GAN: aerial tiles at 64 pixels.
+    """The pair of "Fake satellite images: 39 mistakes", for aerial tiles at 64 pixels.
 
     The article gives the outline and both parameter counts, 19,154,627 and 19,616,609 at 64 pixels in colour;
     these layers add up to them exactly. `width` is the number of channels next to an image of 64 pixels (64 as
@@ -108,7 +109,10 @@ class Satellite(NetworkSettings):
     slope: float = Field(default=0.0, ge=0, lt=1)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        found = refusals(self.kind, spec, SIZES)
+        sizes: tuple[int, ...] = SIZES
+        if spec.size not in SIZES:
+            sizes = tuple(size for size in SIZES if widths_of(size, self.width)[-1]) or SIZES
+        found = refusals(self.kind, spec, sizes)
         if not found and widths_of(spec.size, self.width)[-1] == 0:
             least = spec.size // 64
             found = [f"networks.width: at {spec.size} pixels the satellite networks need {least} or more"]

@@ -21,7 +21,7 @@ from steadygan.objectives.losses import (
 from steadygan.objectives.penalties import AnyPenalty
 from steadygan.objectives.perturbation import Consistency, PerturbedR1, PerturbedR2
 from steadygan.objectives.terms import AnyGeneratorTerm, FeatureMatching, ModeSeeking
-from steadygan.objectives.view import JointView, View
+from steadygan.objectives.view import JointForDiscriminator, JointView, View
 from steadygan.objectives.weights import L2, HistoricalAveraging, WeightClipping
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "GeneratorTerm",
     "Hinge",
     "HistoricalAveraging",
+    "JointForDiscriminator",
     "JointView",
     "LeCam",
     "LeastSquares",

@@ -88,8 +88,8 @@ class WGANGP(PenaltySettings):
 class DRAGAN(PenaltySettings):
     """Gradient penalty with target 1 around the reals, weight E[(||grad D(x + noise)|| - 1)^2]. Kodali et al. (2017).
 
-    The gradient is taken after `show`. The paper's section 2 has Gaussian noise; as in the authors' code it is uniform
-    here, from 0 to `spread` standard deviations of the batch of reals, times a share drawn for each image.
+    The gradient is taken after `show`. The paper has Gaussian noise; as in the authors' code it is uniform here, from 0
+    to `spread` standard deviations of the batch of reals, times a share drawn for each image.
     """
 
     paper: ClassVar[str] = "arXiv:1705.07215"

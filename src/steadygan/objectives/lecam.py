@@ -14,7 +14,7 @@ from steadygan.schedule import NonNegative, ScheduleSettings, at
 
 
 class LeCam(PenaltySettings):
-    """Ties the logits of reals to the past mean of the fakes', and the reverse. Tseng et al. (2021), section 3.2.
+    """Ties the logits of reals to the past mean of the fakes', and the reverse. Tseng et al. (2021).
 
     weight (E[(D(x) - past fake)^2] + E[(D(G(z)) - past real)^2]), the past being exponential averages over the turns
     with `decay`. They take in a turn after it has been played and are corrected for their start at 0, so that the

@@ -149,10 +149,10 @@ class Minimax(_CrossEntropy):
 
 
 class LeastSquares(SeparableLoss):
-    """The least squares loss. Mao et al. (2017), equation 2; with the default labels equation 9.
+    """The least squares loss. Mao et al. (2017), by default with their 0-1 labels.
 
     d_loss = 1/2 E[(D(x) - b)^2] + 1/2 E[(D(G(z)) - a)^2], g_loss = 1/2 E[(D(G(z)) - c)^2]: D wants `a` for fakes and
-    `b` for reals, G wants `c`. With a=-1, b=1, c=0 it is their equation 8, a Pearson chi-squared divergence.
+    `b` for reals, G wants `c`. With a=-1, b=1, c=0 it is a Pearson chi-squared divergence.
     """
 
     paper: ClassVar[str] = "arXiv:1611.04076"

@@ -37,7 +37,7 @@ class FeatureMatching(TermSettings):
 
 
 class ModeSeeking(TermSettings):
-    """Unlike latents must give unlike images. Mao et al. (2019), equations 3 and 4.
+    """Unlike latents must give unlike images. Mao et al. (2019).
 
     weight d_z / d_I, the ratio of the mean L1 distances of latents and of images over pairs from the batch, to be
     minimised where the paper maximises its inverse. Without labels the pairs are the first half of the batch against

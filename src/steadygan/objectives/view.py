@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -53,9 +53,13 @@ class View:
         features: Tensor = self.discriminator(images, *self.given, with_features=True)[1]
         return features
 
+    def for_generator(self) -> View:
+        """What the generator's loss and terms look at, where this is what the discriminator's loss looks at."""
+        return self
+
 
 class JointView(View):
-    """Reals and fakes go through the discriminator as one batch, so that batch norm mixes their statistics.
+    """Reals and fakes go through the discriminator as one batch in both turns, so that batch norm mixes them.
 
     As some textbook code does; the usual advice is against it (Chintala et al. 2016, item 4).
     """
@@ -73,3 +77,14 @@ class JointView(View):
         twice = (torch.cat([part, part]) for part in self.given)
         logits: Tensor = self.discriminator(torch.cat([self.real, self.fake]), *twice)
         return logits[: len(self.real)], logits[len(self.real) :]
+
+
+class JointForDiscriminator(JointView):
+    """One batch of reals and fakes for the discriminator's loss, the fakes alone for the generator's.
+
+    Through a batch norm the two players then see different discriminators, so that both can win: a low loss of both
+    is the sign ("Fake satellite images: 39 mistakes", mistake 38).
+    """
+
+    def for_generator(self) -> View:
+        return View(**{each.name: getattr(self, each.name) for each in fields(self)})

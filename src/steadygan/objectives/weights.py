@@ -49,8 +49,8 @@ class WeightClipping(PenaltySettings):
 class L2(PenaltySettings):
     """Weight decay as a loss, weight/2 times the sum of all squared weights. Goodfellow et al. (2016), section 7.1.1.
 
-    Weights are the player's trainable parameters of two dimensions or more; biases and scales go free. A penalty
-    for the discriminator and a term for the generator.
+    Weights are the player's trainable parameters of two dimensions or more; `biases` takes in those of fewer, too:
+    biases, scales and offsets. A penalty for the discriminator and a term for the generator.
     """
 
     paper: ClassVar[str] = "isbn:9780262035613"
@@ -63,9 +63,10 @@ class L2(PenaltySettings):
     kind: Literal["l2"] = "l2"
     every: Literal[1] = 1
     weight: NonNegative = 1e-4
+    biases: bool = False
 
     def __call__(self, view: View) -> Tensor:
-        weights = (p for p in view.player.parameters() if p.requires_grad and p.ndim >= 2)
+        weights = (p for p in view.player.parameters() if p.requires_grad and (self.biases or p.ndim >= 2))
         return at(self.weight, view.images) / 2 * _sum_of_squares(weights, view.fake)
 
 

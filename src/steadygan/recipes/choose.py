@@ -36,6 +36,7 @@ RECIPES: dict[str, Recipe] = {
 }
 DEFAULT = "steady"
 LIMITS = ("images", "steps", "minutes")
+_EITHER = {"budget": LIMITS, **dict.fromkeys(("log", "samples", "checkpoint"), ("every_images", "every_steps"))}
 
 
 def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
@@ -52,7 +53,7 @@ def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
         settings = read_toml(Path(text))
         named = str(settings.get("recipe", DEFAULT))
         base = RunConfig() if named.endswith(".toml") else choose_recipe(named, facts)
-        return override(base, whole_budget({**settings, "recipe": text}))
+        return override(base, whole({**settings, "recipe": text}))
     if ".py:" in text:
         return _from_python(text, facts)
     near = difflib.get_close_matches(text, RECIPES, n=1)
@@ -83,10 +84,11 @@ def _ask(recipe: Callable[..., Any], facts: Facts) -> Any:
     return recipe(facts) if wanted else recipe()
 
 
-def whole_budget(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in which a limit, if any is given, is the whole budget: the other limits are none."""
-    budget = settings.get("budget")
-    return {**settings, "budget": dict.fromkeys(LIMITS) | dict(budget)} if isinstance(budget, Mapping) else {**settings}
+def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings in which a limit, if any is given, is the whole budget, and a cadence likewise: the others are none."""
+    groups = {name: value for name, value in settings.items() if isinstance(value, Mapping) and name in _EITHER}
+    given = {name: dict(value) for name, value in groups.items() if value.keys() & _EITHER[name]}
+    return {**settings, **{name: dict.fromkeys(_EITHER[name]) | value for name, value in given.items()}}
 
 
 def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:

@@ -40,7 +40,8 @@ def of_run(path: Path) -> Sources:
     try:
         config = resolve(RunConfig, _restored(info["config"]))
     except ConfigError as problem:
-        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {problem}") from problem
+        lines = "; ".join(str(problem).splitlines())
+        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {lines}") from problem
     return Sources(uses(config), {place: part.name for place, part in parts_of(config) if isinstance(part, Own)})
 
 

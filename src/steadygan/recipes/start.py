@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge
 from steadygan.data import Dataset
 from steadygan.errors import os_errors
-from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole_budget
+from steadygan.names import path_of, shown
+from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
 from steadygan.recipes.facts import USUAL, Facts
+from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, reporter
-from steadygan.training.run import DEFAULT_IMAGES, Run, check_folder
-from steadygan.training.run import train as train_config
+from steadygan.training.run import Run, train_in
 from steadygan.training.runtime import choose_device
+
+_LONGEST = 50
+"""Characters of the name of a source in that of a run's folder: four bytes each, and a name may have 255."""
 
 
 def configure(
@@ -35,8 +39,8 @@ def configure(
     """
     config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
     text = str(source)
-    absolute = text if text.startswith("builtin:") else str(Path(text).expanduser().absolute())
-    return override(config, {"data": {"source": absolute}}, whole_budget(settings or {}))
+    absolute = text if text.startswith("builtin:") else str(path_of(text).absolute())
+    return override(config, {"data": {"source": absolute}}, whole(settings or {}))
 
 
 def plan(
@@ -54,7 +58,7 @@ def plan(
     known = Facts(device=device, size=asked.size or USUAL.size)
     first = configure(source, recipe, settings, known)
     check_early(first)
-    with closing(console or reporter(main=os.environ.get("RANK", "0") == "0")) as said:
+    with closing(console or reporter(main=first_process())) as said:
         dataset = open_data(first, said)
         config = configure(source, recipe, settings, _facts(first, dataset, device))
         if _images(config) != _images(first):  # a recipe may choose them by what it was told
@@ -107,17 +111,22 @@ def train(
     `out` a new folder, by default the next free one in `runs/`. Raises what `steadygan.errors` lists.
     """
     limits = {name: value for name, value in zip(LIMITS, (images, steps, minutes), strict=True) if value is not None}
-    if out:
-        check_folder(Path(out), str(source))
-    config, dataset = plan(source, recipe, merge(settings or {}, {"budget": limits} if limits else {}))
-    return train_config(config, Path(out) if out else next_folder(config), dataset=dataset)
+    given = merge(settings or {}, {"budget": limits} if limits else {})
+    return begin(source, recipe, given, Path(out) if out else None)
 
 
-def next_folder(config: RunConfig) -> Path:
-    """The first folder `runs/RECIPE-SOURCE-NN` that does not exist."""
+def begin(source: str | Path, recipe: str | RunConfig, settings: Mapping[str, Any], out: Path | None) -> Run:
+    """Claim the run's folder, before any work if it is named; plan the run, and train it."""
+    with ExitStack() as held:
+        if out:
+            held.enter_context(claimed(out, str(source)))
+        config, dataset = plan(source, recipe, settings)
+        folder = out or held.enter_context(claimed_next(_stem(config), str(source)))
+        return train_in(folder, config, dataset=dataset)
+
+
+def _stem(config: RunConfig) -> Path:
+    """The name of the run's folder, `runs/RECIPE-SOURCE`, without a number."""
     source = Path(config.data.source.replace("builtin:", "").partition("?")[0]).stem
-    stem = f"{Path(config.recipe.partition(':')[0]).stem}-{source}"
-    number = 1
-    while (folder := Path("runs") / f"{stem}-{number:02d}").exists():
-        number += 1
-    return folder
+    name = shown(source).replace("\\", "-")[:_LONGEST]
+    return Path("runs") / f"{Path(config.recipe.partition(':')[0]).stem}-{name}"

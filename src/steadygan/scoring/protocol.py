@@ -6,6 +6,8 @@ import hashlib
 
 from pydantic import BaseModel, ConfigDict
 
+from steadygan.names import to_json
+
 
 class Protocol(BaseModel):
     """All that decides a score beside the generated pictures.
@@ -27,7 +29,7 @@ class Protocol(BaseModel):
     @property
     def fingerprint(self) -> str:
         """Eight hexadecimal digits of everything."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:8]
+        return hashlib.sha256(to_json(self).encode()).hexdigest()[:8]
 
     def __str__(self) -> str:
         parts = [self.metric, self.settings, self.described_by, f"n={self.n}", f"{self.split} of {self.data}"]

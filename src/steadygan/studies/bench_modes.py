@@ -24,11 +24,12 @@ from steadygan.metrics.modes import Classifier, mode_divergence, modes_hit, near
 from steadygan.networks import Points, classes_of
 from steadygan.recipes import Facts, configure
 from steadygan.training import checkpoint
+from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Silent
-from steadygan.training.run import DEFAULT_IMAGES, Run, train
+from steadygan.training.run import Run, train
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import generate, rows, spread_labels
 from steadygan.training.seeds import fixed_latents

@@ -173,7 +173,7 @@ def _opened(run: Path | None, data: str | Path | None, size: int | None, said: R
     known = {name: value for name, value in asked.items() if name in PrepareSettings.model_fields}
     size = info["data"]["spec"]["size"] if info else size
     settings = PrepareSettings.model_validate({**known, "size": size})
-    return prepare_cached(source, settings, progress=said.preparing)
+    return prepare_cached(source, settings, progress=said.preparing, say=said.say)
 
 
 def _size(subject: Subject, model: TrainedGenerator | None) -> int | None:

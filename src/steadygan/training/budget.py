@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from steadygan.training.session import Progress
 
 
+DEFAULT_IMAGES = 200_000
+ARTICLE_STEPS = 20_000
+"""What a founding article trains that names a number: "39 mistakes" 20,000 steps, the one on faces 50,000."""
+
+
 def spent(budget: Budget, progress: Progress) -> float:
     """Share of the budget used so far, 1 or more when the run is over; the limit nearest to its end counts."""
     shares = (
@@ -19,7 +24,7 @@ def spent(budget: Budget, progress: Progress) -> float:
     return max(shares)
 
 
-def expected_seconds(budget: Budget, images_per_second: float, images_per_step: int) -> float:
+def expected_seconds(budget: Budget, images_per_second: float, images_per_step: float) -> float:
     """Seconds until the first limit of a budget is reached at a given speed."""
     limits = (
         budget.images / images_per_second if budget.images else None,
@@ -27,6 +32,16 @@ def expected_seconds(budget: Budget, images_per_second: float, images_per_step: 
         60 * budget.minutes if budget.minutes else None,
     )
     return min(limit for limit in limits if limit is not None)
+
+
+def too_short(steps: int) -> str:
+    """A word on a default budget of fewer steps than the founding articles train; "" if there is nothing to say."""
+    if steps >= ARTICLE_STEPS:
+        return ""
+    return (
+        f"that is a short run, {DEFAULT_IMAGES:,} images for want of another budget: the founding articles train "
+        f"{ARTICLE_STEPS:,} steps and more; --steps {ARTICLE_STEPS} or --minutes M ask for another length"
+    )
 
 
 def duration(seconds: float) -> str:

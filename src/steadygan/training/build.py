@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
+from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached, smaller
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
-from steadygan.objectives.view import JointView, View
+from steadygan.objectives.view import JointForDiscriminator, JointView, View
 from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
 from steadygan.training.check import check, check_early
-from steadygan.training.config import RunConfig
+from steadygan.training.config import DataSettings, RunConfig
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.game import Game
 from steadygan.training.runtime import Runtime, choose
@@ -34,6 +34,12 @@ class Parts:
     def with_config(self, config: RunConfig) -> Parts:
         """The same parts under another configuration."""
         return replace(self, config=config)
+
+    def in_float32(self, remark: str) -> Parts:
+        """The same parts in another precision; `remark` says why in `run.json`."""
+        machine = self.config.runtime.model_copy(update={"precision": "float32"})
+        runtime = Runtime(replace(self.runtime.choices, precision="float32", remark=remark), self.runtime.compile)
+        return replace(self, config=self.config.model_copy(update={"runtime": machine}), runtime=runtime)
 
 
 def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = None) -> Parts:
@@ -62,19 +68,22 @@ def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = N
 
 
 def open_data(config: RunConfig, console: Reporter) -> Dataset:
-    """The data set of a run: a prepared folder as it is, anything else prepared into the cache."""
+    """The data set of a run: a prepared folder, reduced if it is too large; all else is prepared into the cache."""
     source = config.data.source
     if not is_dataset(Path(source)):
         chosen = config.data.model_dump(include=set(PrepareSettings.model_fields))
         settings = PrepareSettings(size=config.size, **chosen)
-        return prepare_cached(source, settings, progress=console.preparing)
+        return prepare_cached(source, settings, progress=console.preparing, say=console.say)
     dataset = open_dataset(Path(source))
-    if config.size and config.size != dataset.spec.size:
-        raise ConfigError(
-            f"size: {source} holds images of {dataset.spec.size} pixels, not {config.size}; "
-            f"prepare it again with --size {config.size}, or give --size {dataset.spec.size}"
-        )
-    return dataset
+    made, usual = dataset.meta["settings"], DataSettings()
+    for name in set(PrepareSettings.model_fields) & set(DataSettings.model_fields):
+        wanted = getattr(config.data, name)
+        if wanted not in (getattr(usual, name), made.get(name, wanted)):
+            raise ConfigError(
+                f"data.{name}: {source} was prepared with {made[name]}, not {wanted}; prepare it again, or leave it out"
+            )
+    same = config.size is None or config.size == dataset.spec.size
+    return dataset if same else smaller(dataset, config.size or dataset.spec.size, console.preparing, console.say)
 
 
 def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:
@@ -97,7 +106,7 @@ def make_game(config: RunConfig, pair: Pair, spec: ImageSpec, processes: int = 1
         turns=config.turns,
         generator_optimizer=config.optimizer.generator,
         discriminator_optimizer=config.optimizer.discriminator,
-        view={"separate": View, "joint": JointView}[config.batches],
+        view={"separate": View, "joint": JointForDiscriminator, "joint_both": JointView}[config.batches],
         processes=processes,
     )
 

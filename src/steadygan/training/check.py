@@ -14,7 +14,7 @@ from steadygan.objectives import Consistency, PerturbedR1, PerturbedR2, Separabl
 from steadygan.spec import ImageSpec
 from steadygan.training.config import RunConfig
 from steadygan.training.replay import History
-from steadygan.training.turns import Balanced, Moderated
+from steadygan.training.turns import Apart, Balanced, Moderated
 
 
 def check(config: RunConfig, spec: ImageSpec, processes: int) -> None:
@@ -32,7 +32,7 @@ def check_early(config: RunConfig, processes: int = 0) -> None:
 
 def _refuse(problems: list[str]) -> None:
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
 
 
 def _batch(config: RunConfig, processes: int) -> Iterator[str]:
@@ -50,8 +50,10 @@ def _together(config: RunConfig) -> Iterator[str]:
             f"turns: {turns.kind} turns ask how many images are judged rightly, which the logits of a "
             f"{_name(loss)} loss do not say; choose loss=non_saturating, or turns=fixed"
         )
-    elif isinstance(turns, Moderated) and not isinstance(loss, Separable):
-        yield f"turns: moderated turns need real_loss and fake_loss, which {_name(loss)} has not; choose turns=fixed"
+    elif isinstance(turns, Moderated | Apart) and not isinstance(loss, Separable):
+        yield f"turns: {turns.kind} turns need real_loss and fake_loss, which {_name(loss)} has not; choose turns=fixed"
+    if isinstance(turns, Moderated | Apart) and config.batches != "separate":
+        yield f"batches: {turns.kind} turns take reals and fakes apart, joint batches mix them; choose batches=separate"
     if isinstance(config.show, ADA) and config.show.probability is None and _boundary(loss) != 0:
         yield (
             f"show: ada adapts to how many reals have a logit above 0, which under a {_name(loss)} loss does not mean "
@@ -64,7 +66,7 @@ def _together(config: RunConfig) -> Iterator[str]:
             yield "replay: the history holds single images, not the scales of msg networks; choose replay=fresh"
         yield from (f"{name}: it would move the scales of msg networks apart; {way}" for name, way in _moving(config))
     comparing = [_name(p) for p in config.penalties if isinstance(p, PerturbedR1 | PerturbedR2 | Consistency)]
-    if comparing and config.batches == "joint":
+    if comparing and config.batches != "separate":
         yield f"batches: {comparing[0]} compares images with moved copies in their own batch; choose batches=separate"
 
 

@@ -15,9 +15,10 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from steadygan.errors import DataError
+from steadygan.names import in_utf8
 from steadygan.rundir import RunDir, atomic_folder, atomic_write, checkpoint_images
 
-FORMAT = 2
+FORMAT = 3
 _PARTS = ("generator", "average", "discriminator", "state")
 
 
@@ -72,7 +73,8 @@ def _load_part(folder: Path, part: str, meta: dict[str, Any]) -> dict[str, Tenso
     try:
         if _digest(file) != meta["sha256"][file.name]:
             raise DataError(f"{file} is damaged (its digest is not the recorded one); {_remedy(folder)}")
-        return load_file(file)
+        with in_utf8(file) as named:
+            return load_file(named)
     except (OSError, SafetensorError, KeyError) as problem:
         raise DataError(f"{file} is missing or damaged; {_remedy(folder)}") from problem
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from steadygan.augment import AnyShow, AsIs
 from steadygan.config import BY_NAME, flatten
@@ -79,7 +87,9 @@ class Settings(BaseModel):
 class Budget(Settings):
     """How long to train. The first limit reached ends the run; with none given it is 200,000 images.
 
-    Images are real images shown to the discriminator; minutes are training time, earlier sessions included.
+    Images are real images shown to the discriminator; minutes are training time, earlier sessions included. Before the
+    run it is said how many steps that is: 200,000 images are 3,125 steps of 64, where the founding articles take 20,000
+    and 50,000. A recipe whose source names its iterations has those as its budget.
     """
 
     images: int | None = Field(default=None, ge=1)
@@ -96,12 +106,14 @@ class DataSettings(Settings):
 
     `mirror` flips half of the reals left to right, at random: right for most photographs, wrong for text.
     `held_out` is the share of the images that training does not see, at most 5,000 images.
+    `labels` are those of tables or class folders, of "folders" alone, or "none".
     """
 
     source: str = ""
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
     channels: Literal["auto", "rgb", "gray"] = "auto"
     duplicates: Literal["keep", "remove"] = "keep"
+    labels: Literal["auto", "folders", "none"] = "auto"
     held_out: float = Field(default=0.1, ge=0, le=0.5)
     mirror: bool = False
 
@@ -116,8 +128,13 @@ class Optimizers(Settings):
 class RuntimeSettings(Settings):
     """The machine. `auto` is decided by what is there and by a measurement of a fraction of a second.
 
+    The measurement is remembered for this processor, number of threads and version of PyTorch in the folder `speeds` of
+    the cache ($STEADYGAN_CACHE, or ~/.cache/steadygan); deleting that forgets it. A new run in bfloat16 compares both
+    networks' gradients with those of float32 before it starts, and `auto` takes float32 where they differ.
+
     `compile` applies torch.compile to both networks, but the generator's turn and turns with a gradient penalty use
-    the discriminator as it is. `threads` 0 takes all processors but one, or all of fewer than five.
+    the discriminator as it is. `threads` 0 takes as many as OMP_NUM_THREADS says; without it all processors, but one
+    less from three up. Several processes on a machine share them.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -127,23 +144,36 @@ class RuntimeSettings(Settings):
     threads: int = Field(default=0, ge=0)
 
 
-class LogSettings(Settings):
-    """A line of `log.jsonl` every so many images; None chooses from the speed and the budget."""
+class Cadence(Settings):
+    """How often something is done: every so many images seen, or every so many steps whatever the batch."""
 
     every_images: int | None = Field(default=None, ge=1)
+    every_steps: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.every_images and self.every_steps:
+            raise ValueError("give every_images or every_steps, not both")
+        return self
+
+    def is_open(self) -> bool:
+        """Whether neither is given."""
+        return self.every_images is self.every_steps is None
 
 
-class SampleSettings(Settings):
+class LogSettings(Cadence):
+    """A line of `log.jsonl` every so many images or steps; None chooses from the speed and the budget."""
+
+
+class SampleSettings(Cadence):
     """Grids of `count` generated images; None chooses a fortieth of the run, but 15 to 300 seconds."""
 
-    every_images: int | None = Field(default=None, ge=1)
     count: int = Field(default=64, ge=1, le=1024)
 
 
-class CheckpointSettings(Settings):
+class CheckpointSettings(Cadence):
     """The newest `keep` checkpoints stay, and the best. None chooses a tenth of the run, but 2 to 15 minutes."""
 
-    every_images: int | None = Field(default=None, ge=1)
     keep: int = Field(default=3, ge=1)
 
 
@@ -161,7 +191,11 @@ class ScoreSettings(Settings):
 
 
 class RunConfig(Settings):
-    """Everything that decides what a run does. The resolved one is written to `run.json` before the first step."""
+    """Everything that decides what a run does. The resolved one is written to `run.json` before the first step.
+
+    `batches`: reals and fakes go through the discriminator apart, or "joint" in one batch in its own turn, while the
+    generator's turn judges fakes alone, or "joint_both" in one batch in both turns.
+    """
 
     recipe: str = "custom"
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -173,7 +207,7 @@ class RunConfig(Settings):
     loss: LossPart = NonSaturating()
     penalties: tuple[PenaltyPart, ...] = ()
     generator_terms: tuple[TermPart, ...] = ()
-    batches: Literal["separate", "joint"] = "separate"
+    batches: Literal["separate", "joint", "joint_both"] = "separate"
     show: ShowPart = AsIs()
     replay: ReplayPart = Fresh()
     opponent: OpponentPart = Itself()

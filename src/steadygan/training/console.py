@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from steadygan.names import shown
+from steadygan.terminal import lasting
 from steadygan.training.budget import duration, spent
 
 if TYPE_CHECKING:
@@ -71,13 +72,12 @@ class Lines:
     """A line per tick, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+        self.stream = lasting(stream)
         self.next_time = 0.0
         self.clock = _Clock()
 
     def say(self, text: str) -> None:
-        with suppress(BrokenPipeError):  # whoever read along has left; the run goes on
-            print(text, file=self.stream, flush=True)
+        print(shown(text), file=self.stream, flush=True)
 
     def preparing(self, done: int, total: int) -> None:
         self.counting("preparing images", done, total)
@@ -88,8 +88,7 @@ class Lines:
             self.say(f"{what}: {done:,} of {total:,}{self.clock.read(done, total)}")
 
     def step(self, session: Session) -> None:
-        every = session.config.log.every_images
-        if every is not None and session.crossed(every):
+        if session.crossed(session.config.log):
             self.say(f"{session.progress.images:,} images, {_rate(session):,.0f} images/s, {_left(session)} left")
 
     def close(self) -> None:
@@ -100,13 +99,13 @@ class Bars:
     """Progress bars with rate and time left, for a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=stream)
+        self.console = Console(file=lasting(stream), markup=False, emoji=False)
         self.bar: Progress | None = None
         self.title = ""
         self.clock = _Clock()
 
     def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(shown(text), highlight=False, soft_wrap=True)
 
     def preparing(self, done: int, total: int) -> None:
         self.counting("preparing images", done, total)

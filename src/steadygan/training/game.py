@@ -13,29 +13,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from steadygan.objectives.losses import Loss, NonSaturating
+from steadygan.objectives.losses import Loss, NonSaturating, Separable, SeparableLoss
 from steadygan.objectives.penalties import Penalty
 from steadygan.objectives.terms import GeneratorTerm
 from steadygan.objectives.view import View
 from steadygan.training.opponent import Itself
 from steadygan.training.optim import Adam, Descent, OptimizerSettings
-from steadygan.training.seams import Move, Opponent, Remembers, Turns, Watches
+from steadygan.training.seams import Move, Opponent, Remembers, Report, Turns, Watches
 from steadygan.training.turns import Fixed
 
 _REPORTED = (
     *("loss_d", "penalty", "grad_norm_d", "d_real", "d_fake", "accuracy_real", "accuracy_fake"),
-    *("loss_g", "generator_terms", "grad_norm_g"),
+    *("loss_g", "generator_terms", "grad_norm_g", "path"),
 )
-_D_LOSS: dict[Move, Callable[[Any, View], Tensor]] = {
-    "discriminator": lambda loss, view: loss.d_loss(view),
-    "discriminator_real": lambda loss, view: loss.real_loss(view),
-    "discriminator_fake": lambda loss, view: loss.fake_loss(view),
+_SIDES: dict[Move, tuple[str, ...]] = {  # what each of the discriminator's moves learns from
+    "discriminator": ("real", "fake"),
+    "discriminator_real": ("real",),
+    "discriminator_fake": ("fake",),
 }
 
 
@@ -60,7 +60,8 @@ class Game:
 
     `images` counts real images shown to the discriminator by all `processes`; schedules follow it. `report` holds what
     the last turns measured: detached tensors, losses as they were before the update, each penalty and term by name
-    (after `step` the penalties' means over its turns, for a lazy one is not due in each).
+    (after `step` the penalties' means over its turns, for a lazy one is not due in each); the two halves of `loss_d`
+    where the loss has them, and as `path` whether the discriminator last moved on them apart.
     Reading them waits for the device, so that is left to whoever wants to know.
     """
 
@@ -81,14 +82,22 @@ class Game:
     def __post_init__(self) -> None:
         self.steps = self.d_turns = self.images = 0
         self.healthy = torch.ones((), device=next(self.generator.parameters()).device)
-        players = dict.fromkeys(_D_LOSS, self.discriminator) | {"generator": self.generator}
-        optimizers = dict.fromkeys(_D_LOSS, self.discriminator_optimizer) | {"generator": self.generator_optimizer}
+        players = dict.fromkeys(_SIDES, self.discriminator) | {"generator": self.generator}
+        optimizers = dict.fromkeys(_SIDES, self.discriminator_optimizer) | {"generator": self.generator_optimizer}
+        shared: dict[Move, Move] = {}
+        if not getattr(self.turns, "own_states", True):
+            shared = dict.fromkeys(_SIDES, "discriminator")
+        self._state_of: dict[Move, Move] = {move: shared.get(move, move) for move in get_args(Move)}
         # an optimizer takes no memory before its first turn, so there is one for each move that may come
-        self.descents = {move: Descent(players[move], optimizers[move], self.healthy) for move in get_args(Move)}
+        states = dict.fromkeys(self._state_of.values())
+        self.descents = {state: Descent(players[state], optimizers[state], self.healthy) for state in states}
+        self._past = dict.fromkeys(_SIDES, self.replay) | {"discriminator_real": nn.Identity()}
         self._penalties = [_Term(name, p, _ready(p, self.discriminator)) for name, p in _named(self.penalties)]
         self._terms = [_Term(name, t, _ready(t, self.generator)) for name, t in _named(self.generator_terms)]
         self._latent = torch.empty(0)
-        names = (*_REPORTED, *(f"penalty.{p.name}" for p in self._penalties), *(f"term.{t.name}" for t in self._terms))
+        self._losses = _d_losses(self.loss)
+        names = (*_REPORTED, *self._losses["discriminator"], *(f"penalty.{p.name}" for p in self._penalties))
+        names += tuple(f"term.{term.name}" for term in self._terms)
         self.report = {name: torch.zeros_like(self.healthy) for name in names}
 
     def step(self, next_real: Callable[[], tuple[Tensor, ...]], next_latent: Callable[[], Tensor]) -> int:
@@ -96,23 +105,31 @@ class Game:
 
         `next_real()` gives (N, C, H, W) and what is given with it, `next_latent()` latents (N, D). The generator's
         first turn plays on with the fakes of the discriminator's last turn, which saves making them twice, and with
-        its reals; every other turn gets new ones.
+        its reals; so does a discriminator that learns from the two apart. Every other turn gets new ones.
         """
-        before = self.images
-        moves = self.turns.moves(self.steps, self.report)
-        fake, paid = torch.empty(0), []
-        for move, following in zip(moves, (*moves[1:], None), strict=True):
+        before, paid, dealt = self.images, [], list[_Deal]()
+
+        def deal(playable: bool = True) -> _Deal:
+            real, *given = next_real()
+            return _Deal(self.form(real), self.fakes(next_latent(), *given, playable=playable), tuple(given))
+
+        def look() -> Report:
+            dealt.append(dealt.pop() if dealt else deal())
+            return self._judged(dealt[0])
+
+        moves = self.turns.moves(self.steps, self.report, look)
+        for place, move in enumerate(moves):
             if move in ("discriminator", "discriminator_real"):
-                real, *given = next_real()
-                real = self.form(real)
+                following = (other for other in moves[place + 1 :] if other != "discriminator_fake")
+                real, fake, given = dealt.pop() if dealt else deal(playable=next(following, None) == "generator")
             if move == "generator":
                 self.g_step(real, fake if fake.requires_grad else self.fakes(next_latent(), *given), *given)
                 fake = fake.detach()
             else:
-                fake = self.fakes(next_latent(), *given, playable=following == "generator")
                 self.d_step(real, fake, *given, move=move)
                 paid.append({name: value for name, value in self.report.items() if name.startswith("penalty")})
         self.report |= {name: torch.stack([costs[name] for costs in paid]).mean() for name in paid[0]}
+        self.report["path"] = torch.full_like(self.healthy, "discriminator_real" in moves)
         self.steps += 1
         return self.images - before
 
@@ -129,20 +146,22 @@ class Game:
 
     def d_step(self, real: Tensor, fake: Tensor, *given: Tensor, move: Move = "discriminator") -> None:
         """The discriminator learns to tell reals from fakes. Goodfellow et al. (2014), Algorithm 1, inner loop."""
-        due = [penalty for penalty in self._penalties if self.d_turns % penalty.settings.every == 0]
-        real, fake = self.show(real), self.show(self.replay(fake.detach()))
+        due, sides = [p for p in self._penalties if self.d_turns % p.settings.every == 0], _SIDES[move]
+        real, fake = self.show(real), self.show(self._past[move](fake.detach()))
         view = self._d_view(real, fake, given, any(penalty.differentiates for penalty in due))
 
-        loss = _D_LOSS[move](self.loss, view)
+        losses = {name: formula(view) for name, formula in self._losses[move].items()}
+        loss = sum(losses.values(), start=torch.zeros_like(self.healthy))
         costs = {f"penalty.{p.name}": torch.zeros_like(loss) for p in self._penalties}
         costs |= {f"penalty.{p.name}": p.settings.every * p.formula(view) for p in due}
         penalty = sum(costs.values(), start=torch.zeros_like(loss))
-        norm = self.descents[move](loss + penalty, self.images)
+        norm = self.descents[self._state_of[move]](loss + penalty, self.images)
 
         self.d_turns += 1
-        self.images += len(real) * self.processes * (move != "discriminator_fake")
-        _tell(view, self.show, self.replay, *(p.formula for p in self._penalties))
-        self._note(loss_d=loss, penalty=penalty, grad_norm_d=norm, **costs, **self._opinions(view))
+        self.images += len(real) * self.processes * ("real" in sides)
+        _tell(view, *[self.show][: "real" in sides], self.replay, *(p.formula for p in self._penalties))
+        self._note(penalty=penalty, grad_norm_d=norm, **losses, **costs, **self._opinions(view, sides))
+        self._note(loss_d=torch.stack([self.report[name] for name in self._losses["discriminator"]]).sum())
 
     def g_step(self, real: Tensor, fake: Tensor, *given: Tensor) -> None:
         """The generator learns to be taken for real. Goodfellow et al. (2014), Algorithm 1, last lines."""
@@ -150,8 +169,9 @@ class Game:
         view = self.view(judge, self.show(real), self.show(fake), given, self._latent, fake, player, self.images)
 
         with self.opponent.against(self.loss, view) as ahead:
-            loss = self.loss.g_loss(ahead)
-            costs = {f"term.{term.name}": term.formula(ahead) for term in self._terms}
+            seen = ahead.for_generator()
+            loss = self.loss.g_loss(seen)
+            costs = {f"term.{term.name}": term.formula(seen) for term in self._terms}
             terms = sum(costs.values(), start=torch.zeros_like(loss))
             norm = self.descents["generator"](loss + terms, self.images)
 
@@ -166,15 +186,22 @@ class Game:
         return self.view(network, real, fake, given, player=bare(self.discriminator), images=self.images)
 
     @torch.no_grad()
-    def _opinions(self, view: View) -> dict[str, Tensor]:
+    def _opinions(self, view: View, sides: tuple[str, ...]) -> dict[str, Tensor]:
         """Mean logits and the shares judged rightly, of reals and of fakes: beyond the boundary on their own side."""
-        real, fake, boundary = view.real_logits, view.fake_logits, getattr(self.loss, "boundary", 0.0)
-        return {
-            "d_real": real.mean(),
-            "d_fake": fake.mean(),
-            "accuracy_real": (real > boundary).float().mean(),
-            "accuracy_fake": (fake < boundary).float().mean(),
-        }
+        opinions, boundary = dict[str, Tensor](), getattr(self.loss, "boundary", 0.0)
+        if "real" in sides:
+            logits = view.real_logits
+            opinions |= {"d_real": logits.mean(), "accuracy_real": (logits > boundary).float().mean()}
+        if "fake" in sides:
+            logits = view.fake_logits
+            opinions |= {"d_fake": logits.mean(), "accuracy_fake": (logits < boundary).float().mean()}
+        return opinions
+
+    @torch.no_grad()
+    def _judged(self, deal: _Deal) -> dict[str, Tensor]:
+        """What the discriminator says of a batch before anybody moves."""
+        real, fake = self.show(deal.real), self.show(deal.fake)
+        return self._opinions(self._d_view(real, fake, deal.given, differentiable=False), _SIDES["discriminator"])
 
     def _note(self, **measured: Tensor) -> None:
         self.report.update({name: value.detach() for name, value in measured.items()})
@@ -206,6 +233,14 @@ class Game:
         return [part for part in parts if isinstance(part, nn.Module)]
 
 
+class _Deal(NamedTuple):
+    """What a turn is played with: reals and fakes (N, C, H, W), and what both networks are given with them."""
+
+    real: Tensor
+    fake: Tensor
+    given: tuple[Tensor, ...]
+
+
 @dataclass(frozen=True)
 class _Term:
     """A penalty or a generator's term: its name in the report, its settings, and what is called with a view."""
@@ -218,6 +253,15 @@ class _Term:
     def differentiates(self) -> bool:
         """Whether it takes gradients with respect to images, for which a compiled network will not do."""
         return getattr(self.settings, "differentiates", True)
+
+
+def _d_losses(loss: Any) -> dict[Move, dict[str, Callable[[View], Tensor]]]:
+    """What the discriminator pays in each of its moves, by name: its halves, if they make up the whole."""
+    halves = {"real": loss.real_loss, "fake": loss.fake_loss} if isinstance(loss, Separable) else {}
+    if getattr(type(loss), "d_loss", None) is SeparableLoss.d_loss:  # a loss may have a whole of its own
+        return {move: {f"loss_d_{side}": halves[side] for side in sides} for move, sides in _SIDES.items()}
+    apart = {move: {"loss_d": halves[side]} for move, (side, *both) in _SIDES.items() if halves and not both}
+    return {"discriminator": {"loss_d": loss.d_loss}, **apart}
 
 
 def _named(parts: Sequence[Any]) -> list[tuple[str, Any]]:

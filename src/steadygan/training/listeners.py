@@ -1,4 +1,4 @@
-"""What happens beside the game: records, pictures, scores and checkpoints. Each is called every so many images."""
+"""What happens beside the game: records, pictures, scores and checkpoints. Each is called at its own cadence."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from steadygan.schedule import at
 from steadygan.scoring import Judge, Reference
 from steadygan.training import checkpoint
 from steadygan.training.checkpoint import Checkpoint
+from steadygan.training.config import Cadence
 from steadygan.training.sampling import generate, rows, spread_labels
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.session import Progress, Session
@@ -36,9 +37,9 @@ _DRAWING_SHARE = 0.005  # of the run's time at most goes into redrawing the curv
 
 
 class Listener(Protocol):
-    """Called after a step that passes a multiple of `every_images`, and once more at the end."""
+    """Called after a step that passes a multiple of its cadence, and once more at the end."""
 
-    every_images: int
+    cadence: Cadence
 
     def __call__(self, session: Session) -> None: ...
 
@@ -46,8 +47,8 @@ class Listener(Protocol):
 class TickWriter:
     """Writes a line of `log.jsonl`. The one place where the run waits for the device, and sees a divergence."""
 
-    def __init__(self, every_images: int, start: Progress) -> None:
-        self.every_images = every_images
+    def __init__(self, cadence: Cadence, start: Progress) -> None:
+        self.cadence = cadence
         self.last = (start.seconds, start.images, 0.0)
 
     def __call__(self, session: Session) -> None:
@@ -107,8 +108,8 @@ def _diverged(session: Session) -> str:
 class SampleWriter:
     """Grids from the fixed latents and from fresh ones, and now and then the curves."""
 
-    def __init__(self, every_images: int) -> None:
-        self.every_images = every_images
+    def __init__(self, cadence: Cadence) -> None:
+        self.cadence = cadence
         self.drawing_seconds = 0.0
 
     def __call__(self, session: Session) -> None:
@@ -166,8 +167,8 @@ class Picker(Protocol):
 class CheckpointWriter:
     """Picks by the averaged generator's pictures, saves everything, keeps the newest and the best."""
 
-    def __init__(self, every_images: int, keep: int, picker: Picker | None) -> None:
-        self.every_images = every_images
+    def __init__(self, cadence: Cadence, keep: int, picker: Picker | None) -> None:
+        self.cadence = cadence
         self.keep = keep
         self.picker = picker
 
@@ -219,8 +220,8 @@ class ScoreWriter:
     What goes wrong is said and written down, and the run goes on without scores.
     """
 
-    def __init__(self, every_images: int, judge: Judge, most_time: float) -> None:
-        self.every_images = every_images
+    def __init__(self, cadence: Cadence, judge: Judge, most_time: float) -> None:
+        self.cadence = cadence
         self.judge: Judge | None = judge
         self.most_time = most_time
         self.seconds = 0.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from steadygan.data.loader import Batches
+from steadygan.terminal import GONE, when_asked_to_stop
 from steadygan.training.budget import spent
 from steadygan.training.listeners import Listener
 from steadygan.training.seeds import seed_everything
@@ -20,28 +19,24 @@ from steadygan.training.session import Session
 
 
 class StopRequest:
-    """Whether the user asked to stop. The first SIGINT or SIGTERM sets it, a second one interrupts at once."""
+    """Whether the user asked to stop, or is gone. A second Ctrl-C or SIGTERM interrupts at once."""
 
     def __init__(self) -> None:
         self.asked = False
+        self._urged = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
+        if number not in GONE:
+            if self._urged:
+                raise KeyboardInterrupt
+            self._urged = True
         self.asked = True
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """Take the signals over for the length of the block; outside the main thread there is nothing to take."""
-        if threading.current_thread() is not threading.main_thread():
+        """Take the signals over for the length of the block."""
+        with when_asked_to_stop(self):
             yield self
-            return
-        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def play(
@@ -63,11 +58,11 @@ def play(
         step(session, batches)
         progress.seconds = before + time.perf_counter() - start
         session.input_wait_seconds = batches.wait_seconds
-        due = [listener for listener in listeners if session.crossed(listener.every_images)]
+        due = [listener for listener in listeners if session.crossed(listener.cadence)]
         for listener in due:
             listener(session)
         on_step(session)
-        if runtime.world == 1 or session.crossed(listeners[0].every_images):
+        if runtime.world == 1 or session.crossed(listeners[0].cadence):
             over = runtime.any(stop.asked or spent(session.config.budget, progress) >= 1)
     for listener in listeners:
         if listener not in due:  # else it has just acted, at the last step

@@ -55,9 +55,10 @@ class History(SeamSettings):
     """A history of past fakes for the discriminator: with probability `use` its turn is played against old ones.
 
     One row of each batch already generated is kept (`keep`), up to `capacity`; nothing is generated for it. From
-    "39 mistakes in a GAN for satellite images" (mistakes 33 to 35), which uses the history 0.3 of the time; the idea is
-    that of Shrivastava et al. (2017), section 2.3. It is used once it holds a
-    batch. It takes `capacity` float32 images of memory, and of every checkpoint.
+    "Fake satellite images: 39 mistakes" (mistakes 33 to 35), whose "30 % of the time" is read as three turns of ten,
+    each with old fakes only; Shrivastava et al. (2017), section 2.3, to whom the idea goes back, mix half and half
+    within a batch. It is used once it holds a batch. It takes `capacity` float32 images of memory, and of every
+    checkpoint.
     """
 
     paper: ClassVar[str] = "arXiv:1612.07828"

@@ -15,12 +15,14 @@ import PIL
 import torch
 
 from steadygan import records
+from steadygan.claim import claimed, writer
 from steadygan.config import difference, resolve
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
-from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, StorageError, os_errors
+from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, os_errors
 from steadygan.features import Scattering
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
+from steadygan.names import path_of
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
 from steadygan.records import Note, Score, Tick
@@ -29,7 +31,7 @@ from steadygan.scoring import Judge, choose_reference
 from steadygan.scoring.pick import FrechetToTraining
 from steadygan.scoring.reference import LEAST
 from steadygan.training import checkpoint
-from steadygan.training.budget import spent
+from steadygan.training.budget import DEFAULT_IMAGES, spent, too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Budget, RunConfig, own_parts
@@ -49,12 +51,11 @@ from steadygan.training.sampling import rows
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Progress, Session
 from steadygan.training.state import unpack
-from steadygan.training.trial import estimate, with_cadence
+from steadygan.training.trial import try_out, with_cadence
 from steadygan.version import __version__
 from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
 
-DEFAULT_IMAGES = 200_000
 _SCORED = 512
 _SMALLEST_DESCRIBED = 16
 # what a resumed run may do otherwise; another precision or device rounds otherwise, too
@@ -112,17 +113,25 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
 
     Raises ConfigError and DataError before any work; Diverged and Interrupted leave the last checkpoint.
     """
-    check_folder(out, config.data.source)
-    if config.budget.is_open():
+    with claimed(out, config.data.source):
+        return train_in(out, config, console, dataset)
+
+
+def train_in(out: Path, config: RunConfig, console: Reporter | None = None, dataset: Dataset | None = None) -> Run:
+    """As `train`, in a folder that the caller has claimed; of several processes, the first has."""
+    by_default = config.budget.is_open()
+    if by_default:
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
     console = console or reporter()
     with closing(console), enough_memory():
         parts = make_parts(config, console, dataset)
         console = console if parts.runtime.main else Silent()
-        expected = estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
+        parts, expected = try_out(parts, config.runtime.precision, console.say)
         console.say(expected.sentence())
+        if by_default and (word := too_short(expected.steps)):
+            console.say(word)
         parts = parts.with_config(with_cadence(parts.config, expected))
-        session = make_session(parts, out, console)
+        session = make_session(parts, parts.runtime.agreed(out), console)
         listeners = _listeners(session)
         if parts.runtime.main:
             _write_info(session, parts.pair)
@@ -130,16 +139,6 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
             Run(out).note(f"started: {expected.sentence()}", "run")
         parts.runtime.wait()
         return _play(session, console, listeners)
-
-
-def check_folder(out: Path, source: str) -> None:
-    """Refuse to write a run where there is something, or among the images it is trained on."""
-    if any(parent.is_file() for parent in out.parents):
-        raise StorageError(f"{out}: a part of the path is a file, not a folder; choose another folder with -o")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"{out} exists; continue it with `steadygan resume {out}` or choose another folder with -o")
-    if Path(source).is_dir() and out.resolve().is_relative_to(Path(source).resolve()):
-        raise ConfigError(f"{out} lies inside {source}, whose images are trained on; choose another folder with -o")
 
 
 @os_errors()
@@ -154,8 +153,14 @@ def resume(
 
     `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now.
     `own` is the configuration the run was started with, if it holds objects of the user's own.
+    Raises ConfigError if the run is still training.
     """
-    path = Path(path)
+    Run(Path(path)).info()  # before a lock is put into what is no run
+    with writer(Path(path)):
+        return _go_on(Path(path), budget, data, console, own)
+
+
+def _go_on(path: Path, budget: Budget | None, data: str, console: Reporter | None, own: RunConfig | None) -> Run:
     info = Run(path).info()
     config = _stored_config(path, info, own, budget, data)
     saved = _latest(path, config)
@@ -221,11 +226,10 @@ def _play(session: Session, console: Reporter, listeners: Sequence[Listener]) ->
 def _listeners(session: Session) -> Sequence[Listener]:
     """Records, pictures, checkpoints and scores, in the order in which they act at the same step."""
     config = session.config
-    every = [group.every_images or 1 for group in (config.log, config.samples, config.checkpoint)]
-    writer = CheckpointWriter(every[2], config.checkpoint.keep, _picker(session))
+    writer = CheckpointWriter(config.checkpoint, config.checkpoint.keep, _picker(session))
     judge = _judge(session)
-    scores = (ScoreWriter(every[2], judge, config.scores.most_time),) if judge else ()
-    return (TickWriter(every[0], session.progress), SampleWriter(every[1]), writer, *scores)
+    scores = (ScoreWriter(config.checkpoint, judge, config.scores.most_time),) if judge else ()
+    return (TickWriter(config.log, session.progress), SampleWriter(config.samples), writer, *scores)
 
 
 def _picker(session: Session) -> Picker | None:
@@ -271,10 +275,11 @@ def _stored_config(
     try:
         config = resolve(RunConfig, {**info["config"], **parts})
     except (ConfigError, KeyError) as problem:
-        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {problem}") from problem
+        lines = "; ".join(str(problem).splitlines())
+        raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {lines}") from problem
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
-    source = str(Path(data).expanduser().absolute()) if data else config.data.source
+    source = str(path_of(data).absolute()) if data else config.data.source
     if not source.startswith("builtin:") and not Path(source).exists():
         raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import resource
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -19,8 +18,12 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from steadygan.data.pool import cores
 from steadygan.errors import ConfigError
 from steadygan.training.config import RuntimeSettings
+from steadygan.training.speed import LAYOUTS, has_bfloat16, name_of, speeds
+
+T = TypeVar("T")
 
 _GAIN = 1.25  # bfloat16 is taken when it is faster by this factor: its rounding is not worth less
 
@@ -36,6 +39,7 @@ class Choices:
     processes: int
     bfloat16_gain: float = 0.0
     channels_last_gain: float = 0.0
+    remark: str = ""
 
     def sentence(self) -> str:
         """What the user is told before the run."""
@@ -65,56 +69,47 @@ def choose_device(asked: str) -> str:
 
 
 def choose_threads(asked: int) -> int:
-    """Threads for this process: all processors it may use but one, all of them below five, shared between processes."""
-    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    spare = processors - 1 if processors > 4 else processors
-    return asked or max(1, spare // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    """Threads for this process: as many as asked for, or as `threads_for` finds."""
+    return asked or threads_for(
+        cores(), int(os.environ.get("LOCAL_WORLD_SIZE", "1")), os.environ.get("OMP_NUM_THREADS", "")
+    )
 
 
-def _conv_seconds(device: str, dtype: torch.dtype, layout: torch.memory_format) -> float:
-    """Seconds of one forward and backward pass of a typical layer, the best of four; on a GPU of a batch it feels."""
-    batch = 32 if device == "cpu" else 1024
-    layer = nn.Conv2d(64, 128, 4, 2, 1, bias=False, device=device)
-    _in_layout(layer, layout)
-    images = torch.randn(batch, 64, 32, 32, device=device).to(memory_format=layout)
-    best = float("inf")
-    for _ in range(4):
-        start = time.perf_counter()
-        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            total = layer(images).float().square().sum()
-        total.backward()
-        total.item()
-        best = min(best, time.perf_counter() - start)
-    return best
+def threads_for(processors: int, processes: int = 1, omp_threads: str = "") -> int:
+    """Threads of one of `processes` that share a machine: one processor stays free from three up, the rest is shared.
 
-
-def _in_layout(network: nn.Module, layout: torch.memory_format) -> nn.Module:
-    """Bring a network's 4-D weights into a memory layout, in place."""
-    return network.to(memory_format=layout)  # type: ignore[call-overload] # torch's stubs lack it
+    `omp_threads` is the variable OMP_NUM_THREADS, which the user may have set; but 1 beside other processes is what
+    torchrun sets by itself.
+    """
+    first = omp_threads.partition(",")[0].strip()
+    own = int(first) if first.isdecimal() else 0
+    if own > 1 or (own == 1 and processes == 1):
+        return own
+    return max(1, (processors - (processors >= 3)) // processes)
 
 
 def choose(settings: RuntimeSettings) -> Choices:
-    """Resolve every `auto` by what is there and by timing one convolution in each precision and layout.
+    """Resolve every `auto` by what is there and by the speed of one convolution in each precision and layout.
 
-    channels_last is kept unless it is clearly slower, so that two runs on one machine choose alike. Several processes
-    take what the first one measured.
+    A processor that says that it has no bfloat16 is not tried with it. channels_last is kept unless it is clearly
+    slower, so that two runs on one machine choose alike. Several processes take what the first one measured.
     """
     flush_denormals()
     device, threads = choose_device(settings.device), choose_threads(settings.threads)
     torch.set_num_threads(threads)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    precision, layout, gains = settings.precision, settings.layout, (0.0, 0.0)
-    if "auto" in (precision, layout):
-        last, first = torch.channels_last, torch.contiguous_format
-        plain = _conv_seconds(device, torch.float32, last)
-        half = _conv_seconds(device, torch.bfloat16, last)
-        dtype = torch.bfloat16 if plain / half > _GAIN else torch.float32
-        nchw = _conv_seconds(device, dtype, first)
-        gains = (round(plain / half, 2) if precision == "auto" else 0.0, round(nchw / min(half, plain), 2))
-        if precision == "auto":
-            precision = "bfloat16" if dtype == torch.bfloat16 else "float32"
-        layout = ("channels_last" if gains[1] > 1 / _GAIN else "channels_first") if layout == "auto" else layout
-    return _agreed(Choices(device, precision, layout, threads, processes, *gains))
+    precision, layout, gains = settings.precision, settings.layout, [0.0, 0.0]
+    possible = ["float32"] if has_bfloat16(device) is False else ["float32", "bfloat16"]
+    tried = possible if precision == "auto" else [precision]
+    seconds = speeds(device, threads, tried) if len(tried) > 1 or layout == "auto" else {}
+    if precision == "auto" and len(tried) > 1:
+        gains[0] = seconds["float32", "channels_last"] / seconds["bfloat16", "channels_last"]
+    if precision == "auto":
+        precision = "bfloat16" if gains[0] > _GAIN else "float32"
+    if layout == "auto":
+        gains[1] = seconds[precision, "channels_first"] / seconds[precision, "channels_last"]
+        layout = "channels_last" if gains[1] > 1 / _GAIN else "channels_first"
+    return _agreed(Choices(device, precision, layout, threads, processes, round(gains[0], 2), round(gains[1], 2)))
 
 
 def _agreed(choices: Choices) -> Choices:
@@ -144,8 +139,8 @@ class Runtime:
     def __init__(self, choices: Choices, compile: bool = False) -> None:
         flush_denormals()
         torch.set_num_threads(choices.threads)
-        if choices.processes == 1:  # Accelerate remembers the device and precision of the run before
-            AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - there is no public way
+        # Accelerate remembers the precision of the run before, and its device; there is no public way to forget them
+        AcceleratorState._reset_state(reset_partial_state=choices.processes == 1)  # noqa: SLF001
         self.choices = choices
         self.compile = compile
         self.accelerator = Accelerator(
@@ -156,12 +151,11 @@ class Runtime:
         self.rank = self.accelerator.process_index
         self.world = self.accelerator.num_processes
         self.main = self.accelerator.is_main_process
-        last = choices.layout == "channels_last"
-        self.memory_format = torch.channels_last if last else torch.contiguous_format
+        self.memory_format = LAYOUTS[choices.layout]
 
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, its weights in the chosen layout."""
-        return _in_layout(network.to(self.device), self.memory_format)
+        return network.to(self.device).to(memory_format=self.memory_format)  # type: ignore[call-overload] # stubs lack it
 
     def prepare(self, network: nn.Module, alone: bool = False) -> nn.Module:
         """Wrap a placed network: autocast, several processes (unless `alone`), compiled if so set.
@@ -189,6 +183,10 @@ class Runtime:
         """Whether the flag is up in any process; every process must ask."""
         return bool(self.mean(torch.tensor(float(flag), device=self.device)) > 0) if self.world > 1 else flag
 
+    def agreed(self, value: T) -> T:
+        """What the first process has for a value, in all of them."""
+        return cast(T, broadcast_object_list([value])[0]) if self.world > 1 else value
+
     def wait(self) -> None:
         """Wait until every process is here."""
         self.accelerator.wait_for_everyone()
@@ -208,8 +206,7 @@ class Runtime:
 
     def describe(self) -> dict[str, Any]:
         """For `run.json`."""
-        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else _processor()
-        return {**asdict(self.choices), "name": name, "compile": self.compile}
+        return {**asdict(self.choices), "name": name_of(self.device.type), "compile": self.compile}
 
 
 def _resident_bytes() -> int:
@@ -219,12 +216,3 @@ def _resident_bytes() -> int:
     except OSError:  # not Linux: the peak is the nearest thing the system tells
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else "cpu"
-    except OSError:
-        return "cpu"

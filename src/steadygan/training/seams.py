@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol, runtime_checkable
 
@@ -17,6 +17,12 @@ Move = Literal["discriminator", "discriminator_real", "discriminator_fake", "gen
 """A turn of one player: of the discriminator on its whole loss, on its reals or its fakes alone, of the generator."""
 
 Report = Mapping[str, Tensor]
+
+Look = Callable[[], Report]
+"""Judges the step's first batch before anyone moves: `accuracy_real`, `accuracy_fake` and mean logits, on the device.
+
+The batch and its fakes, none from a history, are those of the first move.
+"""
 
 
 class SeamSettings(BaseModel):
@@ -60,7 +66,9 @@ class Opponent(Protocol):
 class Turns(Protocol):
     """Who moves in a step. A step begins with a move that brings reals: "discriminator" or "discriminator_real".
 
-    `report` holds what the last turns measured, on the device; looking at it waits for the device.
+    `report` holds what the last turns measured, on the device, `look()` how the batch to come is judged; reading either
+    waits for the device. Each kind of move of the discriminator has an optimizer state of its own, unless the object
+    has an `own_states` that is false: then one serves all.
     """
 
-    def moves(self, step: int, report: Report) -> tuple[Move, ...]: ...
+    def moves(self, step: int, report: Report, look: Look) -> tuple[Move, ...]: ...

@@ -13,7 +13,7 @@ from steadygan.data import Dataset
 from steadygan.networks import classes_of
 from steadygan.rundir import RunDir
 from steadygan.training.average import Average
-from steadygan.training.config import RunConfig
+from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.game import Game, bare
 from steadygan.training.runtime import Runtime
 from steadygan.training.state import weights
@@ -89,10 +89,12 @@ class Session:
         """The networks' tensors by the names of their files."""
         return {name: weights(network) for name, network in self.networks().items()}
 
-    def crossed(self, every_images: int) -> bool:
-        """Whether the last step passed a multiple of `every_images`."""
-        now = self.progress.images
-        return now // every_images > (now - self.images_this_step) // every_images
+    def crossed(self, cadence: Cadence) -> bool:
+        """Whether the last step passed a multiple of so many images, or of so many steps; never if it is open."""
+        if cadence.every_steps:
+            return self.progress.steps % cadence.every_steps == 0
+        now, every = self.progress.images, cadence.every_images
+        return every is not None and now // every > (now - self.images_this_step) // every
 
     def state_dict(self) -> dict[str, Any]:
         """All but the networks."""

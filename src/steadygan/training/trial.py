@@ -3,62 +3,126 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from operator import sub
 
 import torch
+from torch import Tensor
 
 from steadygan.data import Dataset
 from steadygan.networks import Pair, classes_of
 from steadygan.ops.images import from_uint8
 from steadygan.training.budget import duration, expected_seconds
-from steadygan.training.build import make_game
-from steadygan.training.config import RunConfig
+from steadygan.training.build import Parts, make_game
+from steadygan.training.config import Cadence, RunConfig
+from steadygan.training.game import Game
+from steadygan.training.precision import disagreement
 from steadygan.training.runtime import Runtime
 
 _WARM_UP = 2
 _REPEATS = 3
-_LONGEST_PERIOD = 8
+_LONG_PERIOD, _LONGEST_PERIOD = 8, 16
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take: `images_per_second` over all processes, peak memory in MiB, seconds in all."""
+    """What a run will take: images per second and a step over all processes, peak memory in MiB, seconds in all."""
 
     images_per_second: float
+    images_per_step: float
     memory_mb: float
     seconds: float
+
+    @property
+    def steps(self) -> int:
+        """Steps until the end, the last one whole."""
+        return math.ceil(self.seconds * self.images_per_second / self.images_per_step - 1e-6)
 
     def sentence(self) -> str:
         """What the user is told before the run."""
         return (
-            f"about {duration(self.seconds)} at {self.images_per_second:,.0f} images/s, "
-            f"{self.memory_mb / 1024:.1f} GiB of memory"
+            f"about {duration(self.seconds)} at {self.images_per_second:,.0f} images/s: {self.steps:,} steps of "
+            f"{self.images_per_step:,.0f} images, {self.memory_mb / 1024:.1f} GiB of memory"
         )
+
+
+def try_out(parts: Parts, asked: str, say: Callable[[str], None]) -> tuple[Parts, Estimate]:
+    """Estimate a run. If its bfloat16 gives wrong gradients it is said, and unless that was `asked` for the run goes on
+    in float32. The memory is that of the precision of the run.
+    """
+    expected = estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
+    if parts.runtime.choices.precision != "bfloat16":
+        return parts, expected
+    real = _batch(parts.config, parts.pair, parts.dataset, parts.runtime)
+    why = disagreement(parts.config, parts.pair, parts.dataset.spec, parts.runtime, real)
+    if not parts.runtime.any(bool(why)):
+        return parts, expected
+    why = why or "another process finds a wrong gradient"
+    if asked == "bfloat16":
+        say(f"bfloat16 may be wrong on this machine: {why}; --precision float32 is safe")
+        return parts, expected
+    remark = f"float32 instead of bfloat16, which is wrong on this machine: {why}"
+    say(remark)
+    parts = parts.in_float32(remark)
+    return parts, estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
 
 
 def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) -> Estimate:
     """Play a few steps on copies of the networks; the run itself is not touched."""
     copies = Pair(*(runtime.prepare(copy.deepcopy(network), alone=True) for network in pair))
     game = make_game(config, copies, dataset.spec, runtime.world)
-    share = config.batch // runtime.world
-    numbers = [index % len(dataset) for index in range(share)]
+    real = _batch(config, pair, dataset, runtime)
+    period = min(max([penalty.every for penalty in config.penalties], default=1), _LONGEST_PERIOD)
+
+    def play() -> tuple[Hashable, int]:
+        before = _turns(game)
+        shown = game.step(
+            lambda: real, lambda: torch.randn(len(real[0]), config.networks.latent_dim, device=runtime.device)
+        )
+        game.healthy.item()
+        return tuple(map(sub, _turns(game), before)), shown
+
+    rate, shown = measured_rate(play, period * (_REPEATS if period <= _LONG_PERIOD else 2))
+    runtime.forget()
+    # one speed for all processes: how often they meet depends on it
+    rate = float(runtime.mean(torch.tensor(rate, device=runtime.device)))
+    return Estimate(rate, shown, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
+
+
+def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int) -> tuple[float, float]:
+    """Images per second and images per step; `play` plays a step and says of what kind it was and how many it showed.
+
+    A step's kind is what makes some longer than others: the turns played in it and the penalties that were due. Every
+    step counts with the shortest time of its kind, for the machine may be busy, and with the images it showed itself.
+    """
+    for _ in range(_WARM_UP):
+        play()
+    best: dict[Hashable, float] = {}
+    kinds, images = [], 0
+    for _ in range(steps):
+        start = time.perf_counter()
+        kind, shown = play()
+        best[kind] = min(time.perf_counter() - start, best.get(kind, math.inf))
+        kinds.append(kind)
+        images += shown
+    return images / sum(best[kind] for kind in kinds), images / steps
+
+
+def _turns(game: Game) -> list[int]:
+    """How often each move was made so far, and how often each penalty was due."""
+    due = [-(-game.d_turns // getattr(penalty, "every", 1)) for penalty in game.penalties]
+    return [*(int(descent.turns) for descent in game.descents.values()), *due]
+
+
+def _batch(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) -> tuple[Tensor, ...]:
+    """The first images of a set as this process's share of a batch, with their labels if the networks are told."""
+    numbers = [index % len(dataset) for index in range(config.batch // runtime.world)]
     images = from_uint8(torch.from_numpy(dataset.images[numbers]).to(runtime.device).permute(0, 3, 1, 2))
     labels = () if dataset.labels is None else (torch.from_numpy(dataset.labels[numbers]).to(runtime.device),)
-    real = (runtime.to_layout(images), *labels[: bool(classes_of(pair.generator))])
-    times, shown = [], 0
-    period = min(max([penalty.every for penalty in config.penalties], default=1), _LONGEST_PERIOD)
-    for _ in range(_WARM_UP + _REPEATS * period):
-        start = time.perf_counter()
-        shown = game.step(lambda: real, lambda: torch.randn(share, config.networks.latent_dim, device=runtime.device))
-        game.healthy.item()
-        times.append(time.perf_counter() - start)
-    runtime.forget()
-    # a lazy penalty makes some steps longer: the best of each place in its period, for the machine may be busy
-    step_seconds = sum(min(times[_WARM_UP + place :: period]) for place in range(period)) / period
-    # one speed for all processes: how often they meet depends on it
-    rate = float(runtime.mean(torch.tensor(shown / step_seconds, device=runtime.device)))
-    return Estimate(rate, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
+    return runtime.to_layout(images), *labels[: bool(classes_of(pair.generator))]
 
 
 def with_cadence(config: RunConfig, expected: Estimate) -> RunConfig:
@@ -69,10 +133,11 @@ def with_cadence(config: RunConfig, expected: Estimate) -> RunConfig:
         seconds = min(max(total * share, least_seconds), most_seconds)
         return max(1, round(seconds * rate / config.batch)) * config.batch
 
-    log, samples, saves = config.log, config.samples, config.checkpoint
+    bounds = {"log": (1 / 500, 1, 10), "samples": (1 / 40, 15, 300), "checkpoint": (1 / 10, 120, 900)}
+    groups: dict[str, Cadence] = {name: getattr(config, name) for name in bounds}
     filled = {
-        "log": log.model_copy(update={"every_images": log.every_images or images(1 / 500, 1, 10)}),
-        "samples": samples.model_copy(update={"every_images": samples.every_images or images(1 / 40, 15, 300)}),
-        "checkpoint": saves.model_copy(update={"every_images": saves.every_images or images(1 / 10, 120, 900)}),
+        name: group.model_copy(update={"every_images": images(*bounds[name])})
+        for name, group in groups.items()
+        if group.is_open()
     }
     return config.model_copy(update=filled)

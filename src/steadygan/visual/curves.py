@@ -27,11 +27,15 @@ TEXT = "#4A4E57"
 
 
 class Line(NamedTuple):
-    """One curve: its name in the legend, its colour, and what it reads from a tick."""
+    """One curve: its name in the legend, its colour, and what it reads from a tick, None where there is nothing.
+
+    A `part` of something shown already is thin, and left out of runs that never have any of it.
+    """
 
     name: str
     colour: str
-    value: Callable[[Tick], float]
+    value: Callable[[Tick], float | None]
+    part: bool = False
 
 
 class Panel(NamedTuple):
@@ -49,6 +53,8 @@ PANELS = {
         "Loss",
         (
             Line("discriminator", BLUE, lambda tick: tick.loss_d),
+            Line("… on reals", GREEN, lambda tick: tick.loss_d_real, part=True),
+            Line("… on fakes", PURPLE, lambda tick: tick.loss_d_fake, part=True),
             Line("generator", VERMILION, lambda tick: tick.loss_g),
         ),
     ),
@@ -61,6 +67,7 @@ PANELS = {
         (
             Line("reals", GREEN, lambda tick: tick.accuracy_real),
             Line("fakes", VERMILION, lambda tick: tick.accuracy_fake),
+            Line("(moves on them apart)", GREY, lambda tick: tick.path, part=True),
         ),
         lowest=-0.03,
         highest=1.03,
@@ -149,6 +156,8 @@ def _draw(axes: Axes, panel: Panel, log: Sequence[Tick]) -> None:
     limits = []
     for line in panel.lines:
         values = np.array([line.value(tick) for tick in log], dtype=float)
+        if line.part and not np.nan_to_num(values).any():
+            continue
         limits.append(_draw_line(axes, line, images, _positive(values) if panel.logarithmic else values))
     _limit(axes, panel, limits)
     if len(panel.lines) > 1:
@@ -162,9 +171,10 @@ def _draw_line(axes: Axes, line: Line, images: Floats, values: Floats) -> Floats
     raw = thinned(values)
     smooth = np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).astype(int))
     dots = "o" if len(values) < 3 else None
-    if reach:
+    if reach and not line.part:
         axes.plot(images[raw], values[raw], color=line.colour, linewidth=0.7, alpha=0.35)
-    axes.plot(images[smooth], mean[smooth], color=line.colour, linewidth=1.8, label=line.name, marker=dots)
+    width = 1.1 if line.part else 1.8
+    axes.plot(images[smooth], mean[smooth], color=line.colour, linewidth=width, label=line.name, marker=dots)
     finite = values[np.isfinite(values)]
     shown = np.concatenate([mean[np.isfinite(mean)], np.percentile(finite, [1, 99]) if finite.size else finite])
     return np.asarray(shown)

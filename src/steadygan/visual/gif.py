@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from steadygan.errors import ConfigError, DataError
+from steadygan.names import in_utf8
 from steadygan.rundir import atomic_path
 
 Frame = Image.Image | Path
@@ -65,7 +66,12 @@ def save_mp4(frames: Sequence[Frame], path: Path, fps: float) -> None:
             'MP4 needs PyAV: pip install "steadygan[video]", or choose a name ending in .gif'
         ) from problem
     size = _opened(frames, -1).size
-    with atomic_path(path) as part, av.open(str(part), "w", options={"movflags": "+faststart"}) as film:
+    options = {"movflags": "+faststart"}
+    with (
+        atomic_path(path) as part,
+        in_utf8(part, "w+b") as named,
+        av.open(str(named), "w", format="mp4", options=options) as film,
+    ):
         stream = film.add_stream("libx264", Fraction(fps).limit_denominator(1000), {"crf": "18"})
         stream.width, stream.height = (length + length % 2 for length in size)
         stream.pix_fmt = "yuv420p"

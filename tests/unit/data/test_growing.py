@@ -201,13 +201,15 @@ def _stop() -> None:
 
 
 def test_two_processes_do_not_make_one_set(tmp_path: Path) -> None:
-    source = fill(tmp_path / "in", range(400), side=160)
+    source = fill(tmp_path / "in", range(400), side=32)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    first = subprocess.Popen(script(source, tmp_path / "out", 0), env=environment, stdout=subprocess.PIPE, text=True)
-    until(first, lambda done: done >= 32)
+    patient = [part.replace("flush=True)", "flush=True) or input()") for part in script(source, tmp_path / "out", 0)]
+    first = subprocess.Popen(patient, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    assert int(first.stdout.readline()) < 400
     with pytest.raises(ConfigError, match="another process is preparing"):
         here(source, tmp_path / "out", size=32)
-    first.communicate()
+    first.communicate(400 * "go on\n")
     assert len(here(source, tmp_path / "out", size=32)) == 400
 
 

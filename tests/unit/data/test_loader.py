@@ -175,21 +175,28 @@ def test_an_error_in_the_thread_reaches_whoever_asks_for_the_batch() -> None:
         next(batches)
 
 
-def test_time_spent_waiting_for_input_is_counted() -> None:
+def test_time_spent_waiting_for_input_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [0.0], threading.Event()
+
     class Slow(np.ndarray):
         def __getitem__(self, index: object) -> np.ndarray:
-            threading.Event().wait(0.05)
+            """Takes until five o'clock, from when somebody waits for it."""
+            asked.wait()
+            now[0] = 5.0
             return np.asarray(self)[index]  # type: ignore[no-any-return, call-overload]
 
+    def clock() -> float:
+        time = now[0]
+        asked.set()
+        return time
+
+    monkeypatch.setattr("steadygan.data.loader.time.perf_counter", clock)
     slow = replace(dataset(10), images=dataset(10).images.view(Slow))
     with Batches(slow, batch=2, seed=0) as batches:
         next(batches)
+        assert batches.wait_seconds == 5
         next(batches)
-        assert 0.04 < batches.wait_seconds < 5
-        threading.Event().wait(0.3)
-        before = batches.wait_seconds
-        next(batches)
-        assert batches.wait_seconds - before < 0.04
+        assert batches.wait_seconds == 5, "what is there already is not waited for"
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:

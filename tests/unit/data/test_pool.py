@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from steadygan.data import pool
 from steadygan.data.pool import Pool, cores
 from steadygan.errors import ConfigError
 
@@ -20,7 +21,7 @@ class Square:
     """A task for the pool: the square of a number; 13 kills the process, 17 is a mistake, 19 never ends."""
 
     number: int
-    seconds: float = 0.5
+    seconds: float = 600.0
 
     def run(self) -> int:
         while self.number == 19:
@@ -57,7 +58,11 @@ def test_a_file_that_kills_the_decoder_costs_only_itself(importable: Callable[[i
 
 def test_a_task_that_never_ends_is_given_up(importable: Callable[[int], Any]) -> None:
     with Pool[int](2) as pool:
-        found = [result for group in pool.run([[importable(18), importable(19), importable(20)]]) for result in group]
+        found = [
+            result
+            for group in pool.run([[importable(18), importable(19, seconds=0.2), importable(20)]])
+            for result in group
+        ]
     assert found == [324, -19, 400]
 
 
@@ -74,3 +79,36 @@ def test_a_worker_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch)
 
 def test_at_least_one_core_is_counted() -> None:
     assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/a/b\n", {"a/cpu.max": "200000 100000\n", "a/b/cpu.max": "max 100000\n"}, 2),
+        ("0::/a/b\n", {"a/cpu.max": "200000 100000\n", "a/b/cpu.max": "50000 100000\n"}, 0.5),
+        ("3:cpu,cpuacct:/a\n", {"cpu/a/cpu.cfs_quota_us": "300000", "cpu/a/cpu.cfs_period_us": "100000"}, 3),
+        ("3:cpu,cpuacct:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ("3:memory:/a\n", {"cpu/a/cpu.cfs_quota_us": "300000", "cpu/a/cpu.cfs_period_us": "100000"}, None),
+        ("nonsense", {"cpu.max": "0 0"}, None),
+        ("0::/\n", {"cpu.max": ""}, None),
+    ],
+)
+def test_the_cores_that_a_container_may_use_are_read_from_its_control_groups(
+    tmp_path: Path, groups: str, files: dict[str, str], expected: float | None
+) -> None:
+    (tmp_path / "own").write_text(groups)
+    for name, content in files.items():
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).write_text(content)
+    found = pool._paid_for(tmp_path / "root", tmp_path / "own")
+    assert found == (expected or pool._ANY)
+
+
+def test_half_a_core_more_counts_as_a_core_and_none_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for paid, expected in ((1.5, 2), (0.2, 1), (pool._ANY, 8)):
+        monkeypatch.setattr(pool, "_paid_for", lambda paid=paid: paid)
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8), raising=False)
+        monkeypatch.setattr(sys, "platform", "linux")
+        assert cores() == expected

@@ -26,6 +26,7 @@ from steadygan.data import (
     open_dataset,
     open_source,
     prepare,
+    prepare_cached,
     save_images,
 )
 from steadygan.data.work import ReadFile
@@ -362,3 +363,9 @@ def test_tiles_that_share_pixels_are_not_parted(tmp_path: Path, stride: int | No
     assert ("no image is held out" in " ".join(dataset.advice)) == (held == 0)
     with pytest.raises(ConfigError, match="tiles are squares of one picture"):
         prepare(tmp_path / "scene.tif", tmp_path / "no", PrepareSettings(tiles=tiles, fit="pad"), workers=0)
+
+
+def test_pictures_of_one_pixel_are_refused_and_points_are_not(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="size: 1 pixel is a point and no picture; choose 2 to 4096 pixels"):
+        prepare_cached(fill(tmp_path / "in", 3), PrepareSettings(size=1))
+    assert prepare("builtin:ring", tmp_path / "out", PrepareSettings(size=1, limit=9), workers=0).spec.size == 1

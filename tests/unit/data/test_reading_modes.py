@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from steadygan.data.reading.decode import decode
+from steadygan.data.reading.decode import decode, decode_frames
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [200, 100, 50], [128, 128, 128]]], np.uint8)
 GREYS = np.array([[0, 1, 50], [127, 128, 255]], np.uint8)
@@ -178,10 +178,27 @@ def test_grey_keeps_the_high_byte_of_the_bits_it_uses(kind: str, largest: int, b
     assert found.tolist() == (values[..., 0] >> (bits - 8)).tolist()
 
 
-def test_a_dim_photograph_of_16_bits_in_a_png_stays_dim() -> None:
+@pytest.mark.parametrize("largest", [255, 900, 4000, 9000, 40000])
+@pytest.mark.parametrize("kind", [0, 2, 4, 6])
+def test_png_and_tiff_grey_and_colour_have_the_same_levels(largest: int, kind: int) -> None:
+    shift = next(bits for bits in (8, 10, 12, 14, 16) if largest < 2**bits) - 8
+    values = np.linspace(0, largest, 60).astype(np.uint16).reshape(6, 10, 1)
+    bands = np.repeat(values, 3 if kind in (2, 6) else 1, axis=2)
+    opaque = [np.full_like(values, 65535)] if kind in (4, 6) else []
+    found = decode(png(np.dstack([bands, *opaque]), 16, kind))
+    assert (found.needed, found.bits) == (shift + 8, shift + 8)
+    assert np.asarray(found.image).reshape(bands.shape).tolist() == (bands >> shift).tolist()
+    if not opaque:
+        for big in (False, True):
+            again = shown(tiff(bands, 1 if kind == 0 else 2, big=big))
+            assert again.reshape(bands.shape).tolist() == (bands >> shift).tolist()
+
+
+def test_a_dim_photograph_of_16_bits_stays_dim_among_others() -> None:
     values = np.linspace(0, 9000, 60).astype(np.uint16).reshape(6, 10)
-    assert shown(png(values, 16, 0)).tolist() == (values >> 8).tolist()
-    assert shown(png(values // 3, 16, 0)).tolist() == (values // 3 >> 4).tolist()
+    (found,) = decode_frames(png(values, 16, 0), bits=16)
+    assert np.asarray(found.image).tolist() == (values >> 8).tolist()
+    assert (found.needed, found.bits) == (14, 16)
 
 
 def test_pictures_of_one_scanner_stay_comparable() -> None:

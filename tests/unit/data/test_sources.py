@@ -13,7 +13,7 @@ from steadygan.data import prepare
 from steadygan.data.builtin import Aerial
 from steadygan.data.sources.archive import Zip
 from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.labels import class_labels, class_names
+from steadygan.data.sources.labels import class_names, find_classes
 from steadygan.data.sources.opening import list_items, open_source
 from steadygan.errors import ConfigError, DataError
 
@@ -97,7 +97,7 @@ def test_a_pipe_is_passed_over_and_not_waited_for(tmp_path: Path) -> None:
 def test_a_name_that_is_no_utf8_can_be_read_and_written_down(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.png")).write_bytes(png())
     (item,) = list_items([Folder(path=tmp_path)]).items
-    assert item.name == "caf\N{REPLACEMENT CHARACTER}.png"
+    assert os.fsencode(item.name) == b"caf\xe9.png"
     with item.open() as stream:
         assert stream.read() == png()
 
@@ -184,7 +184,7 @@ def test_the_fingerprint_changes_with_name_size_and_time_of_a_file_and_with_noth
 def test_folders_are_classes_only_where_every_image_lies_in_one(
     files: list[str], labels: tuple[str, ...] | None
 ) -> None:
-    assert class_labels(files) == labels
+    assert find_classes(files).labels == (labels or (None,) * len(files))
 
 
 def test_classes_named_by_numbers_are_in_the_order_of_the_numbers() -> None:
@@ -208,7 +208,10 @@ def test_a_source_without_images_says_what_is_there_instead(tmp_path: Path) -> N
     (tmp_path / "broken" / "a.png").symlink_to(tmp_path / "gone.png")
     with pytest.raises(DataError, match="is empty; give a folder"):
         open_source(tmp_path / "empty")
-    with pytest.raises(DataError, match=r"only 2 \.txt, 1 \.zip; an archive inside is not opened"):
+    with pytest.raises(DataError, match=r"no image in .*texts that can be read: c\.zip: .* cannot be read as a \.zip"):
+        open_source(tmp_path / "texts")
+    pack(tmp_path / "texts" / "c.zip", **{"d.csv": b"x"})
+    with pytest.raises(DataError, match=r"only 2 \.txt, 1 \.csv; a table inside is not looked into"):
         open_source(tmp_path / "texts")
     with pytest.raises(DataError, match=r"a\.png: cannot be read \(No such file"):
         open_source(tmp_path / "broken")

@@ -107,7 +107,7 @@ def test_tars_of_all_formats_with_long_names_are_read(tmp_path: Path, form: int,
 
 def test_a_name_in_a_tar_that_is_no_utf8_can_be_written_down(tmp_path: Path) -> None:
     (item,) = list_items([Tar(path=tar(tmp_path / "a.tar", (os.fsdecode(b"caf\xe9.png"), png())))]).items
-    assert item.name == "caf\N{REPLACEMENT CHARACTER}.png"
+    assert os.fsencode(item.name) == b"caf\xe9.png"
 
 
 @pytest.mark.parametrize("where", ["within a member", "within a header", "between members"])

@@ -167,6 +167,7 @@ FORMS: dict[str, Callable[[Path], Path]] = {
     "tar.gz": packed(gzip.compress, ".tar.gz"),
     "tar.bz2": packed(bz2.compress, ".tar.bz2"),
     "tar.xz": packed(lzma.compress, ".tar.xz"),
+    "folder of a zip": lambda at: as_zip(at).parent,
     "idx": as_idx,
     "idx.gz": lambda at: as_idx(at, gzip.compress, ".gz"),
     "idx4": as_colour_idx,

@@ -110,10 +110,10 @@ def test_points_are_refused_with_what_to_do(family):
 @pytest.mark.parametrize(
     ("family", "size", "sentence"),
     [
-        ("satellite", 48, "16, 32, 64, 128 or 256 pixels, not 48; choose another --size"),
-        ("faces256", 32, "64, 128 or 256 pixels, not 32; choose another --size"),
-        ("upsample", 257, "16 to 256 pixels, not 257; choose another --size"),
-        ("upsample", 15, "16 to 256 pixels, not 15; choose another --size"),
+        ("satellite", 48, "16, 32, 64, 128 or 256 pixels, not 48; choose another --size, the nearest: 32 or 64"),
+        ("faces256", 32, "64, 128 or 256 pixels, not 32; choose another --size, the nearest: 64"),
+        ("upsample", 257, "16 to 256 pixels, not 257; choose another --size, the nearest: 256"),
+        ("upsample", 15, "16 to 256 pixels, not 15; choose another --size, the nearest: 16"),
     ],
 )
 def test_other_sizes_are_refused_with_those_that_work(family, size, sentence):
@@ -285,6 +285,14 @@ def test_faces_activations_norms_and_weights_are_those_of_the_table():
         assert layer.weight.std().item() == pytest.approx(0.02, rel=0.05)
 
 
+def test_faces_weights_have_the_standard_deviation_asked_for():
+    torch.manual_seed(0)
+    for network in Faces256(width=4, std=math.sqrt(0.02)).build(ImageSpec(size=64, channels=3)):
+        layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+        layer = max(layers, key=lambda layer: layer.weight.numel())
+        assert layer.weight.var().item() == pytest.approx(0.02, rel=0.1)
+
+
 # Upsample
 
 
@@ -317,6 +325,41 @@ def test_upsample_has_as_many_blocks_as_the_size_asks_for(size, doublings):
     generator, discriminator = on_meta(Upsample(), size)
     assert sum(isinstance(m, nn.Upsample) for m in generator.modules()) == doublings
     assert sum(isinstance(m, nn.Conv2d) for m in discriminator.modules()) == doublings
+
+
+@pytest.mark.parametrize("size", [16, 31, 64])
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+def test_upsample_takes_any_number_of_blocks_that_the_size_has_room_for_and_any_kernel(size, kernel):
+    most = int(math.log2(size))
+    for blocks in range(1, most + 1):
+        settings = Upsample(width=2, max_width=8, kernel=kernel, generator_blocks=blocks, discriminator_blocks=blocks)
+        assert settings.problems(ImageSpec(size=size, channels=3)) == []
+        generator, discriminator = settings.build(ImageSpec(size=size, channels=3))
+        images = generator(torch.randn(2, 100))
+        assert images.shape == (2, 3, size, size)
+        logits, features = discriminator(images, with_features=True)
+        assert logits.shape == (2,)
+        assert features.shape[-1] == math.ceil(size / 2**blocks)
+        assert generator.layers[1].unflattened_size[-1] == size // 2**blocks
+        for network in (generator, discriminator):
+            convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+            assert [m.kernel_size for m in convolutions] == [(kernel, kernel)] * blocks
+
+
+def test_upsample_depths_of_the_two_nets_are_chosen_apart():
+    generator, discriminator = on_meta(Upsample(generator_blocks=2, discriminator_blocks=5), 64)
+    assert sum(isinstance(m, nn.Upsample) for m in generator.modules()) == 2
+    assert sum(isinstance(m, nn.Conv2d) for m in discriminator.modules()) == 5
+
+
+@pytest.mark.parametrize(("size", "most"), [(16, 4), (31, 4), (32, 5), (256, 8)])
+@pytest.mark.parametrize("name", ["generator_blocks", "discriminator_blocks"])
+def test_upsample_refuses_more_blocks_than_the_size_has_room_for(size, most, name):
+    spec = ImageSpec(size=size, channels=3)
+    assert Upsample(**{name: most}).problems(spec) == []
+    (problem,) = Upsample(**{name: most + 1}).problems(spec)
+    assert problem.startswith(f"networks.{name}: {size} pixels have room for 1 to {most} blocks")
+    assert problem.endswith(f"not {most + 1}; choose {most} or fewer")
 
 
 def test_upsample_has_the_parameters_counted_by_hand():

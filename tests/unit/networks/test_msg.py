@@ -247,6 +247,47 @@ def test_copies_and_saved_states_answer_alike():
         assert torch.equal(stranger(given), expected)
 
 
+# Spectral norm
+
+
+def effective_norms(network):
+    """Largest singular value of what each layer multiplies by, as a matrix of its outputs by all else."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    return torch.stack([torch.linalg.svdvals((m.weight * m.scale).flatten(1))[0] for m in layers]).detach()
+
+
+@pytest.mark.parametrize("who", ["none", "discriminator", "generator", "both"])
+def test_spectral_norm_holds_every_layer_of_the_named_players_at_one(who):
+    torch.manual_seed(0)
+    settings = MSG(latent_dim=8, width=4, max_width=8, spectral_norm=who)
+    pair = settings.build(ImageSpec(size=32, channels=3))
+    for _ in range(60):  # power iterations, one for each pass in training
+        pair.discriminator(pair.generator(torch.randn(4, 8)))
+    for player, network in pair._asdict().items():
+        norms = effective_norms(network)
+        assert len(norms) == (12 if player == "generator" else 10)
+        if who in (player, "both"):
+            torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0.02, atol=0)
+        else:
+            assert (norms - 1).abs().min() > 0.01
+
+
+def test_a_bounded_pair_keeps_its_bound_while_it_learns_and_answers_alike_when_copied():
+    pair = MSG(latent_dim=8, width=4, max_width=8, spectral_norm="both").build(ImageSpec(size=16, channels=3))
+    optimizer = torch.optim.Adam([p for network in pair for p in network.parameters()], 1e-3)
+    before = [p.detach().clone() for network in pair for p in network.parameters()]
+    for _ in range(20):
+        optimizer.zero_grad()
+        softplus(-pair.discriminator(pair.generator(torch.randn(4, 8)))).mean().backward()
+        optimizer.step()
+    assert not any(torch.equal(a, b) for a, b in zip(before, (p for n in pair for p in n.parameters()), strict=True))
+    for network, given in zip(pair, (torch.randn(2, 8), torch.randn(2, 3, 16, 24)), strict=True):
+        norms = effective_norms(network)
+        torch.testing.assert_close(norms, torch.ones_like(norms), rtol=0.05, atol=0)
+        network.eval()
+        assert torch.equal(copy.deepcopy(network)(given), network(given))
+
+
 # As published
 
 

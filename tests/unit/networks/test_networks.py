@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
-from steadygan.networks import DCGAN, AnyNetworks, Points, classes_of, count_parameters
+from steadygan.networks import DCGAN, R3GAN, AnyNetworks, Points, Satellite, classes_of, count_parameters
 from steadygan.networks.dcgan import sides_of
 from steadygan.spec import ImageSpec
 
@@ -102,3 +103,23 @@ def test_dcgan_refuses_sizes_it_cannot_make_with_the_range(spec):
 
 def test_points_refuses_images():
     assert Points().problems(ImageSpec(size=64, channels=3))
+
+
+@pytest.mark.parametrize("family", [family for family in MEMBERS if family is not Points])
+def test_a_size_that_does_not_work_is_refused_with_the_nearest_that_do(family):
+    settings = family()
+    works = [size for size in range(2, 1200) if not settings.problems(ImageSpec(size=size, channels=3, classes=2))]
+    for size in sorted(set(range(2, 1200)) - set(works)):
+        (problem,) = settings.problems(ImageSpec(size=size, channels=3, classes=2))
+        named = [int(number) for number in re.findall(r"\d+", problem.partition(f"not {size}; ")[2])]
+        below, above = [it for it in works if it < size][-1:], [it for it in works if it > size][:1]
+        assert named == [*below, *above], problem
+    assert works
+
+
+@pytest.mark.parametrize(("settings", "size"), [(Satellite(width=1), 300), (R3GAN(widths=(16, 16, 16, 16)), 100)])
+def test_the_sizes_that_are_named_work_with_the_widths_asked_for(settings, size):
+    (problem,) = settings.problems(ImageSpec(size=size, channels=3))
+    named = [int(number) for number in re.findall(r"\d+", problem.partition("; ")[2])]
+    found = [settings.problems(ImageSpec(size=number, channels=3)) for number in named]
+    assert found == [[]] * len(named)

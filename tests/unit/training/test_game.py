@@ -209,7 +209,7 @@ def test_off_values_are_identities():
     view = View(nn.Linear(1, 1), torch.zeros(1), torch.zeros(1))
     with Itself().against(NonSaturating(), view) as ahead:
         assert ahead is view
-    assert Fixed().moves(0, {}) == ("discriminator", "generator")
+    assert Fixed().moves(0, {}, dict) == ("discriminator", "generator")
 
 
 def test_bare_leaves_a_users_attribute_called_module_alone():

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from steadygan.objectives import R1, NonSaturating, View, Wasserstein
+from steadygan.objectives import R1, NonSaturating, Relativistic, View, Wasserstein
 from steadygan.spec import ImageSpec
 from steadygan.training.game import Game
 from steadygan.training.opponent import AnyOpponent, Unrolled
 from steadygan.training.optim import SGD, Adam, AnyOptimizer
 from steadygan.training.replay import AnyReplay, History
-from steadygan.training.turns import AnyTurns, Balanced, Fixed, Moderated
+from steadygan.training.turns import AnyTurns, Apart, Balanced, Fixed, Moderated
 
 SPEC = ImageSpec(size=2, channels=1)
-EACH = ("discriminator_real", "discriminator_fake", "discriminator")
+APART = ("discriminator_real", "discriminator_fake")
 
 
 class Normed(nn.Module):
@@ -52,7 +52,7 @@ def members(union) -> list:
 @pytest.mark.parametrize("turns", members(AnyTurns), ids=lambda part: part.kind)
 def test_whoever_moves_next_a_step_brings_reals_first_and_lets_the_generator_move(turns):
     for real, fake in ((0, 0), (0.5, 1), (0.8, 0.7), (1, 1)):
-        moves = turns.moves(3, report(real, fake))
+        moves = turns.moves(3, report(real, fake), lambda real=real, fake=fake: report(real, fake))
         assert moves[0] in ("discriminator", "discriminator_real")
         assert "generator" in moves
     game = tiny(turns=turns)
@@ -63,24 +63,157 @@ def test_whoever_moves_next_a_step_brings_reals_first_and_lets_the_generator_mov
 @pytest.mark.parametrize(
     ("real", "fake", "path"),
     [
-        (0.0, 0.0, EACH),  # nothing known yet
-        (0.5, 0.9, EACH),  # half of the reals judged fake
-        (0.9, 0.5, EACH),  # half of the fakes judged real
+        (0.0, 0.0, APART),
+        (0.5, 0.9, APART),  # half of the reals judged fake
+        (0.9, 0.5, APART),  # half of the fakes judged real
         (0.51, 0.51, ("discriminator",)),
         (1.0, 1.0, ("discriminator",)),
     ],
 )
 def test_moderation_strengthens_a_fooled_discriminator_and_moves_the_generator_twice(real, fake, path):
-    assert Moderated().moves(7, report(real, fake)) == (*path, "generator", "generator")
+    before = report(1 - real, 1 - fake)  # what was measured last does not count
+    assert Moderated().moves(7, before, lambda: report(real, fake)) == (*path, "generator", "generator")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.7, 1.0])
+def test_a_share_of_exactly_that_many_images_fools_whatever_float32_makes_of_it(share):
+    at = torch.tensor(round(10 * (1 - share)) / 10)
+    for real, fake in ((at, torch.ones(())), (torch.ones(()), at)):
+        seen = {"accuracy_real": real, "accuracy_fake": fake}
+        assert Moderated(fooled=share).moves(0, {}, lambda seen=seen: seen)[:2] == APART
+    seen = {"accuracy_real": at + 0.1, "accuracy_fake": torch.ones(())}
+    assert Moderated(fooled=share).moves(0, {}, lambda: seen)[0] == "discriminator"
+
+
+class Judging(nn.Module):
+    """A discriminator that remembers what it was shown and by which weight, and says the images' first pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.seen: list[tuple[float, torch.Tensor]] = []
+
+    def forward(self, images):
+        self.seen.append((self.weight.item(), images.detach().clone()))
+        return images[:, 0, 0, 0] * self.weight
+
+
+def moderated(real: float, **rules) -> tuple[Game, list[tuple[str, torch.Tensor, torch.Tensor]]]:
+    """A game against `Judging` in which all fakes are judged fake and all reals `real`; and every turn of D in it."""
+    game = Game(nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), Negative()), Judging(), turns=Moderated(), **rules)
+    played, d_step = [], game.d_step
+
+    def noted(real, fake, *given, move):
+        played.append((move, real, fake.detach()))
+        d_step(real, fake, *given, move=move)
+
+    game.d_step = noted
+    game.step(lambda: (torch.full((8, 1, 2, 2), real),), lambda: torch.randn(8, 3))
+    return game, played
+
+
+class Negative(nn.Module):
+    def forward(self, rows):
+        return -rows.unflatten(1, (1, 2, 2)) - 0.1
+
+
+@pytest.mark.parametrize(("real", "moves"), [(-0.5, APART), (0.5, ("discriminator",))])
+def test_the_path_is_decided_by_the_current_batch_before_the_discriminator_moves(real, moves):
+    game, played = moderated(real)
+    assert tuple(move for move, _, _ in played) == moves
+    assert game.report["path"] == (moves == APART)
+    (first, reals), (second, fakes) = game.discriminator.seen[:2]
+    assert first == second == 1.0
+    assert reals.unique() == real
+    assert torch.equal(fakes, played[0][2])  # and the fakes that were judged are those that are then learned from
+
+
+def test_path_a_learns_from_one_batch_and_its_fakes_in_two_halves():
+    game, ((_, real, fake), (_, real_again, fake_again)) = moderated(-0.5)
+    assert torch.equal(real, real_again)
+    assert torch.equal(fake, fake_again)
+    assert game.images == 8
+
+
+def test_moderation_looks_at_fresh_fakes_and_feeds_the_history_once_a_batch():
+    history = History(use=1.0, capacity=8).build(SPEC)
+    history.images.fill_(5.0)  # fakes of the past, which the discriminator takes for reals
+    history.stored.fill_(8)
+    game, played = moderated(0.5, replay=history)
+    assert [move for move, _, _ in played] == ["discriminator"]  # by the history alone it would be path A
+    assert history.stored == 9
+    game.discriminator.weight.data.fill_(-1.0)
+    game.step(lambda: (torch.full((8, 1, 2, 2), 0.5),), lambda: torch.randn(8, 3))
+    assert [move for move, _, _ in played[1:]] == list(APART)
+    assert history.stored == 10
+    shown = [images for _, images in game.discriminator.seen if images.max() == 5.0]
+    assert len(shown) == 2  # once in the whole turn, once in the half on fakes
 
 
 def test_moderated_training_keeps_four_adam_states():
     game = tiny(turns=Moderated())
-    assert play(game) == 16  # the turn on fakes alone shows no reals
+    for seen in ((0, 0), (1, 1)):  # each path once
+        game.turns = Decided(seen)
+        assert play(game) == 8  # the turn on fakes alone shows no reals
     states = [descent.optimizer.state for descent in game.descents.values()]
     assert [len(state) for state in states] == [6, 6, 6, 2]
     assert len({id(moment["exp_avg"]) for state in states for moment in state.values()}) == 20
-    assert [int(descent.turns) for descent in game.descents.values()] == [1, 1, 1, 2]
+    assert [int(descent.turns) for descent in game.descents.values()] == [1, 1, 1, 4]
+
+
+class Decided:
+    """Moderated turns whose verdict is given."""
+
+    def __init__(self, seen: tuple[float, float]) -> None:
+        self.seen = report(*seen)
+
+    def moves(self, step, report, look):
+        return Moderated().moves(step, report, lambda: self.seen)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_two_updates_a_step_are_those_of_two_batches_one_after_the_other(own):
+    game, twin = tiny(turns=Apart(own_states=own)), tiny()
+    torch.manual_seed(1)
+    play(game, 2)
+    torch.manual_seed(1)
+    adams = [Adam().build(twin.discriminator.parameters()) for _ in range(2)]
+    halves = NonSaturating().real_loss, NonSaturating().fake_loss
+    for _ in range(2):
+        real = torch.randn(8, 1, 2, 2)
+        fake = twin.fakes(torch.randn(8, 3))
+        for number, half in enumerate(halves):
+            adam = adams[number if own else 0]
+            adam.zero_grad()
+            half(View(twin.discriminator, real, fake.detach())).backward()
+            adam.step()
+        twin.g_step(real, fake)
+    for mine, theirs in zip(game.discriminator.parameters(), twin.discriminator.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-7)
+    assert list(game.descents) == ["discriminator", *(APART if own else ()), "generator"]
+    assert game.images == 16
+
+
+@pytest.mark.parametrize("turns", [Fixed(), Apart()])
+def test_the_halves_of_the_loss_are_reported_and_sum_up_to_it(turns):
+    game = tiny(turns=turns, discriminator_optimizer=SGD(lr=1e-9))
+    play(game)
+    torch.testing.assert_close(game.report["loss_d"], game.report["loss_d_real"] + game.report["loss_d_fake"])
+    assert game.report["loss_d_real"] > 0 < game.report["loss_d_fake"]
+    assert game.report["path"] == isinstance(turns, Apart)
+    assert "loss_d_real" not in tiny(loss=Relativistic()).report
+
+
+def test_a_loss_with_a_whole_of_its_own_is_taken_at_its_word():
+    class Weighted(NonSaturating):
+        def d_loss(self, view):
+            return 3 * super().d_loss(view)
+
+    plain, weighted = (tiny(loss=loss, discriminator_optimizer=SGD(lr=1e-9)) for loss in (NonSaturating(), Weighted()))
+    for game in (plain, weighted):
+        torch.manual_seed(2)
+        play(game)
+    torch.testing.assert_close(weighted.report["loss_d"], 3 * plain.report["loss_d"])
 
 
 def test_a_move_on_one_side_goes_down_that_half_of_the_loss_alone():
@@ -102,7 +235,7 @@ def test_a_move_on_one_side_goes_down_that_half_of_the_loss_alone():
     [(0.5, (3, 1)), (0.6, (1, 1)), (0.9, (1, 1)), (0.95, (1, 3))],
 )
 def test_balance_gives_the_weaker_player_more_turns(accuracy, moves):
-    found = Balanced(extra=2).moves(0, report(accuracy, accuracy))
+    found = Balanced(extra=2).moves(0, report(accuracy, accuracy), dict)
     assert (found.count("discriminator"), found.count("generator")) == moves
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from importlib.resources import files
 from itertools import chain
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from steadygan.data.health.findings import Finding, Histogram
 from steadygan.data.health.pixels import small
-from steadygan.data.health.thumbnails import Thumbnails
+from steadygan.data.health.thumbnails import Thumbnails, escape
 from steadygan.data.work import Entry
 from steadygan.rundir import atomic_write
 
@@ -34,7 +33,7 @@ def write_page(found: Inspection, images: NDArray[np.uint8], entries: Sequence[E
     `images` uint8 (N, S, S, C) are those inspected, prepared or reduced, and `entries` their lines of the index.
     Raises StorageError if `path` cannot be written.
     """
-    atomic_write(path, page(found, images, entries).encode("utf-8", "replace"))
+    atomic_write(path, page(found, images, entries))
 
 
 def page(found: Inspection, images: NDArray[np.uint8], entries: Sequence[Entry]) -> str:
@@ -96,7 +95,8 @@ def _headline(found: Inspection) -> str:
         "other files": f"{sum(found.passed_over.values()):,}",
     }
     cells = "".join(f"<div><b>{value}</b>{name}</div>" for name, value in numbers.items() if value)
-    return f"<div class=numbers>{cells}</div><p>{escape(found.converted)}</p>"
+    notes = "".join(f"<p class=note>{escape(_sentence(note))}</p>" for note in found.notes)
+    return f"<div class=numbers>{cells}</div><p>{escape(found.converted)}</p>{notes}"
 
 
 def _findings(found: Inspection, entries: Sequence[Entry], thumbnails: Thumbnails) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from html import escape
+from html import escape as html
 
 import numpy as np
 from PIL import Image
 
 from steadygan.data.health.pixels import Images, Pixels
+from steadygan.names import shown
 
 BUDGET = 2_000_000
 """Characters that all pictures of a page may take together."""
@@ -17,6 +18,11 @@ BUDGET = 2_000_000
 _SIDES = (96, 64, 48, 32)
 _SHARPEST = 48
 _SAMPLES = 16
+
+
+def escape(text: str, quote: bool = True) -> str:
+    """Text that shows as it is, names that are no UTF-8 too."""
+    return html(shown(text), quote=quote)
 
 
 class Thumbnails:

@@ -10,14 +10,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-from steadygan.data.reading.levels import WIDE, Levels, levels
+from steadygan.data.reading.wide import GREY as WIDE_GREY
 
 Mode = Literal["L", "RGB"]
 Colour = tuple[int, int, int]
 Transform = ImageCms.ImageCmsTransform | tuple[int, ...]
 """From a colour profile to sRGB; for grey, the new level of each of the 256."""
 
-GREY = WIDE | {"1", "L", "LA", "La"}
+GREY = WIDE_GREY | {"1", "L", "LA", "La"}
 """Modes that hold no colour."""
 
 _STRIP_PIXELS = 2**22
@@ -29,7 +29,7 @@ _OWN_PROFILES = frozenset({"L", "CMYK", "LAB"})
 class Conversion(NamedTuple):
     """How one decoded picture becomes `target`: found once, used on strip after strip to save memory.
 
-    `levels` are None for 8 bits, `transform` is None without a colour profile, `opaque` says that the fourth
+    `transform` is None without a colour profile, `opaque` says that the fourth
     band is no alpha channel. What shines through shows `background`.
     """
 
@@ -37,7 +37,6 @@ class Conversion(NamedTuple):
     background: Colour
     grey: bool
     opaque: bool = False
-    levels: Levels | None = None
     transform: Transform | None = None
 
     def apply(self, image: Image.Image) -> tuple[Image.Image, bool]:
@@ -65,8 +64,6 @@ class Conversion(NamedTuple):
 
     def _split(self, image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         """The colours as "L", "RGB", "CMYK" or "LAB", and the alpha channel if anything shines through."""
-        if self.levels:
-            return self.levels.apply(image), _where_key(image)
         if self.opaque or not image.has_transparency_data:
             return _plain(image, self.grey), None
         if image.mode in ("La", "RGBa"):
@@ -82,10 +79,7 @@ class Conversion(NamedTuple):
 
 
 def conversion(image: Image.Image, mode: Mode | None, background: Colour, grey: bool, opaque: bool) -> Conversion:
-    """What is to be done with a decoded picture; `grey` says that its file holds no colour.
-
-    Raises DataError if it holds no finite value.
-    """
+    """What is to be done with a decoded picture of 8 bits; `grey` says that its file holds no colour."""
     even = len(set(background)) == 1
     natural: Mode = "L" if grey and (even or opaque or not image.has_transparency_data) else "RGB"
     target = mode or natural
@@ -96,7 +90,6 @@ def conversion(image: Image.Image, mode: Mode | None, background: Colour, grey: 
         background=background,
         grey=grey and even,
         opaque=opaque,
-        levels=levels(image, image.format or "") if image.mode in WIDE else None,
         transform=_to_srgb(profile, held) if isinstance(profile, bytes) and profile else None,
     )
 
@@ -121,15 +114,6 @@ def _plain(image: Image.Image, grey: bool) -> Image.Image:
         return image.getchannel(0)
     image.info.pop("transparency", None)  # of no use by now, and Pillow would try to convert it too
     return image.convert("L" if grey else "RGB")
-
-
-def _where_key(image: Image.Image) -> Image.Image | None:
-    """Alpha of a picture of more than 8 bits in which one value stands for transparency."""
-    key = image.info.get("transparency")
-    if not isinstance(key, int):
-        return None
-    alpha = np.where(np.asarray(image) == key, 0, 255).astype(np.uint8)
-    return None if alpha.all() else Image.fromarray(alpha)
 
 
 def _to_srgb(profile: bytes, mode: str) -> Transform | None:

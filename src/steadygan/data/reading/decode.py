@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from types import TracebackType
-from typing import IO, Literal
+from typing import IO, Literal, NamedTuple
 
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from steadygan.data.reading.bands import false_alpha, left_out
 from steadygan.data.reading.colour import GREY, Colour, Mode, conversion, transparent_key
 from steadygan.data.reading.frames import first, following, has_more, is_many
+from steadygan.data.reading.levels import Levels, Values, find_levels, narrowed
 from steadygan.data.reading.opening import MAX_PIXELS, Opened, check_size, load, open_image, open_known, quiet
-from steadygan.data.reading.reasons import explain
+from steadygan.data.reading.reasons import explain, is_readable_elsewhere
+from steadygan.data.reading.tiff import Tiff, known
+from steadygan.data.reading.wide import first_tile, values_of
 from steadygan.errors import DataError
 
 __all__ = ["MAX_PIXELS", "WHITE", "Colour", "Decoded", "Frames", "Mode", "decode", "decode_frames", "is_image", "quiet"]
@@ -25,6 +31,8 @@ Region = tuple[float, float, float, float]
 
 WHITE: Colour = (255, 255, 255)
 """What transparent pixels show unless told otherwise: most cut-outs, logos and drawings are made for a light page."""
+
+EIGHT_BITS = "brought to 8 bits"
 
 _DRAFT_MARGIN = 4
 _ORIENTED = frozenset({"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
@@ -46,6 +54,8 @@ class Decoded:
     `size` is (width, height) of the upright picture at full resolution; `image` itself may be smaller if it
     was decoded so, and fills `region` then (left, top, right, bottom in its pixels; the whole of it if None).
     `mode` is the mode stored in the file, `frame` its number in the file from 0. `changes` lists what was converted.
+    `needed` is the number of bits, 8 to 16, that its values need, where the file holds more than 8 and does not say how
+    many it uses, and `bits` the number of which the highest 8 are shown; both are 0 elsewhere.
     """
 
     image: Image.Image
@@ -55,15 +65,18 @@ class Decoded:
     changes: tuple[str, ...] = ()
     frame: int = 0
     region: Region | None = None
+    needed: int = 0
+    bits: int = 0
 
 
 def is_image(open_file: Callable[[], IO[bytes]]) -> bool:
-    """Whether Pillow recognises the beginning of a file; a damaged or huge image is one, too."""
+    """Whether the beginning of a file is that of a picture; a damaged or huge one is one, too."""
     try:
         with quiet(), open_file() as stream:
             open_known(stream).close()
     except UnidentifiedImageError:
-        return False
+        with open_file() as stream:
+            return is_readable_elsewhere(stream.read(12))
     except Exception:  # noqa: BLE001  whatever a plugin raises, it took the file for its own
         return True
     return True
@@ -76,7 +89,7 @@ def decode(data: bytes, mode: Mode | None = None, background: Colour = WHITE, sm
     - Colours are those of sRGB, gamma-encoded. Colour profiles are converted to it; one that does not work is
       left out, and so are gAMA and cHRM of PNG: hardly any program that makes data sets heeds them.
     - Transparent pixels show `background`. The fourth band of a satellite or aerial image is no transparency.
-    - Values of more than 8 bits keep their high byte; `levels` says which that is in grey, and what becomes of floats.
+    - Values of more than 8 bits keep their high byte; `find_levels` says which that is, and what becomes of floats.
 
     Without `mode`, files that store grey come as "L" and all others as "RGB". `smallest` allows large JPEGs
     to be decoded at a half, a quarter or an eighth of their size, at least 4 times `smallest` pixels along the
@@ -92,8 +105,11 @@ def decode_frames(
     background: Colour = WHITE,
     smallest: int | None = None,
     frames: Frames = "first",
+    bits: int = 0,
 ) -> Iterator[Decoded]:
     """The pictures of a file one after the other, each as `decode` gives the first; at least one.
+
+    Values that need fewer than `bits` bits are shown on the scale of so many, as those of another picture are.
 
     Frames of animations come as a viewer shows them, composed with those before. Overviews, thumbnails, masks,
     layers and the smaller sizes of an icon are no pictures.
@@ -101,23 +117,33 @@ def decode_frames(
     1,000 pictures and 2^30 pixels.
     """
     with _Explained(data):
+        data = known(data)
         opened = open_image(data, smallest and smallest * _DRAFT_MARGIN, frames == "first")
         image = opened.image
         number = first(image)
         if frames == "all" and image.info.get("default_image"):  # what programs show that know no animated PNG
             image.seek(number := number + 1)
-        decoded = _finished(opened, data, mode, background)
+        wanted = _Wanted(mode, background, bits)
+        decoded = _finished(opened, data, number, wanted)
         if frames == "first" and has_more(image, number):
             decoded = replace(decoded, changes=("first of several pictures", *decoded.changes))
-    yield replace(decoded, frame=number) if number else decoded
+    yield decoded
     further = following(image, number) if frames == "all" else iter(())
     for taken in count(1):
         with _Explained(data, taken):
             now = next(further, None)
             if now is None:
                 return
-            decoded = replace(_finished(Opened(image, image.size, 1), data, mode, background), frame=now)
+            decoded = _finished(Opened(image, image.size, 1), data, now, wanted)
         yield decoded
+
+
+class _Wanted(NamedTuple):
+    """How pictures are to be shown."""
+
+    mode: Mode | None
+    background: Colour
+    bits: int
 
 
 class _Explained(quiet):
@@ -140,28 +166,72 @@ class _Explained(quiet):
             raise DataError(reason + after) from problem
 
 
-def _finished(opened: Opened, data: bytes, mode: Mode | None, background: Colour) -> Decoded:
-    """The picture that the opened file is positioned at."""
-    image, stored, tiff = opened.image, opened.image.mode, opened.image.format == "TIFF"
+class _Found(NamedTuple):
+    """A picture of 8 bits, what its file held, and what is left to do.
+
+    `grey` says that it held no colour, `opaque` that its last band is no alpha, `orientation` how it is to be turned.
+    """
+
+    image: Image.Image
+    stored: str
+    grey: bool
+    opaque: bool
+    orientation: int
+    changes: list[str]
+    levels: Levels = Levels()
+
+
+def _found(opened: Opened, data: bytes, number: int, bits: int) -> _Found:
+    """Decode the picture that the opened file is positioned at, and bring its values to 8 bits."""
+    image, stored = opened.image, opened.image.mode
     check_size(image)
-    orientation = _orientation(image)
-    changes = ["turned upright"] if orientation > 1 else []
-    load(image)
-    if tiff:  # Pillow has turned it
-        orientation = 1
-    elif not changes and (orientation := _orientation(image)) > 1:  # a PNG may say it after the pixels
-        changes = ["turned upright"]
-    opaque = tiff and false_alpha(image)
-    if tiff and (bands := left_out(image, opaque)):
-        changes.append(bands)
-    wanted = conversion(image, mode, background, _holds_grey(image, data), opaque)
-    done, filled = wanted.apply(image)
-    if wanted.levels:
-        changes.append("brought to 8 bits")
-    if wanted.transform:
-        changes.append("colour profile applied")
-    if filled:
-        changes.append("transparency filled")
+    orientation, tile = _orientation(image), first_tile(image)
+    page = load(image, data, number)
+    if not isinstance(image, Tiff) and orientation == 1:
+        orientation = _orientation(image)  # a PNG may say it after the pixels
+    turned = orientation > 1 or (image.info.get("original_orientation") or 1) > 1  # pillow-heif has done it
+    changes, opaque = ["turned upright"] if turned else [], False
+    values: Values | None
+    if page:
+        values, words = page
+        stored = f"{values.colours.shape[2]} × {values.colours.dtype}"
+    else:
+        words = None
+        if isinstance(image, Tiff):
+            orientation, opaque = 1, _is_opaque(image)  # Pillow has turned it
+            words = left_out(image.tag_v2, len(image.getbands()) - opaque)
+        values = values_of(image, tile, data, partial(_again, data, number))
+    changes += [words] if words else []
+    if values is None:
+        return _Found(image, stored, _holds_grey(image, data), opaque, orientation, changes)
+    levels = find_levels(values, bits)
+    small = narrowed(replace(values, alpha=None) if opaque else values, levels)
+    small.info = {name: image.info[name] for name in ("icc_profile",) if name in image.info}
+    changes += [] if values.colours.dtype == np.uint8 else [EIGHT_BITS]
+    return _Found(small, stored, small.mode in ("L", "LA"), False, orientation, changes, levels)
+
+
+def _is_opaque(image: Tiff) -> bool:
+    """Whether what Pillow decoded as alpha is some other band."""
+    if image.mode not in ("LA", "RGBA"):
+        return False
+    return false_alpha(image.tag_v2, len(image.mode) - 1, np.asarray(image.getchannel("A")))
+
+
+def _again(data: bytes, number: int) -> Image.Image:
+    image = open_known(io.BytesIO(data))
+    image.seek(number)
+    return image
+
+
+def _finished(opened: Opened, data: bytes, number: int, wanted: _Wanted) -> Decoded:
+    """The picture that the opened file is positioned at."""
+    found = _found(opened, data, number, wanted.bits)
+    image, orientation = found.image, found.orientation
+    how = conversion(image, wanted.mode, wanted.background, found.grey, found.opaque)
+    done, filled = how.apply(image)
+    more = ("colour profile applied", how.transform is not None), ("transparency filled", filled)
+    changes = (*found.changes, *(words for words, is_so in more if is_so))
     size, region = image.size, None
     if opened.times > 1:
         size = opened.size
@@ -171,7 +241,8 @@ def _finished(opened: Opened, data: bytes, mode: Mode | None, background: Colour
         size = size if orientation < 5 else size[::-1]
     elif done is image and is_many(image):  # moving on to the next picture would change this one
         done = image.copy()
-    return Decoded(done, size, stored, image.format or "", tuple(changes), region=region)
+    needed, bits = found.levels.needed, found.levels.bits
+    return Decoded(done, size, found.stored, opened.image.format or "", changes, number, region, needed, bits)
 
 
 def _orientation(image: Image.Image) -> int:

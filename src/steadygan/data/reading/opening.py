@@ -9,13 +9,15 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import IO, NamedTuple
 
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
+from steadygan.data.reading.reasons import TIFFS
+from steadygan.data.reading.tiff import Page, Tiff, read_page
 from steadygan.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -72,12 +74,26 @@ def open_known(stream: IO[bytes]) -> Image.Image:
     try:
         return Image.open(stream, formats=_COMMON)
     except UnidentifiedImageError:
-        return Image.open(stream, formats=_others())
+        stream.seek(0)
+        return open_tiff(stream) if stream.read(4) in TIFFS else Image.open(stream, formats=_others())
+
+
+def open_tiff(stream: IO[bytes]) -> Tiff:
+    """A TIFF, even of a kind that Pillow alone does not open. Raises UnidentifiedImageError if it is damaged."""
+    stream.seek(0)
+    try:
+        return Tiff(stream)
+    except SyntaxError as problem:
+        raise UnidentifiedImageError(str(problem)) from problem
 
 
 @lru_cache(maxsize=1)
 def _others() -> tuple[str, ...]:
     Image.init()
+    with suppress(ImportError):  # the extra "heic"
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False, decode_threads=1)
     return tuple(name for name in Image.ID if name not in _REFUSED and name not in _COMMON)
 
 
@@ -121,10 +137,23 @@ def check_size(image: Image.Image) -> None:
         raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels")
 
 
-def load(image: Image.Image) -> None:
-    """Decode the pixels."""
-    if image.format == "TIFF":  # libtiff prints what it thinks of damaged files
-        with speechless():
-            image.load()
-    else:
+def load(image: Image.Image, data: bytes, number: int) -> Page | None:
+    """Decode the picture number `number` of the file, at which `image` stands.
+
+    What Pillow would misread, or fails to read, is given as GDAL reads it, and not turned upright; else None.
+    """
+    if not isinstance(image, Tiff):
         image.load()
+        return None
+    if image.foreign:
+        return read_page(data, number, image)
+    try:
+        with speechless():  # libtiff prints what it thinks of damaged files
+            image.load()
+    except MemoryError:
+        raise
+    except Exception:
+        with suppress(Exception):  # then the first reason is the better one
+            return read_page(data, number, image)
+        raise
+    return None

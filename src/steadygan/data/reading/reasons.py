@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 
 from PIL import Image, UnidentifiedImageError
 
 _CONVERT = "save it as JPEG or PNG"
-_TIFF = (
-    "is a TIFF that is damaged or of a kind that Pillow cannot read, such as 16 bits in several bands; "
-    "--tile reads such files through rasterio, or save its colour bands as 8-bit RGB"
-)
+_MORE = "" if find_spec("rasterio") else "rasterio reads more kinds: pip install 'steadygan[geo]'; "
+_WAYS = "get it again, save it as 8-bit RGB, or cut it with --tile"
+_TIFF = f"is a TIFF that is damaged or of a kind that cannot be read; {_MORE}{_WAYS}"
+TIFFS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+"""How TIFF and BigTIFF begin, with either order of bytes."""
+
+_HEIC = "is a HEIC/HEIF image, which Pillow reads with pillow-heif: pip install 'steadygan[heic]', or save it as JPEG"
+_DAMAGED_HEIC = "is a HEIC/HEIF image that is damaged or of a kind that pillow-heif cannot read; get it again"
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "is a Git LFS pointer and not the image itself; fetch the images with 'git lfs pull'"),
     (b"/annex/objects/", "is a git-annex pointer and not the image itself; fetch the images with 'git annex get'"),
@@ -47,10 +52,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1aE\xdf\xa3", "is a video; save its frames as images"),
     (b"\0\0\x01\xba", "is a video; save its frames as images"),
     (b"\0\0\x01\xb3", "is a video; save its frames as images"),
-    (b"II*\x00", _TIFF),
-    (b"MM\x00*", _TIFF),
-    (b"II+\x00", _TIFF),
-    (b"MM\x00+", _TIFF),
+    *((magic, _TIFF) for magic in TIFFS),
     (b"\x89PNG", "is a damaged PNG; get it again"),
     (b"\xff\xd8\xff", "is a damaged JPEG; get it again"),
     (b"GIF8", "is a damaged GIF; get it again"),
@@ -58,11 +60,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\x01\0", "is an icon that is damaged or of a kind that Pillow cannot read"),
     (b"RIFF", "is a damaged WebP or no image at all"),
 )
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
 _BRANDS: tuple[tuple[frozenset[bytes], str], ...] = (
-    (
-        frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}),
-        f"is a HEIC/HEIF image, which Pillow cannot read; {_CONVERT}",
-    ),
+    (_HEIC_BRANDS, _DAMAGED_HEIC),
     (frozenset({b"avif", b"avis"}), "is an AVIF image that is damaged or that Pillow cannot read here; get it again"),
     (frozenset({b"crx "}), f"is a raw photograph; develop it and {_CONVERT}"),
 )
@@ -72,6 +72,16 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (r"<svg|<\?xml", f"is an SVG drawing or other XML; {_CONVERT}"),
     (r'[{\[]\s*["{\[\]}]', "is JSON text and no image, perhaps an error message of a web server; get it again"),
 )
+
+
+def is_readable_elsewhere(start: bytes) -> bool:
+    """Whether a file that Pillow does not know is a picture nevertheless: HEIC, or an odd TIFF (its first 12 bytes)."""
+    return start.startswith(TIFFS) or is_heic(start)
+
+
+def is_heic(data: bytes) -> bool:
+    """Whether these are the first bytes of a HEIC or HEIF picture."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS
 
 
 def explain(data: bytes, problem: Exception) -> str:
@@ -91,7 +101,7 @@ def explain(data: bytes, problem: Exception) -> str:
 def _what_was_said(data: bytes, text: str) -> str:
     if "truncated" in text.lower():
         return f"is cut short or damaged ({text}); get it again"
-    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+    if data.startswith(TIFFS):
         return f"{_TIFF} ({text})"
     return f"is damaged or of a kind that Pillow cannot read ({text}); get it again, or {_CONVERT}"
 
@@ -103,14 +113,18 @@ def _what_it_is(data: bytes) -> str:
         if data.startswith(magic):
             return words
     if data[4:8] == b"ftyp":
-        return next(
-            (words for brands, words in _BRANDS if data[8:12] in brands), "is a video; save its frames as images"
-        )
+        return _container(data)
     if data[128:132] == b"DICM":
         return "is a DICOM file; save its picture as PNG"
     if data[257:262] == b"ustar":
         return "is a tar archive; unpack it"
     return _text(data[:1024]) or "is not an image that Pillow knows"
+
+
+def _container(data: bytes) -> str:
+    if is_heic(data) and "HEIF" not in Image.OPEN:
+        return _HEIC
+    return next((words for brands, words in _BRANDS if data[8:12] in brands), "is a video; save its frames as images")
 
 
 def _text(start: bytes) -> str | None:

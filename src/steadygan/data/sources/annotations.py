@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import IO
 
-from steadygan.data.sources.items import Attributes, Found, Item, Rejection
+from steadygan.data.sources.items import Attributes, Found, Item, Rejection, archive_stem, is_archive, open_file
 from steadygan.data.sources.rows import Facts, label_text, normal, read_rows
 from steadygan.errors import ConfigError, DataError
 
 _MAX_BYTES = 2**28
+_BESIDE = ("metadata.csv", "metadata.jsonl")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,58 @@ def annotated(found: Iterable[Raw]) -> Iterator[Found]:
         yield from _complaints(notes)
 
 
+def said_beside(archive: Path, found: Iterable[Found]) -> Iterator[Found]:
+    """The files of an archive with what a `metadata.csv` or `.jsonl` in its folder says about them.
+
+    The file speaks of them if it names at least half of the images there are, or of those it lists are at least half
+    there: by their names in the archive, with the name of the archive before them, without the first folder, or alone.
+    What notes in the archive say comes first.
+    """
+    said = [_read(Notes(name, partial(open_file, archive.parent / name))) for name in _BESIDE
+            if (archive.parent / name).is_file()]  # fmt: skip
+    notes = next((one for one in said if isinstance(one, _Said)), None)
+    if notes is None:
+        yield from found
+        return
+    entries = list(found)
+    images = [entry for entry in entries if isinstance(entry, Item)]
+    spelled = _spelling(archive, [image.name for image in images], notes)
+    told = 0 if spelled is None else sum(spelled(image.name) in notes.facts for image in images)
+    if spelled is None or told < min(len(images), len(notes.facts)) / 2:
+        yield from entries
+        return
+    for entry in entries:
+        if isinstance(entry, Item) and entry.label is None and entry.in_folders:
+            yield _told(entry, notes, spelled(entry.name))
+        else:
+            yield entry
+    if notes.problem:
+        yield Rejection(notes.name, notes.problem)
+    if told < len(notes.facts) and sum(is_archive(file.name) for file in archive.parent.iterdir()) == 1:
+        missing = len(notes.facts) - told
+        yield Rejection(notes.name, f"lists {missing} files that are not in {archive.name}")
+
+
+def _spelling(archive: Path, names: Sequence[str], notes: _Said) -> Callable[[str], str] | None:
+    """How the notes spell names in an archive; None if they name none."""
+    known = spellings(archive, names)
+    counts = [sum(spelled(name) in notes.facts for name in names) for spelled in known]
+    return known[counts.index(max(counts))] if any(counts) else None
+
+
+def spellings(archive: Path, names: Sequence[str]) -> list[Callable[[str], str]]:
+    """How a table beside an archive may call the files in it; without their folders only where that is clear."""
+    known: list[Callable[[str], str]] = [
+        lambda name: name,
+        lambda name: f"{archive_stem(archive.name)}/{name}",
+        lambda name: f"{archive.name}/{name}",
+        lambda name: name.partition("/")[2] or name,
+    ]
+    if len({name.rpartition("/")[2] for name in names}) == len(names):
+        known.append(lambda name: name.rpartition("/")[2])
+    return known
+
+
 def _folder(name: str) -> str:
     return name.rpartition("/")[0]
 
@@ -100,8 +154,12 @@ def _apply(entry: Item | Rejection, said: Mapping[str, _Said]) -> Found:
         notes.seen.add(below)
     if isinstance(entry, Rejection) or not about:
         return entry
-    notes, below = about[-1]
-    label, attributes = notes.facts.get(below, (None, {}))
+    return _told(entry, *about[-1])
+
+
+def _told(entry: Item, notes: _Said, name: str) -> Item:
+    """An image with what some notes say about the file called so."""
+    label, attributes = notes.facts.get(name, (None, {}))
     in_folders = entry.in_folders and not notes.classes
     return replace(entry, label=label, attributes={**entry.attributes, **attributes}, in_folders=in_folders)
 

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes
-from steadygan.data.sources.items import Found, Item, Rejection, Version, passed_over, skipped, tidy, version_of
+from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes, said_beside
+from steadygan.data.sources.items import (
+    Found,
+    Item,
+    Rejection,
+    Version,
+    archive_stem,
+    passed_over,
+    skipped,
+    tidy,
+    version_of,
+)
 from steadygan.data.sources.unpacked import unpacked
 from steadygan.data.sources.window import open_window
 from steadygan.errors import DataError
 
-_TAR_SUFFIX = re.compile(r"(\.tar(\.(gz|bz2|xz))?|\.tgz|\.tbz2?|\.txz)$", re.IGNORECASE)
-_ENCRYPTED = 1
+_ENCRYPTED, _UTF8 = 1, 2**11
 _AGAIN = "get the archive again"
 
 
 class Zip(BaseModel):
-    """A zip archive, read in place."""
+    """A zip archive, read in place; a `metadata.csv` or `.jsonl` beside it may say what is in its pictures."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,7 +45,7 @@ class Zip(BaseModel):
     @property
     def name(self) -> str:
         """What the source is called among others."""
-        return self.path.resolve().name.removesuffix(".zip") or "images"
+        return archive_stem(self.path.resolve().name) or "images"
 
     @property
     def where(self) -> str:
@@ -45,7 +54,7 @@ class Zip(BaseModel):
 
     def entries(self) -> Iterator[Found]:
         """Image files, members that cannot be read, and the kind of each file passed over, in any order."""
-        return annotated(_zip_members(self.path))
+        return said_beside(self.path, annotated(_zip_members(self.path)))
 
 
 class Tar(BaseModel):
@@ -59,7 +68,7 @@ class Tar(BaseModel):
     @property
     def name(self) -> str:
         """What the source is called among others."""
-        return _TAR_SUFFIX.sub("", self.path.resolve().name) or "images"
+        return archive_stem(self.path.resolve().name) or "images"
 
     @property
     def where(self) -> str:
@@ -68,7 +77,7 @@ class Tar(BaseModel):
 
     def entries(self) -> Iterator[Found]:
         """Image files, damage, and the kind of each file passed over, in any order."""
-        return annotated(_tar_members(self.path))
+        return said_beside(self.path, annotated(_tar_members(self.path)))
 
 
 def is_tar(path: Path) -> bool:
@@ -81,7 +90,7 @@ def is_tar(path: Path) -> bool:
 
 def _zip_members(path: Path) -> Iterator[Raw]:
     """Everything in a zip archive; of two members with the same name the later, as for every unpacker."""
-    infos = {tidy(info.filename.replace("\\", "/")): info for info in _archive(path).infolist() if not info.is_dir()}
+    infos = {tidy(_name(info)): info for info in _archive(path).infolist() if not info.is_dir()}
     for name in sorted(infos, key=is_notes, reverse=True):
         info = infos[name]
         reader = partial(_open_member, path, info.filename)
@@ -94,6 +103,15 @@ def _zip_members(path: Path) -> Iterator[Raw]:
         else:
             whole = partial(_read_member, path, info.filename, info.file_size)
             yield passed_over(name, reader) or Item(name, info.file_size, info.CRC, whole)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name of a member; without the mark for UTF-8 it may be UTF-8 all the same, as macOS writes it."""
+    name = info.filename
+    if not info.flag_bits & _UTF8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode()
+    return name.replace("\\", "/")
 
 
 def _skipped(name: str) -> str | None:

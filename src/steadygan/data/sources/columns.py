@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path, PurePath
@@ -14,6 +15,7 @@ from typing import IO, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.sources import shards
+from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.items import Found, Item, Rejection, Version, open_file, version_of
 from steadygan.data.sources.rows import LABEL_NAMES, label_text
 from steadygan.errors import ConfigError, DataError
@@ -55,6 +57,8 @@ class Columns(BaseModel):
         Raises ConfigError if it is not clear which columns to use.
         """
         yield from rows_of(self.path, self._files(), self.image, self.label)
+        if self.path.is_dir():
+            yield from _beside(self.path)
 
     def _files(self) -> list[Path]:
         files = column_files(self.path)
@@ -66,6 +70,23 @@ class Columns(BaseModel):
             known = sorted({name for names in splits.values() for name in names})
             raise ConfigError(f"{self.path} has no split {self.split!r}; there are {', '.join(known)}")
         return chosen
+
+
+def _beside(folder: Path) -> Iterator[Found]:
+    """The pictures in a folder that hold fewer than the columns there, such as those of a page about the set."""
+    why = "left out: beside columns that hold more pictures; give its folder by itself to use it"
+    found = Folder(path=folder).entries()
+    return (Rejection(entry.name, why, left_out=True) for entry in found if isinstance(entry, Item))
+
+
+def images_in(files: Sequence[Path]) -> int:
+    """How many rows with images these files have; those that are damaged have none."""
+    number = 0
+    for file in files:
+        with suppress(DataError):
+            if _image_columns(shards.schema(file)):
+                number += sum(shards.rows(file, group) for group in range(shards.groups(file)))
+    return number
 
 
 def rows_of(root: Path, files: Sequence[Path], image: str | None, label: str | None) -> Iterator[Found]:

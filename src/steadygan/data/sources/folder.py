@@ -121,6 +121,5 @@ def _identity(folder: str) -> tuple[int, int]:
 
 
 def _relative(path: str, root: Path) -> str:
-    """Path below `root` with `/`; bytes that are no UTF-8 are replaced, so that the name can be written down."""
-    below = path[len(str(root)) :].replace(os.sep, "/").lstrip("/") or "."
-    return os.fsencode(below).decode("utf-8", "replace")
+    """Path below `root` with `/`."""
+    return path[len(str(root)) :].replace(os.sep, "/").lstrip("/") or "."

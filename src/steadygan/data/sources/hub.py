@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import errno
 import glob
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.sources.archive import Tar, Zip
+from steadygan.data.sources.annotations import is_notes
+from steadygan.data.sources.archives import inside
 from steadygan.data.sources.columns import rows_of, splits_of
 from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.items import IMAGE_SUFFIXES, Found, Item, Rejection
+from steadygan.data.sources.items import IMAGE_SUFFIXES, Found, Item, Rejection, archive_stem, is_archive
 from steadygan.data.sources.labels import SPLITS
 from steadygan.errors import ConfigError, DataError, StorageError
 
 _CONVERTED = "refs/convert/parquet"
 _PATIENCE = 30  # seconds
 _PARTIAL = "partial-"
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _NOTES = ("metadata.csv", "metadata.jsonl", "dataset.json")
 
 
@@ -63,12 +61,14 @@ class Hub(BaseModel):
             if any(part.startswith(_PARTIAL) for file in place.files for part in PurePosixPath(file).parts):
                 yield Rejection(self.where, "is larger than what the Hub keeps as Parquet: only its first part is used")
             return
+        archives = [file for file in place.files if is_archive(file)]
         for entry in Folder(path=place.folder).entries():
+            if isinstance(entry, Rejection) and is_notes(entry.file) and archives:
+                continue  # it may speak of what is in them
             if not isinstance(entry, Item) or self.split in (None, *PurePosixPath(entry.name).parts):
                 yield entry
-        for file in place.files:
-            if file.lower().endswith(_ARCHIVES):
-                yield from _inside(place.folder / file, file)
+        for file in archives:
+            yield from inside(place.folder / file, archive_stem(file))
 
 
 class _Place(NamedTuple):
@@ -77,19 +77,6 @@ class _Place(NamedTuple):
     folder: Path
     files: tuple[str, ...]
     is_parquet: bool
-
-
-def _inside(path: Path, file: str) -> Iterator[Found]:
-    """What is in an archive of the data set, its name before theirs."""
-    archive = Zip(path=path) if path.suffix.lower() == ".zip" else Tar(path=path)
-    prefix = re.sub(r"(\.tar)?\.[^.]+$", "", file)
-    for entry in archive.entries():
-        if isinstance(entry, Item):
-            yield replace(entry, name=f"{prefix}/{entry.name}")
-        elif isinstance(entry, Rejection):
-            yield Rejection(f"{prefix}/{entry.file}", entry.reason)
-        else:
-            yield entry
 
 
 @lru_cache(maxsize=4)
@@ -183,7 +170,7 @@ def _is_wanted(file: str, is_parquet: bool) -> bool:
     suffix = PurePosixPath(file).suffix.lower()
     if is_parquet:
         return suffix == ".parquet"
-    return suffix in IMAGE_SUFFIXES or PurePosixPath(file).name in _NOTES or file.lower().endswith(_ARCHIVES)
+    return suffix in IMAGE_SUFFIXES or PurePosixPath(file).name in _NOTES or is_archive(file)
 
 
 def _chosen(source: Hub, files: Sequence[str]) -> list[str]:

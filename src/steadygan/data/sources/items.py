@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ IMAGE_SUFFIXES = frozenset(f".{name}" for name in _IMAGES.split())
 JUNK_SUFFIXES = frozenset(f".{name}" for name in _JUNK.split())
 """Files named so are passed over without looking. All others are looked into: what Pillow knows is an image."""
 
+_ARCHIVE = re.compile(r"\.(zip|tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz)$", re.IGNORECASE)
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
 
 
@@ -38,15 +40,20 @@ Version = tuple[int, int]
 
 @dataclass(frozen=True)
 class Rejection:
-    """A file that cannot be used, and a sentence saying why; `passing` if it may be usable the next time."""
+    """A file that is not used, and a sentence saying why.
+
+    `passing` if it may be usable the next time, `left_out` if it is a good picture, but not one that is meant.
+    """
 
     file: str
     reason: str
     passing: bool = False
+    left_out: bool = False
 
     def record(self) -> dict[str, str | bool]:
         """Its line of `rejected.jsonl`."""
-        return {"file": self.file, "reason": self.reason} | ({"passing": True} if self.passing else {})
+        marks = {"passing": self.passing, "left_out": self.left_out}
+        return {"file": self.file, "reason": self.reason} | {name: True for name, is_so in marks.items() if is_so}
 
 
 class Place(BaseModel):
@@ -102,9 +109,18 @@ def version_of(path: Path) -> Version:
 
 
 def tidy(name: str) -> str:
-    """The name of a member of an archive as a path below it: no `/` before it, no `.` in it, all of it UTF-8."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    return os.fsencode("/".join(parts)).decode("utf-8", "replace")
+    """The name of a member of an archive as a path below it: no `/` before it, no `.` in it."""
+    return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of this name is an archive that can be opened."""
+    return _ARCHIVE.search(name) is not None
+
+
+def archive_stem(name: str) -> str:
+    """The name of an archive without its suffix."""
+    return _ARCHIVE.sub("", name)
 
 
 def skipped(name: str) -> str | None:

@@ -6,11 +6,12 @@ import hashlib
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from PIL import UnidentifiedImageError
@@ -21,37 +22,49 @@ from steadygan.data.reading.decode import is_image
 from steadygan.data.reading.reasons import explain
 from steadygan.data.sources import shards, table
 from steadygan.data.sources.archive import Tar, Zip, is_tar
-from steadygan.data.sources.columns import Columns, column_files
+from steadygan.data.sources.archives import Archives, archive_files
+from steadygan.data.sources.columns import Columns, column_files, images_in
+from steadygan.data.sources.companions import companions
 from steadygan.data.sources.folder import Folder, is_own
 from steadygan.data.sources.hub import Hub
 from steadygan.data.sources.idx import Idx, is_idx
 from steadygan.data.sources.items import IMAGE_SUFFIXES, Item, Rejection, open_file
-from steadygan.data.sources.labels import class_labels
+from steadygan.data.sources.labels import UNLABELLED, How, find_classes, one_spelling
 from steadygan.data.sources.picture import Picture
 from steadygan.data.sources.table import Table
 from steadygan.data.tiles.remote import Remote
 from steadygan.data.tiles.xyz import Xyz
 from steadygan.errors import ConfigError, DataError
+from steadygan.names import exact, path_of
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source holds: image files sorted by name, problems met, and files passed over, counted by kind."""
+    """What a source holds: image files sorted by name, problems met, and files passed over, counted by kind.
+
+    `notes` are sentences for the user on what its folders were taken for.
+    """
 
     items: tuple[Item, ...]
     problems: tuple[Rejection, ...] = ()
     passed_over: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether any image has a label."""
+        return any(item.label is not None for item in self.items)
 
     @property
     def fingerprint(self) -> str:
         """Sha256 over the names, sizes, stamps and labels of all items: equal as long as nothing changed."""
         digest = hashlib.sha256()
         for item in self.items:
-            digest.update(f"{item.key}\n".encode())
+            digest.update(exact(f"{item.key}\n"))
         return digest.hexdigest()
 
 
-AnyFiles = Folder | Zip | Tar | Idx | Table | Columns | Hub | Picture | Remote | Xyz
+AnyFiles = Folder | Archives | Zip | Tar | Idx | Table | Columns | Hub | Picture | Remote | Xyz
 """Sources of image files; each has a `name`, says `where` it is, and gives its `entries`."""
 
 AnySource = AnyFiles | AnyBuiltin
@@ -59,7 +72,12 @@ AnySource = AnyFiles | AnyBuiltin
 S = TypeVar("S", bound=AnyFiles)
 
 _HEAD = 2**16
+_LOOKED_THROUGH, _MOST_TABLE = 1000, 2**26
 
+_WITHOUT_FOLDERS = Columns | Idx | Picture | Remote | Xyz
+"""Sources in which the names of images show no folders."""
+
+_COMPANION = "left out: a {} of another picture; --labels folders, or giving its folder by itself, uses it"
 _GIVE = "give a folder or .zip with images in it, another archive, or a table of images"
 _UNREAD_ARCHIVES = frozenset({".rar", ".7z", ".zst", ".lz4", ".cab", ".iso"})
 _RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img", ".nc", ".hdf", ".h5", ".ntf", ".asc", ".hgt", ".dem"})
@@ -91,40 +109,108 @@ def open_source(text: str | Path) -> AnySource:
     return source
 
 
-def list_items(sources: Sequence[AnyFiles]) -> Listing:
+def list_items(sources: Sequence[AnyFiles], labels: How = "auto") -> Listing:
     """Everything in these sources, sorted by name and labelled by class folder where they say nothing of labels.
 
-    With several sources the name of each stands before the names in it, and there are labels only if
-    every source has some. Raises DataError if a source holds no image.
+    With several sources the name of each stands before the names in it, and there are labels only if every source has
+    some. Pictures that are not meant are among the problems: masks and thumbnails of others, and the few without a
+    label among many that have one. `labels` is as in `PrepareSettings`.
+    Raises DataError if a source holds no image, ConfigError if class folders are asked for and there are none.
     """
-    listings = [_list(source) for source in sources]
-    if len(listings) == 1:
-        return listings[0]
-    listings = [_under(prefix, listing) for prefix, listing in zip(_prefixes(sources), listings, strict=True)]
+    listings = [_list(source, labels) for source in sources]
+    if len(listings) > 1:
+        listings = [_under(prefix, listing) for prefix, listing in zip(_prefixes(sources), listings, strict=True)]
+    if not any(listing.is_labelled for listing in listings) and labels == "folders":
+        raise ConfigError(f"labels: there are no class folders in {', '.join(it.where for it in sources)}")
+    bare = [source.where for source, listing in zip(sources, listings, strict=True) if not listing.is_labelled]
     items = [item for listing in listings for item in listing.items]
-    if any(item.label is None for item in items):
+    notes = tuple(note for listing in listings for note in listing.notes)
+    if labels == "auto" and 0 < len(bare) < len(sources):
         items = [replace(item, label=None) for item in items]
+        without = ", ".join(bare)
+        way_out = f"{_setting('folders')} keeps them, and leaves {without} out"
+        notes += (f"{without} has no labels, so the set has no classes though other sources have some; {way_out}",)
+    spelled = one_spelling([Counter(item.label for item in it.items if item.label is not None) for it in listings])
+    items = [replace(item, label=spelled[item.label]) if item.label in spelled else item for item in items]
+    left_out = _without_label(items, labels)
     passed: Counter[str] = sum((Counter(dict(listing.passed_over)) for listing in listings), Counter())
-    problems = tuple(problem for listing in listings for problem in listing.problems)
-    return Listing(tuple(sorted(items, key=lambda item: item.name)), problems, tuple(sorted(passed.items())))
+    problems = [problem for listing in listings for problem in listing.problems]
+    gone = {problem.file for problem in left_out}
+    return Listing(
+        tuple(sorted((item for item in items if item.name not in gone), key=lambda item: item.name)),
+        tuple(sorted([*problems, *left_out], key=lambda problem: problem.file)),
+        tuple(sorted(passed.items())),
+        notes,
+    )
 
 
-def _list(source: AnyFiles) -> Listing:
-    items, problems, passed = [], [], Counter[str]()
+def _setting(value: How) -> str:
+    """How the user says where labels come from."""
+    return f"--labels {value} (in training --set data.labels={value})"
+
+
+def _without_label(items: Sequence[Item], labels: How) -> list[Rejection]:
+    """The pictures to leave out, since the others have a label; none if they are too many for that."""
+    without = [item.name for item in items if item.label is None]
+    if len(without) == len(items) or (labels == "auto" and len(without) >= len(items) * UNLABELLED):
+        return []
+    why = f"left out: no label, and the others have one; {_setting('none')} uses all, without classes"
+    return [Rejection(name, why, left_out=True) for name in without]
+
+
+def _list(source: AnyFiles, labels: How) -> Listing:
+    found: dict[type, list[Any]] = {Item: [], Rejection: [], str: []}
     for entry in source.entries():
-        if isinstance(entry, Item):
-            items.append(entry)
-        elif isinstance(entry, Rejection):
-            problems.append(entry)
-        else:
-            passed[entry] += 1
-    if not items:
+        found[type(entry)].append(entry)
+    if not found[Item]:
         raise _nothing(source)
-    items.sort(key=lambda item: item.name)
-    if all(item.label is None and item.in_folders for item in items):
-        labels = class_labels([item.name for item in items])
-        items = [replace(item, label=label) for item, label in zip(items, labels, strict=True)] if labels else items
-    return Listing(tuple(items), tuple(sorted(problems, key=lambda it: it.file)), tuple(sorted(passed.items())))
+    items: list[Item] = sorted(found[Item], key=lambda item: item.name)
+    problems: list[Rejection] = found[Rejection]
+    if isinstance(source, Folder):
+        problems += _beside(source.path)
+    if labels != "folders" and not isinstance(source, _WITHOUT_FOLDERS):
+        kinds = companions([item.name for item in items])
+        problems += [Rejection(items[at].name, _COMPANION.format(kind), left_out=True) for at, kind in kinds.items()]
+        items = [item for index, item in enumerate(items) if index not in kinds]
+    items, notes = _labelled(source, items, labels)
+    return Listing(tuple(items), tuple(problems), tuple(sorted(Counter(found[str]).items())), notes)
+
+
+def _labelled(source: AnyFiles, items: list[Item], labels: How) -> tuple[list[Item], tuple[str, ...]]:
+    """The images of one source with their labels, and what there is to say of these."""
+    notes: tuple[str, ...] = ()
+    if labels == "none":
+        return [replace(item, label=None) for item in items], notes
+    said = any(item.label is not None or not item.in_folders for item in items)
+    if not isinstance(source, _WITHOUT_FOLDERS) and (labels == "folders" or not said):
+        found = find_classes([item.name for item in items], labels)
+        items = [replace(item, label=label) for item, label in zip(items, found.labels, strict=True)]
+        if found.refused:
+            way_out = f"{_setting('folders')} makes them so, and leaves those pictures out"
+            notes = (f"{source.where}: {found.refused}, so folders are no classes; {way_out}",)
+    if labels == "auto" and isinstance(source, Folder) and not any(item.label is not None for item in items):
+        notes += tuple(_tables(source.path))
+    return items, notes
+
+
+def _beside(folder: Path) -> Iterator[Rejection]:
+    """Archives and columns of images in a folder of which the loose pictures are used."""
+    why = "left out: {} beside pictures; give it by itself to use the images in it"
+    for file in archive_files(folder):
+        yield Rejection(file.relative_to(folder).as_posix(), why.format("an archive"), left_out=True)
+    for file in column_files(folder):
+        with suppress(ConfigError):  # without pyarrow nobody knows
+            if images_in([file]):
+                yield Rejection(file.relative_to(folder).as_posix(), why.format("columns"), left_out=True)
+
+
+def _tables(folder: Path) -> Iterator[str]:
+    """What to say of tables in a folder that hold labels of its pictures, though nobody gave them."""
+    for file in sorted(folder.iterdir())[:_LOOKED_THROUGH]:
+        if file.suffix.lower() in table.SUFFIXES and file.is_file() and file.stat().st_size <= _MOST_TABLE:
+            with suppress(DataError, ConfigError):
+                if any(isinstance(entry, Item) and entry.label is not None for entry in Table(path=file).entries()):
+                    yield f"{file} has labels of pictures here, which are not used; give it in place of the folder"
 
 
 def _prefixes(sources: Sequence[AnyFiles]) -> list[str]:
@@ -135,15 +221,15 @@ def _prefixes(sources: Sequence[AnyFiles]) -> list[str]:
 
 def _under(prefix: str, listing: Listing) -> Listing:
     items = tuple(replace(item, name=f"{prefix}/{item.name}") for item in listing.items)
-    problems = tuple(Rejection(f"{prefix}/{problem.file}", problem.reason) for problem in listing.problems)
-    return Listing(items, problems, listing.passed_over)
+    problems = tuple(replace(problem, file=f"{prefix}/{problem.file}") for problem in listing.problems)
+    return replace(listing, items=items, problems=problems)
 
 
 def _of_path(written: str) -> AnyFiles:
-    path, settings = Path(written).expanduser(), dict[str, str]()
+    path, settings = path_of(written), dict[str, str]()
     if not path.exists() and "?" in written:
         before, _, query = written.rpartition("?")
-        path, settings = Path(before).expanduser(), dict(parse_qsl(query, keep_blank_values=True))
+        path, settings = path_of(before), dict(parse_qsl(query, keep_blank_values=True))
     if not path.exists():
         raise ConfigError(f"there is no file or folder {path}; check the path")
     kind = _kind_of_folder(path) if path.is_dir() else _kind_of_file(path)
@@ -181,12 +267,21 @@ def _made(kind: type[S], where: str, settings: Mapping[str, object]) -> S:
         raise ConfigError(f"{where}: {'; '.join(str(problem).splitlines())}; {words}") from problem
 
 
-def _kind_of_folder(path: Path) -> type[Folder | Columns]:
-    """Columns if there are some and no image beside them."""
-    columns = column_files(path)
-    if columns and not any(isinstance(entry, Item) for entry in Folder(path=path).entries()):
-        return Columns
-    return Folder
+def _kind_of_folder(path: Path) -> type[Folder | Columns | Archives]:
+    """What holds most of the images in a folder: itself, its Parquet and Arrow files, or its archives."""
+    columns, archives = column_files(path), archive_files(path)
+    if not columns and not archives:
+        return Folder
+    loose = [entry.size for entry in Folder(path=path).entries() if isinstance(entry, Item)]
+    if loose and sum(file.stat().st_size for file in (*columns, *archives)) <= sum(loose):
+        return Folder
+    held: dict[type[Folder | Columns | Archives], int] = {Folder: len(loose)}
+    if columns:
+        held[Columns] = images_in(columns)
+    if archives:
+        held[Archives] = sum(isinstance(entry, Item) for entry in Archives(path=path).entries())
+    most = max(held, key=lambda kind: held[kind])
+    return most if held[most] else Columns if columns else Archives
 
 
 _FILES: tuple[tuple[Callable[[Path], bool], type[AnyFiles]], ...] = (

@@ -28,6 +28,7 @@ LABEL_NAMES = frozenset(_LABEL.split())
 """Columns called so hold labels."""
 
 _DELIMITERS = ",;\t|"
+_HALF = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -156,8 +157,8 @@ def label_text(value: object) -> str | None:
 
 
 def _writable(text: str) -> str:
-    """Text that can be written down: half of a character, as a cut-off JSON may hold, becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    """Text without half of a character, as a cut-off JSON may hold: a question mark; names that are no UTF-8 stay."""
+    return _HALF.sub("?", text)
 
 
 def normal(file: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from steadygan.data.sources.items import Version
 from steadygan.data.sources.window import check_version
 from steadygan.errors import ConfigError, DataError
+from steadygan.names import in_utf8
 
 SUFFIXES = frozenset({".parquet", ".arrow"})
 
@@ -98,7 +99,8 @@ def _parquet(path: Path) -> Any:
     from pyarrow import parquet
 
     # pages are read as they are needed: a single group of rows may hold a whole data set
-    return parquet.ParquetFile(path, pre_buffer=False, buffer_size=2**20)
+    with in_utf8(path) as named:
+        return parquet.ParquetFile(named, pre_buffer=False, buffer_size=2**20)
 
 
 def _parquet_batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
@@ -117,7 +119,8 @@ def _arrow(path: Path) -> Any:
     arrow = _pyarrow()
     with path.open("rb") as file:
         is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
-    mapped = arrow.memory_map(str(path))
+    with in_utf8(path) as named:
+        mapped = arrow.memory_map(str(named))
     return arrow.ipc.open_file(mapped) if is_file else arrow.ipc.open_stream(mapped)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.sources.items import Found, Item, Rejection, open_file, tidy
+from steadygan.data.sources.annotations import spellings
+from steadygan.data.sources.archives import inside
+from steadygan.data.sources.items import Found, Item, Rejection, is_archive, open_file, tidy
 from steadygan.data.sources.rows import Facts, normal, read_rows
 from steadygan.errors import DataError
 
@@ -22,7 +25,8 @@ class Table(BaseModel):
     """A table of image files in CSV, TSV or JSONL, with a header or, in CSV, just a path and a label in each line.
 
     - `image`, `label`: columns of the paths and labels; None finds them by their names, "" for `label` uses none.
-      Paths are absolute or relative to the folder of the table. Other columns become attributes.
+      Paths are absolute or relative to the folder of the table. Other columns become attributes. Files that are not
+      there are looked for in the archives beside the table.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,12 +60,13 @@ class Table(BaseModel):
         image = rows.image_column(self.image, lambda file: _is_file(folder, file))
         label = rows.label_column(self.label, image)
         above = folder.as_posix().rstrip("/") + "/"
+        packed = _Packed(folder)
         for line, what in (*rows.broken, *rows.without(image)):
             yield Rejection(f"{self.path.name} line {line}", what)
         for file, fact in rows.facts(image, label, lambda text: normal(text).removeprefix(above)).items():
-            yield self._entry(file, os.path.join(folder, file), fact)
+            yield self._entry(file, os.path.join(folder, file), fact, packed)
 
-    def _entry(self, file: str, path: str, fact: Facts) -> Found:
+    def _entry(self, file: str, path: str, fact: Facts, packed: _Packed) -> Found:
         name = tidy(file)
         listed = f"is listed in {self.path.name} line {fact.line}"
         if fact.clash:
@@ -73,12 +78,34 @@ class Table(BaseModel):
         except (OSError, ValueError) as problem:
             reason = getattr(problem, "strerror", None) or str(problem)
             missing = isinstance(problem, FileNotFoundError | NotADirectoryError)
+            if missing and (item := packed.items.get(file)):
+                told = replace(item, label=fact.label, attributes=fact.attributes)
+                return replace(told, name=name, in_folders=self.label is None)
             return Rejection(name, f"{listed} but {'does not exist' if missing else f'cannot be read ({reason})'}")
         if not stat.S_ISREG(status.st_mode):
             return Rejection(name, f"{listed} but is no ordinary file")
         reader = partial(open_file, path)
         about = fact.label, fact.attributes
         return Item(name, status.st_size, status.st_mtime_ns, reader, *about, in_folders=self.label is None)
+
+
+class _Packed:
+    """The images in the archives beside a table, looked for only when a file that it names is not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def items(self) -> dict[str, Item]:
+        """By all names that a table may have for them."""
+        archives = sorted(file for file in self._folder.iterdir() if is_archive(file.name) and file.is_file())
+        found: dict[str, Item] = {}
+        for archive in archives:
+            items = [entry for entry in inside(archive, "") if isinstance(entry, Item)]
+            for spelled in spellings(archive, [item.name for item in items]):
+                for item in items:
+                    found.setdefault(spelled(item.name), item)
+        return found
 
 
 def _is_file(folder: Path, name: str) -> bool:

@@ -25,6 +25,7 @@ from filelock import FileLock
 from steadygan.data.places import cache_folder
 from steadygan.data.sources.items import version_of
 from steadygan.errors import StorageError
+from steadygan.names import exact
 from steadygan.rundir import storage_errors
 
 _CHUNK = 2**20
@@ -59,7 +60,7 @@ def unpacked(path: Path) -> Unpacked:
     """
     if not is_packed(path):
         return Unpacked(path)
-    place = _folder() / hashlib.sha256(f"{path.resolve()} {version_of(path)}".encode()).hexdigest()[:24]
+    place = _folder() / hashlib.sha256(exact(f"{path.resolve()} {version_of(path)}")).hexdigest()[:24]
     if not (place in _HELD and place.exists()):
         try:
             with storage_errors(place):

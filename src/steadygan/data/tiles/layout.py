@@ -10,7 +10,7 @@ from typing import IO
 
 from PIL import UnidentifiedImageError
 
-from steadygan.data.reading.reasons import explain
+from steadygan.data.reading.reasons import explain, is_heic
 from steadygan.errors import DataError
 
 MAX_WHOLE = 256 * 2**20
@@ -45,6 +45,8 @@ def find_driver(start: Callable[[], IO[bytes]]) -> str:
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error) as problem:
         raise DataError(f"cannot be read ({problem})") from problem
     driver = next((name for magic, name in _DRIVERS if head.startswith(magic)), None)
+    if is_heic(head):
+        raise DataError("is a HEIC/HEIF image, which cannot be cut into tiles; save it as JPEG or PNG")
     if driver is None or (driver == "WEBP" and head[8:12] != b"WEBP"):
         raise DataError(explain(head, UnidentifiedImageError()))
     if needed > MAX_WHOLE:

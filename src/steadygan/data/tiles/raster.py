@@ -22,6 +22,7 @@ from steadygan.data.sources.window import open_window
 from steadygan.data.tiles.remote import open_start, open_url
 from steadygan.data.tiles.scene import identity
 from steadygan.errors import ConfigError, DataError
+from steadygan.names import is_utf8
 from steadygan.rundir import storage_errors
 from steadygan.version import __version__
 
@@ -49,9 +50,13 @@ class Location(NamedTuple):
 
 
 def locate(item: Item) -> Location:
-    """A file, a member of a .zip or .tar in place, or a URL; anything else is unpacked into the cache first."""
+    """A file, a member of a .zip or .tar in place, or a URL; anything else is unpacked into the cache first.
+
+    So is what has a name that is no UTF-8, which GDAL does not take.
+    """
     opener = item.open
-    function, arguments = (opener.func, opener.args) if isinstance(opener, partial) else (None, ())
+    named = isinstance(opener, partial) and all(map(is_utf8, opener.args[:2]))
+    function, arguments = (opener.func, opener.args) if isinstance(opener, partial) and named else (None, ())
     if function is open_file:
         return Location(os.path.abspath(os.fsdecode(arguments[0])), opener)
     if function is open_url:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.settings import Tiles
 from steadygan.data.sources.items import Place
+from steadygan.names import exact
 
 Limits = tuple[float, float]
 
@@ -89,4 +90,4 @@ class Scene(BaseModel):
 
 def identity(text: str) -> int:
     """A number that changes with a text, for the stamp of an item."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+    return int.from_bytes(hashlib.sha256(exact(text)).digest()[:7])
