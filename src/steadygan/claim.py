@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from steadygan.errors import ConfigError, StorageError
-from steadygan.rundir import storage_errors
+from steadygan.rundir import storage_errors, through_links
 
 LOCK = ".steadygan.lock"
 """The file in a run folder that its writer holds; it is there as long as something writes, or was killed."""
@@ -143,6 +143,7 @@ def _refuse_used(folder: Path) -> None:
 def _make(folder: Path) -> list[Path]:
     """Make a folder; returns what was not there, innermost first, without it if another process was faster."""
     with storage_errors(folder):
+        folder = through_links(folder)
         made = [parent for parent in folder.parents if not parent.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from steadygan.errors import DataError
+from steadygan.errors import DataError, os_errors
 from steadygan.names import to_json
 from steadygan.rundir import append_line, atomic_write, storage_errors, undisturbed
 
@@ -105,6 +105,7 @@ def append(path: Path, record: Record) -> None:
     append_line(path, to_json(record))
 
 
+@os_errors()
 def read(path: Path, kind: type[R]) -> list[R]:
     """All records of a file, oldest first; a missing file is an empty list.
 

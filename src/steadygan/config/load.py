@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from steadygan.errors import ConfigError
+from steadygan.errors import ConfigError, reason
 
 M = TypeVar("M", bound=BaseModel)
 Tree = dict[str, Any]
@@ -23,9 +23,11 @@ _TAGS = {"number"}  # of unions with members that are no models; no names of set
 def read_toml(path: Path) -> Tree:
     """Settings from a TOML file; ConfigError names the file, and the line where the syntax is wrong."""
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot read the recipe file {path}: it is no ordinary file; choose another path")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
-        raise ConfigError(f"cannot read the recipe file {path}: {problem.strerror}") from problem
+        raise ConfigError(f"cannot read the recipe file {path}: {reason(problem)}") from problem
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path} is not valid TOML: {problem}") from problem
 

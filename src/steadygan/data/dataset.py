@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from steadygan.data.settings import FORMAT
 from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
-from steadygan.errors import DataError
+from steadygan.errors import DataError, os_errors
 from steadygan.names import from_json
 from steadygan.spec import ImageSpec
 
@@ -95,6 +95,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     return meta
 
 
+@os_errors()
 def open_dataset(path: str | Path) -> Dataset:
     """Map a prepared data set into memory; DataError if it is none, damaged, or of another version."""
     path = Path(path)

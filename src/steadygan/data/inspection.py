@@ -29,10 +29,11 @@ from steadygan.data.sources.items import Rejection
 from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, open_source
 from steadygan.data.work import Entry, ReadFile, Row
-from steadygan.errors import ConfigError
+from steadygan.errors import ConfigError, os_errors
 from steadygan.rundir import storage_errors
 
 
+@os_errors()
 def inspect(
     path: str | Path,
     settings: PrepareSettings | None = None,

@@ -29,7 +29,7 @@ from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
 from steadygan.data.split import hold_out
 from steadygan.data.work import Entry, Result, groups
-from steadygan.errors import ConfigError, DataError, Interrupted, StorageError
+from steadygan.errors import ConfigError, DataError, Interrupted, StorageError, os_errors
 from steadygan.names import exact, spelled, to_json
 from steadygan.rundir import storage_errors, sync_folder, through_links
 from steadygan.visual.grid import save_picture
@@ -43,6 +43,7 @@ GREY = "grey.npy"
 """Where the images of a grey set wait until the journal is gone."""
 
 
+@os_errors()
 def prepare(
     sources: str | Path | AnySource | Sequence[str | Path | AnySource],
     out: str | Path,

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from steadygan.data.dataset import Dataset
-from steadygan.errors import ConfigError
+from steadygan.errors import ConfigError, os_errors
 from steadygan.names import spelled
 from steadygan.rundir import atomic_folder
 
@@ -19,6 +19,7 @@ _LONGEST = 100  # bytes of the name of a folder
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
+@os_errors()
 def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, int], None] | None = None) -> Path:
     """Write every image as a PNG into a new folder, in a folder for each class if there are classes.
 

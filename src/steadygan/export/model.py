@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from steadygan.errors import ConfigError, DataError
+from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export.wanted import numbers_of
 from steadygan.names import in_utf8
 from steadygan.networks import AnyNetworks, Latents, Networks, classes_of
@@ -113,6 +113,7 @@ class TrainedGenerator(nn.Module):
         return out
 
 
+@os_errors()
 def load(path: str | Path, which: str = "best") -> TrainedGenerator:
     """The averaged generator of a run folder, a checkpoint folder or an exported file, on the CPU.
 

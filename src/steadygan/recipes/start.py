@@ -10,6 +10,7 @@ from typing import Any
 from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge
 from steadygan.data import Dataset
+from steadygan.errors import os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
 from steadygan.recipes.facts import USUAL, Facts
@@ -93,6 +94,7 @@ def facts_of(run: Run) -> Facts:
     return Facts(**spec, images=images, device=config["runtime"]["device"], budget_images=shown)
 
 
+@os_errors()
 def train(
     source: str | Path,
     recipe: str | RunConfig = DEFAULT,

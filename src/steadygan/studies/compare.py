@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from steadygan.config import flatten
+from steadygan.errors import os_errors
 from steadygan.records import Score
 from steadygan.rundir import checkpoint_images
 from steadygan.training.run import Run
@@ -33,6 +34,7 @@ class Comparison(BaseModel):
     refused: list[str] = []
 
 
+@os_errors()
 def compare(paths: Sequence[str | Path]) -> Comparison:
     """Put runs side by side; scores by different protocols are refused, since their difference means nothing."""
     runs = [Run(Path(path)) for path in paths]

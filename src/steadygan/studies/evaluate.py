@@ -14,7 +14,7 @@ from torch import Tensor
 from steadygan import records
 from steadygan.config import BY_NAME, resolve
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
-from steadygan.errors import ConfigError, DataError
+from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.records import Score
@@ -92,6 +92,7 @@ class Evaluation(BaseModel):
         return {score.metric: score for score in self.scores}[metric]
 
 
+@os_errors()
 def evaluate(
     subject: Subject, data: str | Path | Dataset | None = None, *, console: Reporter | None = None, **settings: Any
 ) -> Evaluation:

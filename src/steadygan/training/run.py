@@ -19,7 +19,7 @@ from steadygan.claim import claimed, writer
 from steadygan.config import difference, resolve
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
-from steadygan.errors import ConfigError, DataError, Diverged, Interrupted
+from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, os_errors
 from steadygan.features import Scattering
 from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
 from steadygan.names import path_of
@@ -141,6 +141,7 @@ def train_in(out: Path, config: RunConfig, console: Reporter | None = None, data
         return _play(session, console, listeners)
 
 
+@os_errors()
 def resume(
     path: str | Path,
     budget: Budget | None = None,
