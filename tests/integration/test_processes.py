@@ -94,6 +94,18 @@ def test_processes_that_measure_different_speeds_still_agree_when_to_meet(tmp_pa
     assert sg.Run(tmp_path / "run").log()[-1].seconds >= 3
 
 
+@pytest.mark.slow
+def test_processes_of_one_run_are_one_writer_and_share_the_folder_that_the_first_one_claimed(
+    tmp_path, pictures, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    line = ["-m", "steadygan", "train", str(pictures), "--recipe", "dcgan", "--steps", "4", *set_options(TINY)]
+    for _ in range(2):
+        done = _launch([*line, "--size", "16"])
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["dcgan-squares-01", "dcgan-squares-02"]
+
+
 def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path, pictures):
     one_of_two = {"WORLD_SIZE": "2", "RANK": "0"}
     done = steadygan("train", pictures, "-o", tmp_path / "r", "--batch", "9", env=one_of_two)
