@@ -129,7 +129,7 @@ def check_folder(folder: Path, source: str) -> None:
         raise StorageError(f"{folder}: a part of the path is a file, not a folder; choose another folder with -o")
     if folder.exists() and not (folder.is_dir() and (folder / LOCK).exists()):  # a lock tells who is there
         _refuse_used(folder)
-    if Path(source).is_dir() and folder.resolve().is_relative_to(Path(source).resolve()):
+    if Path(source).is_dir() and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(source)):
         raise ConfigError(f"{folder} lies inside {source}, whose images are trained on; choose another folder with -o")
 
 

@@ -171,7 +171,7 @@ def a_socket(suffix: str) -> str:
 WRONG = (long_name, long_path, circle, through_a_circle, through_a_file, through_a_picture, a_folder, a_pipe, a_socket)
 LINES = {**INPUTS, **ALSO_INPUTS, **FILES, **WALKS, **FOLDERS, **ALSO_FOLDERS}
 TO_FOLDERS = (*FOLDERS, *ALSO_FOLDERS, "train's folder", "prepare's folder")
-AS_THEY_ARE = {(a_pipe, name) for name in (*FILES, *WALKS)} | {(a_folder, name) for name in TO_FOLDERS}
+AS_THEY_ARE = {(a_pipe, name) for name in (*FILES, *WALKS, "save")} | {(a_folder, name) for name in TO_FOLDERS}
 
 
 def refused(line: str, path: str, capsys) -> str:
@@ -223,10 +223,10 @@ def test_a_path_that_cannot_be_used_is_named_in_one_line(here, capsys, sick, nam
 PYTHON = {
     "train": lambda path: sg.train(path, steps=1),
     "train's folder": lambda path: sg.train("set", steps=1, out=path),
-    "train's recipe": lambda path: sg.train("set", steps=1, recipe=f"{path}.toml"),
+    "train's recipe": lambda path: sg.train("set", steps=1, recipe=path),
     "resume": sg.resume,
     "load": sg.load,
-    "save": lambda path: sg.load("run").save(f"{path}.safetensors"),
+    "save": lambda path: sg.load("run").save(path),
     "evaluate": lambda path: sg.evaluate(path, "set"),
     "evaluate's reals": lambda path: sg.evaluate("run", path),
     "compare": lambda path: sg.compare([path]),
@@ -241,7 +241,8 @@ PYTHON = {
 
 @pytest.mark.parametrize(("name", "error"), cases(PYTHON))
 def test_in_python_it_is_one_of_our_errors(here, sick, name, error):
-    path = sick(error) if error in SICK else error("")
+    suffix = {"save": ".safetensors", "train's recipe": ".toml"}.get(name, "")
+    path = sick(error, suffix) if error in SICK else error(suffix)
     with pytest.raises(sg.SteadyganError) as refusal:
         PYTHON[name](path)
     said = str(refusal.value)

@@ -84,7 +84,7 @@ def carry_out(
     earlier: Dataset | None = None,
 ) -> Dataset:
     """Make the data set that `plan` describes, or open it if it is there; `earlier` is another to take images from."""
-    if out.resolve() == Path.cwd():
+    if os.path.realpath(out) == os.path.realpath(os.curdir):
         raise ConfigError(f"{out} is the folder you are in; name a new one for the data set with -o")
     with storage_errors(out):
         there = _there(out, plan)

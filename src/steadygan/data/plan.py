@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -124,7 +126,7 @@ def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers:
 def _absolute(source: AnySource) -> BaseModel:
     """The source with its path from the root, so that `photos` is another in another folder."""
     path = getattr(source, "path", None)
-    return source.model_copy(update={"path": path_of(path).resolve()}) if path else source
+    return source.model_copy(update={"path": Path(os.path.realpath(path_of(path)))}) if path else source
 
 
 def _name(sources: Sequence[AnyFiles]) -> str:

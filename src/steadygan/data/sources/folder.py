@@ -53,7 +53,7 @@ def is_own(names: Iterable[str]) -> bool:
 
 def walk(root: Path) -> Iterator[Raw]:
     """Everything below `root`. Links to folders are followed after all others, and no folder is read twice."""
-    above = {_identity(str(folder)) for folder in root.resolve().parents}
+    above = {_identity(str(folder)) for folder in Path(os.path.realpath(root)).parents}
     seen: set[tuple[int, int]] = set()
     waiting, links = [str(root)], list[str]()
     while waiting or links:
