@@ -73,9 +73,8 @@ def eleven_hacks(facts: Facts) -> RunConfig:
     """Eleven hacks at once: strides, leaky ReLU, batch norm, N(0, 0.02), smoothed and noisy labels.
 
     Real labels uniform in 0.7..1.2, fake ones in 0.0..0.3, 5 % of both flipped; Adam 2e-4 with beta1 0.5, latents of
-    100 dimensions, normal ones (compare hack 8 with `--set networks.latent=uniform`), separate batches. Its point is that
-    nobody knows in advance which subset helps: switch them off one
-    by one. As fast as `dcgan`.
+    100 dimensions, normal ones (compare hack 8 with `--set networks.latent=uniform`), separate batches. Its point is
+    that nobody knows in advance which subset helps: switch them off one by one. As fast as `dcgan`.
     Source: seed:eleven-hacks; Chintala et al. (2016), items 1 to 9.
     """
     loss = NonSaturating(real_labels=(0.7, 1.2), fake_labels=(0.0, 0.3), flip=0.05)

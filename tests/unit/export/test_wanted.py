@@ -27,7 +27,7 @@ def test_numbers_and_ranges_are_picked_in_the_order_asked(text, numbers):
 
 @pytest.mark.parametrize("text", ["", "a", "5,", "-3", "3-", "9-5", "1.5", "5;6", "٣", "1-2-3", "0-9999999", "9" * 30])
 def test_what_is_no_pick_is_refused_in_one_line(text):
-    with pytest.raises(ConfigError, match="^--pick ") as refused:
+    with pytest.raises(ConfigError, match=r"^--pick ") as refused:
         parse_pick(text)
     assert "\n" not in str(refused.value)
 
