@@ -261,7 +261,8 @@ def _fill(
     health = examine(pixels, entries)
     families = [*_families(growing, plan.settings.tiles), *health.families]
     said = {entry.digest for entry in entries if entry.attributes.get("held_out") == 1}  # as `save_images` writes it
-    held_out = hold_out(digests, families, plan.settings.held_out, said | _held_before(before))
+    fakes = [index for index, entry in enumerate(entries) if entry.attributes.get("generated") == 1]
+    held_out = hold_out(digests, families, plan.settings.held_out, said | _held_before(before), fakes)
     np.save(folder / "held_out.npy", held_out)
     _write_lines(folder / "index.jsonl", (to_json(entry, exclude_defaults=True) for entry in entries))
     _write_lines(folder / "rejected.jsonl", (spelled(json.dumps(it.record(), ensure_ascii=False)) for it in rejected))
