@@ -23,7 +23,7 @@ from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
 from steadygan.data.scale import bring_to_one_scale
-from steadygan.data.settings import PrepareSettings, Tiles
+from steadygan.data.settings import READING, PrepareSettings, Tiles
 from steadygan.data.sources.items import Rejection
 from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
@@ -223,7 +223,7 @@ def _grow(
 ) -> Growing:
     """Carry out all tasks but those that an interrupted process has, with what can be taken from `before`."""
     earlier = None
-    if before:
+    if before and before.meta.get("reading") == READING:
         with suppress(DataError):  # its records are damaged: all is done anew
             earlier = Earlier.of(before, same_source=before.meta["origin"] == plan.origin)
     shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
