@@ -278,6 +278,17 @@ def test_an_output_goes_through_links_and_into_pipes_and_devices(here, name, cap
     assert all(path.is_char_device() for path in devices(here, suffix))
 
 
+def test_a_pipe_of_any_name_gets_a_grid_and_nothing_else_is_printed(here, capsys):
+    pipe, read = here / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert exit_code(f"sample run -n 2 -o {pipe}".split()) == 0
+    reader.join()
+    assert read[0].startswith(b"\x89PNG")
+    assert capsys.readouterr().out == ""
+
+
 def devices(folder: Path, suffix: str) -> list[Path]:
     """A device of our own that takes everything, if we may make one; those of the machine are left alone."""
     device = folder / f"device{suffix}"

@@ -45,7 +45,9 @@ def sample(
     from steadygan.export.wanted import Wanted, parse_pick
 
     wanted = Wanted(count, seed, None if pick is None else parse_pick(pick), label, latents)
-    typer.echo(shown(sample_to(run, out, wanted, checkpoint, frames, fps)))
+    written = sample_to(run, out, wanted, checkpoint, frames, fps)
+    if written.is_file() or written.is_dir():  # nothing is added to what went into a pipe
+        typer.echo(shown(written))
 
 
 def export(
