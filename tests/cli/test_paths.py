@@ -41,6 +41,9 @@ INPUTS = {
     ("compare", "runs"): ("compare run {}", ""),
     ("note", "run"): ("note {} text", ""),
     ("cite", "run"): ("cite {}", ""),
+    ("probe", "run"): ("probe {}", ""),
+    ("probe", "reals"): ("probe run {}", ""),
+    ("sample", "latents"): ("sample run -o new.png --latents {}", ".npy"),
     ("bench prepare", "folder"): ("bench prepare {} --rounds 1", ""),
     ("bench scores", "source"): ("bench scores {} --size 16", ""),
     ("bench scores", "features"): ("bench scores set --features {}", ".pt2"),
@@ -334,7 +337,7 @@ def parameters() -> set[tuple[str, str]]:
 
 NO_PATHS = """
     fit crop channels frames background duplicates bands xyz bbox attribution device precision set_ label metrics split
-    checkpoint text name recipes labels
+    checkpoint text name recipes labels pick
 """.split()  # noqa: SIM905
 
 
