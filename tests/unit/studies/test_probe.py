@@ -217,7 +217,7 @@ def test_a_generator_that_draws_reals_of_the_class_asked_for_helps(tmp_path, gly
         own = labelled.labels[training]
         return torch.cat([labelled.pictures(training[(own == label).numpy()][:1]) for label in labels])
 
-    monkeypatch.setattr("steadygan.export.model.generate", drawn)
+    monkeypatch.setattr("steadygan.export.model.generate_alike", drawn)
     run = run_of(tmp_path / "run", glyphs, NETWORKS["sngan"])
     single = augmentation_gain(run, glyphs, (1,), fakes_per_class=1, seeds=1, steps=25)
     assert single.generated.mean > single.chance
