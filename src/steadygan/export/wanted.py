@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from steadygan.errors import ConfigError, DataError
+from steadygan.errors import ConfigError, DataError, reason
 
 _COUNT = 64
 _MOST_PICKED = 1_000_000
@@ -75,8 +75,12 @@ def read_latents(path: Path, dim: int) -> Tensor:
     if path.suffix not in (".npy", ".safetensors"):
         raise ConfigError(f"--latents {path}: latents come as FILE.npy or FILE.safetensors")
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"--latents {path}: it is no ordinary file; choose another path")
         held = [torch.from_numpy(np.load(path))] if path.suffix == ".npy" else list(load_file(path).values())
-    except (OSError, ValueError, TypeError, EOFError, SafetensorError) as problem:
+    except OSError as problem:
+        raise DataError(f"--latents {path}: {reason(problem)}") from problem
+    except (ValueError, TypeError, EOFError, SafetensorError) as problem:
         raise DataError(f"--latents {path}: it cannot be read ({problem})") from problem
     if len(held) != 1 or held[0].ndim != 2 or held[0].shape[1] != dim or not len(held[0]):
         shapes = ", ".join(str(tuple(one.shape)) for one in held) or "nothing"
