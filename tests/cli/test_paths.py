@@ -41,6 +41,9 @@ INPUTS = {
     ("compare", "runs"): ("compare run {}", ""),
     ("note", "run"): ("note {} text", ""),
     ("cite", "run"): ("cite {}", ""),
+    ("probe", "run"): ("probe {}", ""),
+    ("probe", "reals"): ("probe run {}", ""),
+    ("sample", "latents"): ("sample run -o new.png --latents {}", ".npy"),
     ("bench prepare", "folder"): ("bench prepare {} --rounds 1", ""),
     ("bench scores", "source"): ("bench scores {} --size 16", ""),
     ("bench scores", "features"): ("bench scores set --features {}", ".pt2"),
@@ -273,6 +276,17 @@ def test_an_output_goes_through_links_and_into_pipes_and_devices(here, name, cap
     assert link.is_symlink()
     assert far.stat().st_size > 100
     assert all(path.is_char_device() for path in devices(here, suffix))
+
+
+def test_a_pipe_of_any_name_gets_a_grid_and_nothing_else_is_printed(here, capsys):
+    pipe, read = here / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert exit_code(f"sample run -n 2 -o {pipe}".split()) == 0
+    reader.join()
+    assert read[0].startswith(b"\x89PNG")
+    assert capsys.readouterr().out == ""
 
 
 def devices(folder: Path, suffix: str) -> list[Path]:

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import steadygan as sg
+from steadygan import records
 from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
 from steadygan.training.console import Silent
@@ -266,11 +267,28 @@ def test_resume_passes_over_half_written_pictures_and_a_missing_pointer(pictures
     stopped = _stopped_half_way(pictures, tmp_path / "h")
     (stopped.files.samples / ".000000088.part.png").write_bytes(b"half")
     (stopped.files.samples / "my own picture.png").write_bytes(b"kept")
+    (stopped.files.samples / "000000999.png").write_bytes(b"later")
+    (stopped.files.samples / "random-000000999.png").write_bytes(b"later")
+    _write_later_records(stopped)
     stopped.files.latest.unlink()
     sg.resume(str(stopped.path), console=Quiet())
     assert fingerprint(stopped.files.checkpoint(160)) == fingerprint(finished.files.checkpoint(160))
     assert (stopped.files.samples / "my own picture.png").exists()
     assert not list(stopped.files.samples.glob(".*"))
+    assert [file.name for file in stopped.files.fixed_samples()][-1] == "000000160.png"
+    assert not list(stopped.files.samples.glob("*999.png"))
+    for recorded in (stopped.log(), stopped.scores()):
+        images = [one.images for one in recorded]
+        assert images == sorted(set(images)), "each is there once"
+        assert max(images) == 160
+
+
+def _write_later_records(stopped):
+    """What a run that was killed after its last checkpoint had written until then."""
+    last, score = stopped.log()[-1], stopped.scores()[-1]
+    for images in (96, 999):
+        records.append(stopped.files.log, last.model_copy(update={"images": images}))
+        records.append(stopped.files.scores, score.model_copy(update={"images": images, "value": -1.0}))
 
 
 @pytest.mark.slow

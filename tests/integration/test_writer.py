@@ -117,7 +117,7 @@ class Terminal:
 
     def close(self) -> int:
         os.close(self.screen)
-        return self.process.wait(timeout=120)
+        return self.process.wait()
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_three_trainings_started_at_once_have_three_folders_and_one_data_set(pic
     several = [
         subprocess.Popen(line, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)
     ]
-    said = [one.communicate(timeout=200)[1] for one in several]
+    said = [one.communicate()[1] for one in several]
     assert [one.returncode for one in several] == [0, 0, 0], said
     runs = [sg.Run(path) for path in sorted((tmp_path / "runs").iterdir())]
     assert [done.path.name for done in runs] == [f"dcgan-squares-0{number}" for number in (1, 2, 3)]
@@ -191,7 +191,7 @@ def test_of_two_that_resume_at_once_one_wins(pictures, tmp_path):
     run(pictures, tmp_path / "a", checkpoint={"every_images": 800})
     line = command("resume", tmp_path / "a", "--steps", 300)
     both = [subprocess.Popen(line, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=200)[1] for one in both]
+    said = [one.communicate()[1] for one in both]
     codes = [one.returncode for one in both]
     assert sorted(codes) == [0, 2], said
     assert f"(process {both[codes.index(0)].pid})" in said[codes.index(2)]
@@ -207,6 +207,6 @@ def test_a_stop_before_anything_was_written_leaves_nothing(tmp_path, number):
     assert "preparing" in process.stderr.readline()
     assert (tmp_path / "runs" / "a").is_dir()
     process.send_signal(number)
-    process.communicate(timeout=60)
+    process.communicate()
     assert process.returncode == 130
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]

@@ -100,13 +100,13 @@ def test_a_lock_is_given_back_after_an_error_and_can_be_taken_again(tmp_path):
 
 
 FORKED = """
-import os, subprocess, time
+import os, signal, subprocess
 with writer(folder):
     child = os.fork()
     if child == 0:
         os.close(1)
-        time.sleep(600)
-    started = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], close_fds=False, stdout=-3)
+        signal.pause()
+    started = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"], close_fds=False, stdout=-3)
     print(child, started.pid, flush=True)
     os.kill(os.getpid(), 9)
 """

@@ -106,3 +106,18 @@ def test_what_others_write_down_beside_a_run_that_rewrites_its_records_is_neithe
     for name in "abc":
         assert [note.step for note in found if note.text == name * 50] == list(range(200))
     assert len(found) == 600
+
+
+def test_bytes_that_are_no_text_at_the_end_are_a_line_cut_short(tmp_path):
+    file = tmp_path / "notes.jsonl"
+    records.append(file, Note(step=1, text="whole"))
+    with file.open("ab") as handle:
+        handle.write(b'{"step": 2, "text": "\xc3')
+    assert [note.text for note in records.read(file, Note)] == ["whole"]
+    records.keep_until(file, 10, Note)
+    assert len(file.read_bytes().splitlines()) == 1
+
+
+def test_dropping_later_records_makes_no_file_where_there_is_none(tmp_path):
+    records.keep_until(tmp_path / "scores.jsonl", 10, Score)
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,17 +45,32 @@ def sample(
     from steadygan.export.wanted import Wanted, parse_pick
 
     wanted = Wanted(count, seed, None if pick is None else parse_pick(pick), label, latents)
-    typer.echo(shown(sample_to(run, out, wanted, checkpoint, frames, fps)))
+    written = sample_to(run, out, wanted, checkpoint, frames, fps)
+    if written.is_file() or written.is_dir():  # nothing is added to what went into a pipe
+        typer.echo(shown(written))
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a prepared data set.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, or a new folder for pictures.")],
     checkpoint: Checkpoint = "best",
+    images: Annotated[
+        int | None, typer.Option(help="Write so many generated PNGs instead, with a manifest.", min=1, metavar="N")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With --images: seed of the latents.")] = 0,
 ) -> None:
-    """Write the averaged generator of a run into one file, or a prepared data set as a folder of PNGs."""
+    """Write the averaged generator of a run into one file, pictures of it, or a prepared data set as PNGs."""
     from steadygan.data import is_dataset, open_dataset, save_images
 
+    if images is not None:
+        from steadygan.export.generated import save_generated
+        from steadygan.training.console import reporter
+
+        console = reporter()
+        made = partial(console.counting, "making images")
+        typer.echo(str(save_generated(run, out, images, seed, checkpoint, made)))
+        console.close()
+        return
     if is_dataset(run):
         typer.echo(shown(save_images(open_dataset(run), out)))
         return

@@ -1,4 +1,4 @@
-"""`evaluate`: how good generated pictures are, and how sure that is."""
+"""`evaluate` and `probe`: how good generated pictures are, how sure that is, and what the networks know."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def evaluate(
         Path | None, typer.Option("--json", help="Write the scores here; - prints them and nothing else.")
     ] = None,
     probe: Annotated[
-        bool, typer.Option("--probe", help="Ask instead what a run's discriminator, and its pictures, know of classes.")
+        bool, typer.Option("--probe", help="As `steadygan probe`: ask instead what a run knows of classes.")
     ] = False,
     list_: Annotated[
         bool, typer.Option("--list", help="Say what each metric means and leave.", callback=_explain, is_eager=True)
@@ -97,20 +97,38 @@ def evaluate(
     return _write(run_evaluation(subject, reals, console=reporter(), **settings), json)
 
 
+def probe(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    reals: Annotated[
+        str | None,
+        typer.Argument(metavar="DATASET", help="Labelled images, some of them held out. [default: the run's own]"),
+    ] = None,
+    checkpoint: Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")] = "best",
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures here; - prints them and nothing else.")
+    ] = None,
+) -> None:
+    """Ask what a run's discriminator, each layer of its generator, and its pictures know of classes."""
+    _probe(run, reals, checkpoint, json, [])
+
+
 def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: list[str]) -> None:
-    """What the discriminator knows of classes, and what generated images add to a few labelled ones."""
+    """What both networks know of classes, and what generated images add to a few labelled ones."""
     from steadygan.networks import classes_of
     from steadygan.studies.augmentation import augmentation_gain
     from steadygan.studies.evaluate import open_reals
+    from steadygan.studies.generator_probe import generator_probe
     from steadygan.studies.labelled import LabelledReport
-    from steadygan.studies.probe import load_discriminator, probe
+    from steadygan.studies.probe import load_discriminator
+    from steadygan.studies.probe import probe as discriminator_probe
     from steadygan.training.console import reporter
     from steadygan.training.run import Run
 
     if unused:
-        raise ConfigError(f"--probe looks at the discriminator, and has no use for {', '.join(unused)}")
+        raise ConfigError(f"--probe looks at the networks, and has no use for {', '.join(unused)}")
     dataset, remarks = open_reals(run, data, reporter(), trained_on=Run(run).info()["data"]["digest"])
-    reports: list[LabelledReport] = [probe(run, dataset, checkpoint=checkpoint)]
+    reports: list[LabelledReport] = [discriminator_probe(run, dataset, checkpoint=checkpoint)]
+    reports.append(generator_probe(run, dataset, checkpoint=checkpoint))
     if classes_of(load_discriminator(run, checkpoint)):
         reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint))
     if out is not None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from steadygan.data.sources.hub import Hub
     from steadygan.data.sources.idx import Idx
     from steadygan.data.sources.items import Item, Rejection
-    from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
+    from steadygan.data.sources.opening import AnyFiles, AnySource, is_missing, is_path, open_source
     from steadygan.data.sources.picture import Picture
     from steadygan.data.sources.table import Table
     from steadygan.data.tiles.remote import Remote
@@ -81,6 +81,8 @@ _HOMES = {
     "sources.opening": (
         "AnyFiles",
         "AnySource",
+        "is_missing",
+        "is_path",
         "open_source",
     ),
     "sources.picture": ("Picture",),
@@ -120,6 +122,8 @@ __all__ = [
     "decode",
     "inspect",
     "is_dataset",
+    "is_missing",
+    "is_path",
     "open_dataset",
     "open_source",
     "positions_to_indices",

@@ -84,10 +84,10 @@ def _dark(entries: Sequence[Entry]) -> str:
     dark = [entry for entry in entries if most and entry.needed and entry.needed <= most.needed - _FAR]
     if not dark or not most:
         return ""
+    needed = max(entry.needed for entry in dark)
     return (
-        f"{len(dark)} of {len(entries)} images need only {max(entry.needed for entry in dark)} bits ({dark[0].file} "
-        f"for one) and are nearly black on the scale of {most.needed} bits that {most.file} needs; "
-        "prepare them by themselves"
+        f"{len(dark)} of {len(entries)} images need only {needed} bits ({dark[0].file} for one) and "
+        f"are nearly black on the scale of {most.needed} bits that {most.file} needs; prepare them by themselves"
     )
 
 

@@ -17,7 +17,7 @@ from steadygan.data.growing import Growing
 from steadygan.data.health import Health
 from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan
-from steadygan.data.settings import FORMAT
+from steadygan.data.settings import FORMAT, READING
 from steadygan.data.sources.items import Rejection
 from steadygan.spec import ImageSpec
 from steadygan.version import __version__
@@ -42,6 +42,7 @@ def describe(
     classes = Counter(entry.label for entry in entries) if names else Counter()
     return {
         "format": FORMAT,
+        "reading": READING,
         "digest": digest_of(pixels, labels, held_out),
         "spec": ImageSpec(size=size, channels=channels, classes=len(names)).model_dump(),
         "counts": {

@@ -23,7 +23,7 @@ from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores, run_tasks
 from steadygan.data.scale import bring_to_one_scale
-from steadygan.data.settings import PrepareSettings, Tiles
+from steadygan.data.settings import READING, PrepareSettings, Tiles
 from steadygan.data.sources.items import Rejection
 from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
@@ -223,7 +223,7 @@ def _grow(
 ) -> Growing:
     """Carry out all tasks but those that an interrupted process has, with what can be taken from `before`."""
     earlier = None
-    if before:
+    if before and before.meta.get("reading") == READING:
         with suppress(DataError):  # its records are damaged: all is done anew
             earlier = Earlier.of(before, same_source=before.meta["origin"] == plan.origin)
     shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
@@ -261,7 +261,8 @@ def _fill(
     health = examine(pixels, entries)
     families = [*_families(growing, plan.settings.tiles), *health.families]
     said = {entry.digest for entry in entries if entry.attributes.get("held_out") == 1}  # as `save_images` writes it
-    held_out = hold_out(digests, families, plan.settings.held_out, said | _held_before(before))
+    fakes = [index for index, entry in enumerate(entries) if entry.attributes.get("generated") == 1]
+    held_out = hold_out(digests, families, plan.settings.held_out, said | _held_before(before), fakes)
     np.save(folder / "held_out.npy", held_out)
     _write_lines(folder / "index.jsonl", (to_json(entry, exclude_defaults=True) for entry in entries))
     _write_lines(folder / "rejected.jsonl", (spelled(json.dumps(it.record(), ensure_ascii=False)) for it in rejected))

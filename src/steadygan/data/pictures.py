@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from steadygan.data.dataset import Dataset
@@ -16,7 +17,7 @@ from steadygan.names import spelled
 from steadygan.rundir import atomic_folder
 
 _LONGEST = 100  # bytes of the name of a folder
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+PNG_CHANNELS = (1, 3, 4)
 
 
 @os_errors()
@@ -28,20 +29,19 @@ def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, i
     Raises ConfigError if the folder exists or the images are points or have channels that a PNG lacks.
     """
     folder = Path(folder)
-    mode = _MODES.get(dataset.spec.channels)
-    if mode is None or dataset.spec.size == 1:
+    if dataset.spec.channels not in PNG_CHANNELS or dataset.spec.size == 1:
         raise ConfigError(f"{dataset.path} holds {dataset.spec}, which no PNG can hold")
     if folder.exists():
         raise ConfigError(f"{folder} exists; choose another folder with -o")
-    held_out, folders = set(dataset.held_out.tolist()), _folders(dataset.class_names)
+    held_out, folders = set(dataset.held_out.tolist()), folder_names(dataset.class_names)
     lines = []
     with atomic_folder(folder) as part:
         for index, entry in enumerate(dataset.entries()):
             image, label = dataset[index]
             name = f"{index:06d}.png" if label is None else f"{folders[label]}/{index:06d}.png"
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.asarray(image if mode != "L" else image[..., 0])).save(part / name, compress_level=1)
+            save_png(image, part / name)
             line = {"file_name": name, "source": entry.file, "held_out": index in held_out}
+            line |= {"generated": 1} if entry.attributes.get("generated") else {}
             lines.append(line if label is None else {**line, "label": dataset.class_names[label]})
             if progress and index % 100 == 99:
                 progress(index + 1, len(dataset))
@@ -50,7 +50,13 @@ def save_images(dataset: Dataset, folder: str | Path, progress: Callable[[int, i
     return folder
 
 
-def _folders(labels: tuple[str, ...]) -> list[str]:
+def save_png(image: NDArray[np.uint8], path: Path) -> None:
+    """Write one image (H, W, C) of 1, 3 or 4 channels, with the folder it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image)).save(path, compress_level=1)
+
+
+def folder_names(labels: tuple[str, ...]) -> list[str]:
     """A folder name for each label, which may be any text: no path, not hidden, no two alike."""
     plain = [re.sub(r"[^\w .()+-]+", "_", label).strip(". ") for label in labels]
     names = [name.encode()[:_LONGEST].decode(errors="ignore").strip(". ") for name in plain]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from steadygan.data.builtin import AnyBuiltin
 from steadygan.data.pool import cores, run_tasks
-from steadygan.data.settings import DEFAULT_SIZE, FORMAT, PrepareSettings
+from steadygan.data.settings import DEFAULT_SIZE, FORMAT, READING, PrepareSettings
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.sources.opening import AnyFiles, AnySource, list_items
 from steadygan.data.sources.picture import Picture
@@ -44,7 +44,7 @@ class Plan:
     @property
     def key(self) -> str:
         """SHA-256 of all that decides what the data set holds."""
-        return hashlib.sha256(f"{self.origin} {self.fingerprint}".encode()).hexdigest()
+        return hashlib.sha256(f"{READING} {self.origin} {self.fingerprint}".encode()).hexdigest()
 
     @property
     def origin(self) -> str:

@@ -13,8 +13,11 @@ Level = Annotated[int, Field(ge=0, le=255)]
 
 DEFAULT_SIZE = 64
 
-FORMAT = 3
-"""Number of the layout of a data set folder; a change of the pixels or files made raises it."""
+FORMAT = 2
+"""Number of the layout of a data set folder; a change of the files made raises it."""
+
+READING = 2
+"""Number of the rules by which pixels are read; a set made by others can be used, but none is made from it."""
 
 
 Band = Annotated[int, Field(ge=1)]

@@ -13,7 +13,11 @@ MOST = 5_000
 
 
 def hold_out(
-    digests: Sequence[str], families: Iterable[Sequence[int]], share: float, before: Collection[str] = ()
+    digests: Sequence[str],
+    families: Iterable[Sequence[int]],
+    share: float,
+    before: Collection[str] = (),
+    never: Collection[int] = (),
 ) -> NDArray[np.int64]:
     """Indices of the images to hold out, ascending: at most `share` of them and at most 5,000.
 
@@ -21,13 +25,14 @@ def hold_out(
     or a copy of a held-out image would be trained on. Which families are taken depends on the digests in them and on
     nothing else, so that neither names nor order nor workers matter; those with a digest in `before` come first,
     so that images once held out stay so when others are added, even if copies of them make it more than `share` (but
-    never more than half).
+    never more than half). Images in `never` are not counted and never held out, nor is the family of one.
     """
-    quota = min(int(len(digests) * share), MOST)
+    number, barred = len(digests) - len(never), set(never)
+    quota = min(int(number * share), MOST)
     chosen: list[int] = []
     for family in sorted(_joined(len(digests), families), key=lambda family: _rank(family, digests, before)):
         new, _ = _rank(family, digests, before)
-        if len(chosen) + len(family) <= (quota if new else len(digests) // 2 * bool(quota)):
+        if barred.isdisjoint(family) and len(chosen) + len(family) <= (quota if new else number // 2 * bool(quota)):
             chosen += family
     return np.array(sorted(chosen), np.int64)
 

@@ -21,7 +21,7 @@ from steadygan.rundir import RunDir, atomic_write
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
 from steadygan.training.run import Run
-from steadygan.training.sampling import generate, labels_in_turn
+from steadygan.training.sampling import generate_alike, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.state import weights
 
@@ -96,7 +96,7 @@ class TrainedGenerator(nn.Module):
 
     def pictures(self, latents: Tensor, *given: Tensor, batch: int | None = None) -> Tensor:
         """As `sample`, of these latents (N, latent_dim) and labels (N,)."""
-        return generate(self.generator, latents, *given, batch=batch or self.batch)
+        return generate_alike(self.generator, latents, *given, batch=batch or self.batch)
 
     def save(self, out: str | Path) -> Path:
         """Write everything into one safetensors file that `load` reads without the run."""

@@ -28,6 +28,8 @@ def sample_to(
 ) -> Path:
     """Write what is `wanted` of a run or an exported file to `out`: FILE.png, a new FOLDER, FILE.gif or FILE.mp4.
 
+    A device or a pipe of any name, such as /dev/stdout, gets the grid as a PNG.
+
     The files of a folder are named by the numbers of their pictures. A walk passes through the pictures asked for, but
     at most 8 where none was picked, on great circles (White 2016) or, of uniform latents, on straight lines: `frames`
     pictures from each to the next and back to the first, all of the class asked for or of the first one's. Raises
@@ -43,10 +45,11 @@ def sample_to(
         raise ConfigError(
             f"-o {out}: give FILE.png for a grid, FILE.gif or .mp4 for a walk, or the name of a new folder"
         )
-    if not out.suffix:
+    as_grid = bool(out.suffix) or (out.exists() and not (out.is_file() or out.is_dir()))
+    if not as_grid:
         must_be_new(out)
     images = rows(model.pictures(latents, *model.labels(numbers, wanted.label)))
-    if out.suffix:
+    if as_grid:
         in_turn = model.classes if wanted.label is None and wanted.pick is None else 0
         save_picture(picture(images, classes=in_turn), out)
     else:

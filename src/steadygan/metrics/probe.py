@@ -21,6 +21,7 @@ DECAYS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 Pictures = tuple[Tensor, Tensor]
 """Pictures float (N, C, H, W) in -1..1 and their labels int64 (N,), on one device."""
 
+_ROWS = ("training images", "test images")
 _FOLDS = 3
 _WITHOUT_FOLDS = 1e-2
 _STEPS = 100
@@ -55,16 +56,21 @@ def linear_probe(
     The same arguments give the same number. It measures what can be read off linearly, not all that is there.
     DataError for features that are not finite or do not fit, and for a class without a training image.
     """
-    names = ("training images", "test images")
-    checked(train_features, test_features, 1, names)
-    _check_labels(train_features, train_labels, classes, names[0])
-    _check_labels(test_features, test_labels, classes, names[1])
+    _check_labels(test_features, test_labels, classes, _ROWS[1])
+    told = linear_labels(train_features, train_labels, test_features, classes)
+    return float((told == test_labels).double().mean())
+
+
+def linear_labels(train_features: Tensor, train_labels: Tensor, features: Tensor, classes: int) -> Tensor:
+    """What the classifier of `linear_probe` takes features (N, D) for: labels int64 (N,)."""
+    checked(train_features, features, 1, _ROWS)
+    _check_labels(train_features, train_labels, classes, _ROWS[0])
     if missing := set(range(classes)) - set(train_labels.tolist()):
         raise DataError(f"class {min(missing)} has no image to train on; label at least one of each class")
-    train, test = _coordinates(train_features.double(), test_features.double())
+    train, test = _coordinates(train_features.double(), features.double())
     decay = _best_decay(train, train_labels, classes)
     *_, weights = _path(train, train_labels, classes, [strong for strong in DECAYS if strong >= decay])
-    return float((_logits(test, weights).argmax(1) == test_labels).double().mean())
+    return _logits(test, weights).argmax(1)
 
 
 def convolution_probe(sources: Sequence[Pictures], test: Pictures, classes: int, steps: int, seed: int) -> float:

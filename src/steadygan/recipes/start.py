@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge
-from steadygan.data import Dataset
+from steadygan.data import Dataset, is_path
 from steadygan.errors import os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
@@ -39,7 +40,7 @@ def configure(
     """
     config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
     text = str(source)
-    absolute = text if text.startswith("builtin:") else str(path_of(text).absolute())
+    absolute = str(path_of(text).absolute()) if is_path(text) else text
     return override(config, {"data": {"source": absolute}}, whole(settings or {}))
 
 
@@ -127,6 +128,6 @@ def begin(source: str | Path, recipe: str | RunConfig, settings: Mapping[str, An
 
 def _stem(config: RunConfig) -> Path:
     """The name of the run's folder, `runs/RECIPE-SOURCE`, without a number."""
-    source = Path(config.data.source.replace("builtin:", "").partition("?")[0]).stem
-    name = shown(source).replace("\\", "-")[:_LONGEST]
+    source = re.sub(r"^(builtin|hub):", "", config.data.source).partition("?")[0]
+    name = shown(Path(source).stem).replace("\\", "-")[:_LONGEST]
     return Path("runs") / f"{Path(config.recipe.partition(':')[0]).stem}-{name}"

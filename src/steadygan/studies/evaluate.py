@@ -13,7 +13,7 @@ from torch import Tensor
 
 from steadygan import records
 from steadygan.config import BY_NAME, resolve
-from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached
+from steadygan.data import Dataset, PrepareSettings, is_dataset, is_missing, open_dataset, prepare_cached, smaller
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
@@ -165,13 +165,15 @@ def _opened(run: Path | None, data: str | Path | None, size: int | None, said: R
     """The images of a run, or others in the same form."""
     info = Run(run).info() if run else None
     source = data if data is not None else info["data"]["source"] if info else ""
-    if data is None and not str(source).startswith("builtin:") and not Path(source).exists():
+    if data is None and is_missing(source):
         raise DataError(f"the images of this run are not in {source}; name them: steadygan evaluate {run} FOLDER")
+    size = info["data"]["spec"]["size"] if info else size
     if is_dataset(Path(source)):
-        return open_dataset(source)
+        dataset = open_dataset(source)
+        larger = size is not None and size < dataset.spec.size
+        return smaller(dataset, size or 0, said.preparing, said.say) if larger else dataset
     asked = info["config"]["data"] if info else {}
     known = {name: value for name, value in asked.items() if name in PrepareSettings.model_fields}
-    size = info["data"]["spec"]["size"] if info else size
     settings = PrepareSettings.model_validate({**known, "size": size})
     return prepare_cached(source, settings, progress=said.preparing, say=said.say)
 

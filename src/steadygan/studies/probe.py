@@ -15,7 +15,7 @@ from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 from steadygan.data import Dataset
 from steadygan.errors import DataError
 from steadygan.metrics.probe import linear_probe
-from steadygan.networks import AnyNetworks, Networks, classes_of
+from steadygan.networks import AnyNetworks, Networks, Pair, classes_of
 from steadygan.ops.images import from_uint8
 from steadygan.spec import ImageSpec
 from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, checkpoint_folder, markdown
@@ -73,7 +73,7 @@ def load_discriminator(run: Path, which: str = "latest") -> nn.Module:
     """
     run = Path(run)
     folder = checkpoint_folder(run, which)
-    discriminator = _untrained(run, 0)
+    discriminator = untrained(run, 0).discriminator
     try:
         discriminator.load_state_dict(load_checkpoint(folder, ("discriminator",)).tensors["discriminator"])
     except RuntimeError as problem:
@@ -106,17 +106,17 @@ def probe(
     labelled.must_fit(run, dataset.spec.classes)
     counts, classes, held = labelled.possible(labels_per_class), dataset.spec.classes, labelled.judged
     reals = labelled.pictures(np.random.default_rng(0).permutation(dataset.training)[:_SETTLING])
-    trained = _settled(load_discriminator(run, checkpoint), reals)
+    trained = settled(load_discriminator(run, checkpoint), reals)
     test = {"discriminator": features_of(trained, labelled.pictures(held)), "pixels": _pixels(labelled.pictures(held))}
     found: dict[tuple[Features, int], list[float]] = {}
     for seed in range(seeds):
-        untrained = _settled(_untrained(run, seed), reals)
-        test["random discriminator"] = features_of(untrained, labelled.pictures(held))
+        fresh = settled(untrained(run, seed).discriminator, reals)
+        test["random discriminator"] = features_of(fresh, labelled.pictures(held))
         chosen = labelled.few(counts[-1], seed)
         images, labels = labelled.pictures(chosen), labelled.labels[chosen]
         train: dict[Features, Tensor] = {
             "discriminator": features_of(trained, images),
-            "random discriminator": features_of(untrained, images),
+            "random discriminator": features_of(fresh, images),
             "pixels": _pixels(images),
         }
         for name, rows in train.items():
@@ -160,8 +160,8 @@ def _no_labels(network: nn.Module, count: int, device: torch.device) -> tuple[Te
     return (torch.zeros(count, dtype=torch.int64, device=device),) if classes_of(network) else ()
 
 
-def _untrained(run: Path, seed: int) -> nn.Module:
-    """The discriminator of a run's configuration with new weights, in training mode."""
+def untrained(run: Path, seed: int) -> Pair:
+    """The networks of a run's configuration with new weights that do not learn, in training mode."""
     info = Run(run).info()
     try:
         settings: Networks = TypeAdapter(AnyNetworks).validate_python(info["config"]["networks"])
@@ -173,10 +173,10 @@ def _untrained(run: Path, seed: int) -> nn.Module:
         ) from problem
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "probe"))
-        return settings.build(spec).discriminator.requires_grad_(False)
+        return Pair(*(network.requires_grad_(False) for network in settings.build(spec)))
 
 
-def _settled(network: nn.Module, reals: Tensor) -> nn.Module:
+def settled(network: nn.Module, reals: Tensor) -> nn.Module:
     """The network on the device of the work, with the statistics of reals wherever it has not got its own.
 
     A virtual batch norm that has no reference takes one; batch norms take the mean statistics of batches.

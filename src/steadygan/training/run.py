@@ -17,7 +17,7 @@ import torch
 from steadygan import records
 from steadygan.claim import claimed, writer
 from steadygan.config import difference, resolve
-from steadygan.data import Dataset
+from steadygan.data import Dataset, is_missing, is_path
 from steadygan.data.loader import Batches
 from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, os_errors
 from steadygan.features import Scattering
@@ -279,8 +279,8 @@ def _stored_config(
         raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {lines}") from problem
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
-    source = str(path_of(data).absolute()) if data else config.data.source
-    if not source.startswith("builtin:") and not Path(source).exists():
+    source = str(path_of(data).absolute()) if data and is_path(data) else data or config.data.source
+    if is_missing(source):
         raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
 

@@ -16,17 +16,21 @@ from steadygan.ops.images import to_uint8
 def generate(generator: nn.Module, latents: Tensor, *given: Tensor, batch: int = 64) -> Tensor:
     """Images uint8 (N, C, H, W) on the CPU from latents (N, D) and what is given with them, such as labels (N,).
 
-    `batch` at a time, on the generator's device. The last batch is filled up with repetitions: libraries sum in another
-    order for other batch sizes, and so a picture is the same to the bit whatever others are made with it.
+    `batch` at a time, on the generator's device.
     """
     device = next(generator.parameters()).device
     parts = zip(*(inputs.to(device).split(batch) for inputs in (latents, *given)), strict=True)
-    made = [to_uint8(generator(*(inputs[_filled(len(inputs), batch)] for inputs in part))).cpu() for part in parts]
-    return torch.cat(made)[: len(latents)]
+    return torch.cat([to_uint8(generator(*part)).cpu() for part in parts])
 
 
-def _filled(count: int, batch: int) -> Tensor:
-    return torch.arange(batch) % count
+def generate_alike(generator: nn.Module, latents: Tensor, *given: Tensor, batch: int) -> Tensor:
+    """As `generate`; a picture is the same to the bit whatever others are made with it.
+
+    Libraries sum in another order for other batch sizes, so the last batch is filled up with repetitions.
+    """
+    count = len(latents)
+    filled = torch.arange(-(-count // batch) * batch) % count
+    return generate(generator, *(inputs[filled] for inputs in (latents, *given)), batch=batch)[:count]
 
 
 def labels_in_turn(numbers: Iterable[int], classes: int) -> tuple[Tensor, ...]:

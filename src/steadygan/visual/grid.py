@@ -59,9 +59,9 @@ def save_grid(
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Write one picture, atomically; the format follows the suffix, usually `.png`."""
-    with atomic_path(path) as part:
-        picture.save(part, compress_level=3)  # of PNG: a fifth of the default's time, a tenth larger
+    """Write one picture, atomically; the format follows the suffix, usually `.png`, which it is without one, too."""
+    with atomic_path(path) as part:  # the level is of PNG: a fifth of the default's time, a tenth larger
+        picture.save(part, format=None if path.suffix else "PNG", compress_level=3)
 
 
 def save_images(images: Images, folder: Path, numbers: Iterable[int] | None = None) -> list[Path]:

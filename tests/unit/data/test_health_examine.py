@@ -266,3 +266,11 @@ def test_the_same_picture_under_two_labels_is_serious_when_frequent(clean: Plant
     images[1 : 4 * copies : 4] = images[0 : 4 * copies : 4]
     finding = by_check(replace(clean, images=images).health())["labels"]
     assert (finding.count, finding.severity) == (copies, "warning" if copies == 2 else "serious")
+
+
+@pytest.mark.parametrize("tint", [(40, -40, 0), (-40, 40, 0), (25, 25, -50), (-25, -25, 50)])
+def test_a_strange_colour_is_seen_along_either_axis(clean: Planted, tint: tuple[int, int, int]) -> None:
+    """Red to green alone, and yellow to blue alone."""
+    middle = int(np.argmin(np.abs(clean.images.mean((1, 2, 3)) - 125)))
+    tinted = np.clip(clean.images[middle] + np.array(tint), 0, 255).astype(np.uint8)
+    assert by_check(clean.with_image(middle, tinted).health())["colour"].indices == (middle,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,14 @@ def test_a_pgm_and_a_ppm_of_16_bits_have_the_same_levels(tmp_path: Path) -> None
     assert np.asarray(decode(grey).image).tolist() == (held >> 4).tolist()
     assert np.asarray(decode(colour).image)[..., 1].tolist() == (held >> 4).tolist()
     assert Image.open(io.BytesIO(colour)).mode == "RGB"
+
+
+def test_pixels_that_were_read_by_other_rules_are_not_taken_over(tmp_path: Path) -> None:
+    for number in range(2):
+        save(tmp_path / "in" / f"{number}.png", values(4000, number), colour=True)
+    first = made(tmp_path / "in", tmp_path / "out")
+    digest = first.digest
+    meta = json.loads((first.path / "dataset.json").read_text())
+    np.save(first.path / "images.npy", np.zeros_like(first.images))
+    (first.path / "dataset.json").write_text(json.dumps(meta | {"reading": 1, "key": "another"}))
+    assert made(tmp_path / "in", tmp_path / "out").digest == digest

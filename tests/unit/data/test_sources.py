@@ -14,7 +14,7 @@ from steadygan.data.builtin import Aerial
 from steadygan.data.sources.archive import Zip
 from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.labels import class_names, find_classes
-from steadygan.data.sources.opening import list_items, open_source
+from steadygan.data.sources.opening import is_missing, list_items, open_source
 from steadygan.errors import ConfigError, DataError
 
 
@@ -237,3 +237,13 @@ def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"a\.zip cannot be read as a \.zip: .*pack it again"):
         open_source(path)
+
+
+def test_only_a_path_can_be_missing_and_its_settings_are_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").touch()
+    (tmp_path / "what?").touch()
+    elsewhere = ["builtin:nothing", "hub:nobody/nothing", "https://nowhere/x"]
+    here = [str(tmp_path / name) for name in ("table.csv", "table.csv?image=x", "what?")]
+    assert [text for text in (*elsewhere, *here) if is_missing(text)] == []
+    assert is_missing(tmp_path / "other.csv?image=x")
+    assert is_missing(tmp_path / "nothing")

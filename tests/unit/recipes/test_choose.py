@@ -149,3 +149,15 @@ def test_objects_of_the_users_own_stay_where_they_are_when_others_change():
     assert config.optimizer.generator.kind == "sgd"
     text = to_toml(json.loads(json.dumps(config.dump())))
     assert "0x" not in text
+
+
+@pytest.mark.parametrize(
+    "source", ["builtin:glyphs?stacked=true", "hub:someone/cats?split=train", "https://host/a.tif"]
+)
+def test_a_source_that_is_no_path_is_kept_as_it_was_written(source):
+    assert configure(source).data.source == source
+
+
+def test_a_source_that_is_a_path_becomes_absolute_settings_and_all(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert configure("a/table.csv?image=x").data.source == f"{tmp_path}/a/table.csv?image=x"

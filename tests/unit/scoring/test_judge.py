@@ -11,6 +11,7 @@ import torch
 from steadygan.errors import ConfigError, DataError
 from steadygan.features import Described
 from steadygan.scoring import Judge, choose_metrics, choose_reference
+from steadygan.scoring import judge as judging
 from steadygan.scoring.metrics import DEFAULT, AnyMetric, InceptionScore
 from steadygan.studies.bench_scores import (
     Bench,
@@ -197,3 +198,20 @@ def test_dropping_modes_lowers_recall_more_than_precision(bench, extractor, undi
     judge = Judge(choose_metrics(["precision", "recall"]), bench.reference, extractor, repeats=0)
     precision, recall = (score.value for score in judge([dropping(bench, 3)]))
     assert undisturbed["recall"].value - recall > undisturbed["precision"].value - precision
+
+
+@pytest.mark.parametrize("name", ["precision", "fd", "kid", "ms-ssim"])
+def test_an_interval_ends_where_its_metric_does(name, bench, extractor, monkeypatch):
+    [metric] = choose_metrics([name])
+    monkeypatch.setattr(judging, "interval", lambda *_: (-1e6, 1e6))
+    [score] = Judge([metric], bench.reference, extractor)([bench.fresh])
+    assert (score.low, score.high) == (max(-1e6, metric.lowest), min(1e6, metric.highest))
+    assert score.low <= score.value <= score.high
+
+
+def test_metrics_end_where_their_formulas_do():
+    ends = {kind().name: (kind.lowest, kind.highest) for kind in MEMBERS}
+    for name in ("precision", "recall", "coverage", "ms-ssim", "memorised", "duplicates"):
+        assert ends[name] == (0, 1), name
+    assert ends["fd"] == ends["swd"] == (0, math.inf)
+    assert ends["kid"] == (-math.inf, math.inf), "an unbiased estimate may be negative"

@@ -14,7 +14,7 @@ from steadygan.networks.norms import VirtualBatchNorm
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.studies.augmentation import GainReport, augmentation_gain
 from steadygan.studies.labelled import Estimate, Labelled
-from steadygan.studies.probe import ProbeReport, _settled, _untrained, features_of, load_discriminator, probe
+from steadygan.studies.probe import ProbeReport, features_of, load_discriminator, probe, settled, untrained
 from steadygan.training import checkpoint
 from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.state import weights
@@ -86,7 +86,7 @@ def test_every_family_is_probed(tmp_path, glyphs, kind):
 
 def test_a_discriminator_that_was_not_trained_is_no_better_than_an_untrained_one(tmp_path, glyphs):
     run = run_of(tmp_path / "run", glyphs)
-    fresh = _untrained(run, 0)
+    fresh = untrained(run, 0).discriminator
     RunDir(run).pointed(RunDir(run).latest).rename(tmp_path / "old")
     checkpoint.save(RunDir(run), 640, Checkpoint({"discriminator": weights(fresh)}))
     found = accuracies(probe(run, glyphs, (1, 4), seeds=1))
@@ -138,15 +138,15 @@ def test_features_are_maxima_in_the_order_of_the_images():
 def test_batch_norms_take_the_statistics_of_reals_trained_or_not(tmp_path, glyphs):
     images = torch.from_numpy(np.array(glyphs.images)).permute(0, 3, 1, 2)[:128]
     run = run_of(tmp_path / "run", glyphs)
-    for network in (load_discriminator(run), _untrained(run, 0)):
-        settled = _settled(network, images)
+    for loaded in (load_discriminator(run), untrained(run, 0).discriminator):
+        network = settled(loaded, images)
         maps = []
-        norms = [layer for layer in settled.modules() if isinstance(layer, nn.BatchNorm2d)]
+        norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
         norms[-1].register_forward_hook(lambda layer, given, out, kept=maps: kept.append((given[0], layer)))
-        features_of(settled, images)
+        features_of(network, images)
         inside = torch.cat([given for given, _ in maps])
         assert torch.allclose(norms[-1].running_mean, inside.mean((0, 2, 3)), atol=0.1 * float(inside.std()))
-        assert not any(layer.training for layer in settled.modules())
+        assert not any(layer.training for layer in network.modules())
 
 
 def test_the_report_says_what_was_judged_and_survives_json(tmp_path, glyphs):
@@ -217,7 +217,7 @@ def test_a_generator_that_draws_reals_of_the_class_asked_for_helps(tmp_path, gly
         own = labelled.labels[training]
         return torch.cat([labelled.pictures(training[(own == label).numpy()][:1]) for label in labels])
 
-    monkeypatch.setattr("steadygan.export.model.generate", drawn)
+    monkeypatch.setattr("steadygan.export.model.generate_alike", drawn)
     run = run_of(tmp_path / "run", glyphs, NETWORKS["sngan"])
     single = augmentation_gain(run, glyphs, (1,), fakes_per_class=1, seeds=1, steps=25)
     assert single.generated.mean > single.chance

@@ -194,3 +194,67 @@ def test_buffers_that_belong_to_the_weights_follow_the_generator():
     average.update(64, 64)
     latents = torch.randn(5, 3)
     torch.testing.assert_close(average.network(latents), network.eval()(latents))
+
+
+def test_pruning_keeps_the_checkpoint_that_a_user_made_the_latest(tmp_path):
+    run = RunDir(tmp_path)
+    for images in range(1, 5):
+        checkpoint.save(run, images, _checkpoint())
+    run.latest.write_text("images-000000001\n")
+    checkpoint.prune(run, 1)
+    assert [folder.name for folder in run.all_checkpoints()] == ["images-000000001", "images-000000004"]
+
+
+def test_a_checkpoint_that_is_there_is_not_written_again(tmp_path):
+    run = RunDir(tmp_path)
+    checkpoint.save(run, 1, _checkpoint(1.0))
+    before = (run.checkpoint(1) / "meta.json").stat().st_mtime_ns
+    checkpoint.save(run, 1, _checkpoint(2.0))
+    assert checkpoint.load(run.checkpoint(1)).tensors["state"]["w"][0] == 1
+    assert (run.checkpoint(1) / "meta.json").stat().st_mtime_ns == before
+
+
+def test_a_checkpoint_of_another_format_is_refused(tmp_path):
+    folder = checkpoint.save(RunDir(tmp_path), 1, _checkpoint())
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"format": 1}))
+    with pytest.raises(DataError, match=r"has format 1, this steadygan reads \d+; use the version that wrote it"):
+        checkpoint.load(folder)
+
+
+def test_the_remedy_for_damage_is_the_newest_of_the_others(tmp_path):
+    run = RunDir(tmp_path)
+    for images in (1, 2, 3):
+        checkpoint.save(run, images, _checkpoint())
+    (run.checkpoint(3) / "meta.json").write_text("{")
+    with pytest.raises(DataError, match="such as images-000000002, into"):
+        checkpoint.load(run.checkpoint(3))
+
+
+class Counting(nn.Module):
+    """A weight, and a buffer that belongs to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.register_buffer("seen", torch.zeros(1))
+
+
+def test_buffers_are_the_generators_own_even_while_the_weights_lag_behind():
+    network = Counting()
+    average = Average(network, EMA(half_life_images=1000, ramp_up=1e9))
+    network.seen += 5
+    nn.init.ones_(network.weight)
+    average.update(10**6, 100)
+    assert average.network.seen.item() == 5
+    assert 0 < average.network.weight.item() < 0.1
+    assert not average.network.weight.requires_grad
+    assert network.weight.requires_grad
+    assert not average.network.training
+
+
+def test_statistics_measured_again_forget_those_before():
+    network = nn.Sequential(nn.BatchNorm1d(1)).eval()
+    for middle in (100.0, 3.0):
+        measure_statistics(network, [(torch.tensor([[middle - 1], [middle + 1]]),)])
+    assert network[0].running_mean.item() == pytest.approx(3)

@@ -8,7 +8,7 @@ from scipy import stats
 from torch import nn
 
 from steadygan.networks import DCGAN, Latents, latents_of
-from steadygan.training.sampling import generate, labels_in_turn
+from steadygan.training.sampling import generate_alike, labels_in_turn
 from steadygan.training.seeds import derive, fixed_latents, shares
 
 WORD = 2**64 - 1
@@ -97,9 +97,9 @@ class Counting(nn.Module):
 @given(st.lists(st.integers(0, 20), min_size=1), st.integers(1, 8))
 def test_a_picture_is_the_same_whatever_others_are_made_with_it(numbers, batch):
     latents, labels = torch.linspace(-0.9, 0.8, 21)[:, None], torch.arange(21)
-    many = generate(Counting(), latents, labels, batch=batch)
+    many = generate_alike(Counting(), latents, labels, batch=batch)
     assert len(many) == 21
-    assert torch.equal(generate(Counting(), latents[numbers], labels[numbers], batch=batch), many[numbers])
+    assert torch.equal(generate_alike(Counting(), latents[numbers], labels[numbers], batch=batch), many[numbers])
 
 
 def test_classes_come_in_turn_and_each_picture_keeps_its_own():

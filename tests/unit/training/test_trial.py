@@ -45,7 +45,7 @@ def clock(monkeypatch):
     return Clock(monkeypatch)
 
 
-@pytest.mark.parametrize("busy", [(), (2, 5, 7), range(8)])
+@pytest.mark.parametrize("busy", [(), (2, 5, 10), range(8)])
 def test_steps_that_are_alike_go_at_the_speed_of_the_fastest(clock, busy):
     assert measured_rate(clock.player([("", 0.5, 64)], busy), 9) == (128, 64)
 

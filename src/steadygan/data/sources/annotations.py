@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from steadygan.data.sources.items import Attributes, Found, Item, Rejection, archive_stem, is_archive, open_file
-from steadygan.data.sources.rows import Facts, label_text, normal, read_rows
+from steadygan.data.sources.rows import Facts, Rows, label_text, normal, read_rows
 from steadygan.errors import ConfigError, DataError
 
 _MAX_BYTES = 2**28
@@ -56,6 +56,8 @@ def annotated(found: Iterable[Raw]) -> Iterator[Found]:
       files that are not listed have none. `"labels": null` says that the folders are no classes.
     - `metadata.csv`, `metadata.jsonl` with a column `file_name` (Hugging Face): the column of labels, if there
       is one, in place of class folders; all other columns as attributes.
+    - `manifest.jsonl` beside pictures that `export --images` wrote: its `class` in place of class folders, and the
+      attribute `generated`.
 
     Files of these names with anything else in them are passed over.
     """
@@ -199,11 +201,28 @@ def _of_stylegan(data: bytes, name: str) -> _Said | None:
 
 def _of_hugging_face(data: bytes, name: str) -> _Said | None:
     """The lines of a `metadata.csv` or `metadata.jsonl`, None if it has no column `file_name`."""
+    return _of_rows(read_rows(data, PurePosixPath(name).name), name, "file_name")
+
+
+def _of_generated(data: bytes, name: str) -> _Said | None:
+    """The lines of a `manifest.jsonl`, None if they do not say with which seed a file was made.
+
+    The folder of such files is never a class, or "generated" would be one beside "photos".
+    """
     rows = read_rows(data, PurePosixPath(name).name)
-    if "file_name" not in rows.columns:
+    said = _of_rows(rows, name, "file") if {"run", "checkpoint", "seed", "index"} <= set(rows.columns) else None
+    if said:
+        said.classes = True
+        said.facts = {file: (label, {**about, "generated": 1}) for file, (label, about) in said.facts.items()}
+    return said
+
+
+def _of_rows(rows: Rows, name: str, image: str) -> _Said | None:
+    """What the rows say of the files in the column `image`, None if there is no such column."""
+    if image not in rows.columns:
         return None
-    label = rows.label_column(None, "file_name")
-    facts: dict[str, Facts] = rows.facts("file_name", label, normal)
+    label = rows.label_column(None, image)
+    facts: dict[str, Facts] = rows.facts(image, label, normal)
     clashes = [file for file, fact in facts.items() if fact.clash]
     problem = f"gives {clashes[0]} two labels, {facts[clashes[0]].clash}; neither is used" if clashes else ""
     said = {file: (None if fact.clash else fact.label, fact.attributes) for file, fact in facts.items()}
@@ -212,6 +231,7 @@ def _of_hugging_face(data: bytes, name: str) -> _Said | None:
 
 _READERS: Mapping[str, Callable[[bytes, str], _Said | None]] = {
     "dataset.json": _of_stylegan,
+    "manifest.jsonl": _of_generated,
     "metadata.csv": _of_hugging_face,
     "metadata.jsonl": _of_hugging_face,
 }

@@ -110,6 +110,17 @@ def open_source(text: str | Path) -> AnySource:
     return source
 
 
+def is_path(text: str | Path) -> bool:
+    """Whether a text means a file or folder, and not a set that is drawn, on the Hub or on the web."""
+    return not any(matches(str(text)) for matches, _ in _WRITTEN[:-1])
+
+
+def is_missing(text: str | Path) -> bool:
+    """Whether a text means a path, settings after a `?` aside, and nothing is there."""
+    written = str(text)
+    return is_path(written) and not any(path_of(it).exists() for it in (written, written.rpartition("?")[0]) if it)
+
+
 def list_items(sources: Sequence[AnyFiles], labels: How = "auto") -> Listing:
     """Everything in these sources, sorted by name and labelled by class folder where they say nothing of labels.
 
