@@ -154,7 +154,7 @@ def test_bars_and_tables_of_a_terminal_without_lines_are_drawn_in_plain_ones():
         bars.counting("preparing images", done, 2)
     bars.close()
     bars.say(ODD)
-    assert "Munchen - \\u65e5\\u672c -> 1/2 x sigma2 <= 3 ok \\xe9" in shown(terminal)
+    assert "Munchen - \\u65e5\\u672c -> 1/2 x sigma2 <= 3 ok \\udce9" in shown(terminal)
 
 
 class Broken(io.StringIO):

@@ -7,7 +7,6 @@ import errno
 import io
 import os
 import shutil
-import signal
 import socket
 import stat
 import threading
@@ -33,6 +32,7 @@ INPUTS = {
     ("resume", "data"): ("resume run --steps 9 --data {}", ""),
     ("resume", "recipe"): ("resume run --steps 9 --recipe {}", ".toml"),
     ("sample", "run"): ("sample {} -o new.png", ".safetensors"),
+    ("sample", "latents"): ("sample run -o new.png --latents {}", ".npy"),
     ("export", "run"): ("export {} -o new.safetensors", ""),
     ("evaluate", "subject"): ("evaluate {} set", ""),
     ("evaluate", "reals"): ("evaluate run {}", ""),
@@ -89,15 +89,12 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def here(world, tmp_path, monkeypatch):
-    """A folder that has all of the world in it, to which a test may do as it likes; nothing in it may take minutes."""
+    """A folder that has all of the world in it, in which a test may do as it likes."""
     for name in ("pictures", "set"):
         (tmp_path / name).symlink_to(world / name)
     shutil.copytree(world / "run", tmp_path / "run")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(signal, "signal", lambda *_: None)  # or commands would take the alarm away
-    signal.alarm(100)
-    yield tmp_path
-    signal.alarm(0)
+    return tmp_path
 
 
 @pytest.fixture

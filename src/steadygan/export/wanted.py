@@ -76,6 +76,8 @@ def read_latents(path: Path, dim: int) -> Tensor:
     if path.suffix not in (".npy", ".safetensors"):
         raise ConfigError(f"--latents {path}: latents come as FILE.npy or FILE.safetensors")
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"--latents {path}: it is no ordinary file; choose another path")
         with in_utf8(path) as name:
             held = [torch.from_numpy(np.load(path))] if path.suffix == ".npy" else list(load_file(name).values())
     except OSError as problem:
