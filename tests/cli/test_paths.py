@@ -43,7 +43,6 @@ INPUTS = {
     ("cite", "run"): ("cite {}", ""),
     ("probe", "run"): ("probe {}", ""),
     ("probe", "reals"): ("probe run {}", ""),
-    ("sample", "latents"): ("sample run -o new.png --latents {}", ".npy"),
     ("bench prepare", "folder"): ("bench prepare {} --rounds 1", ""),
     ("bench scores", "source"): ("bench scores {} --size 16", ""),
     ("bench scores", "features"): ("bench scores set --features {}", ".pt2"),
