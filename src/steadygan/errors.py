@@ -77,7 +77,7 @@ _REASONS = {
     errno.ENAMETOOLONG: "the name is longer than this system allows; choose a shorter one",
     errno.ELOOP: "its symbolic links lead in a circle; choose another path",
     errno.ENXIO: "nothing listens there, it is a socket or a device without one; choose another path",
-    errno.EIO: "the disk or the connection to it fails; look after it, or choose another path",
+    errno.EIO: "Input/output error: the disk or the connection to it fails; choose another path",
     errno.EMFILE: "too many files are open at once; raise the limit, as with `ulimit -n 4096`",
     errno.ENFILE: "too many files are open at once; close other programs",
 }
