@@ -61,6 +61,7 @@ FILES = {
     ("inspect", "html"): ("inspect set --html {}", ".html"),
     ("evaluate", "json"): (EVALUATE + " --json {}", ".json"),
     ("evaluate", "nearest"): (EVALUATE + " --nearest {}", ".png"),
+    ("probe", "json"): ("probe run --json {}", ".json"),
     ("bench scores", "picture"): ("bench scores set --metrics swd -n 16 --picture {}", ".png"),
 }
 WALKS = {"a walk": ("sample run -n 2 --frames 2 -o {}", ".gif")}
@@ -77,7 +78,8 @@ ALSO_FOLDERS = {"pictures": ("sample run -n 2 -o {}", ""), "a set as pictures": 
 def world(tmp_path_factory):
     """A folder with pictures, a set made of them and a run trained on it."""
     world = tmp_path_factory.mktemp("world")
-    draw(world / "pictures", 200)
+    for seed, label in enumerate(("a", "b")):
+        draw(world / "pictures" / label, 100, seed=seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(world)
         train = ["train", "set", "-o", "run", *set_options(TINY), "--size", "16", "--steps", "4"]
@@ -148,7 +150,7 @@ def through_a_file(suffix: str) -> str:
 
 
 def through_a_picture(suffix: str) -> str:
-    return f"pictures/0000.png/b{suffix}"
+    return f"pictures/a/0000.png/b{suffix}"
 
 
 def a_folder(suffix: str) -> str:
@@ -190,6 +192,10 @@ SICK = (errno.EACCES, errno.EIO, errno.EROFS, errno.ESTALE)
 ERRORS = (*WRONG, *SICK)
 
 
+def takes_long(name: object) -> bool:
+    return "bench" in str(name) or name == ("probe", "json")
+
+
 def called(it: object) -> str:
     return errno.errorcode[it] if isinstance(it, int) else getattr(it, "__name__", str(it))
 
@@ -201,7 +207,7 @@ def cases(lines) -> list:
             name,
             error,
             id=f"{' '.join(name) if isinstance(name, tuple) else name}-{called(error)}",
-            marks=() if row % len(ERRORS) == column and "bench" not in str(name) else pytest.mark.slow,
+            marks=() if row % len(ERRORS) == column and not takes_long(name) else pytest.mark.slow,
         )
         for row, name in enumerate(lines)
         for column, error in enumerate(ERRORS)
@@ -257,7 +263,7 @@ def test_a_cache_that_cannot_be_used_is_named(here, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(it, marks=pytest.mark.slow if "bench" in str(it) else (), id=str(it)) for it in (*FILES, *WALKS)],
+    [pytest.param(it, marks=pytest.mark.slow if takes_long(it) else (), id=str(it)) for it in (*FILES, *WALKS)],
 )
 def test_an_output_goes_through_links_and_into_pipes_and_devices(here, name, capsys):
     line, suffix = {**FILES, **WALKS}[name]
