@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 import threading
 from pathlib import Path
 
@@ -157,21 +158,20 @@ def test_permissions_and_owner_are_kept_and_other_names_of_the_file_keep_what_wa
 
 
 @pytest.fixture
-def nobody(tmp_path):
-    """As long as the test lasts, permissions count, also for a user who may do everything."""
-    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
-    if os.geteuid() == 0:
-        os.chown(tmp_path, 65534, 65534)
-        os.seteuid(65534)
-        yield
-        os.seteuid(0)
-    else:
-        yield
+def nobodys():
+    """A folder of a user whose permissions count, which we are as long as the test lasts."""
+    with tempfile.TemporaryDirectory() as folder:  # the folders above that of pytest are for its user alone
+        if os.geteuid() == 0:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(os.getuid())
 
 
-def test_a_file_of_ones_own_in_a_folder_of_others_is_written_in_place(tmp_path, nobody):
-    folder = tmp_path / "folder"
+def test_a_file_of_ones_own_in_a_folder_of_others_is_written_in_place(nobodys):
+    folder = nobodys / "folder"
     folder.mkdir()
     (folder / "file").write_text("something older and longer")
     folder.chmod(0o555)
@@ -182,12 +182,13 @@ def test_a_file_of_ones_own_in_a_folder_of_others_is_written_in_place(tmp_path, 
     folder.chmod(0o755)
 
 
-def test_a_file_that_may_not_be_written_is_refused_before_the_work(tmp_path, nobody):
-    (tmp_path / "file").write_text("precious")
-    (tmp_path / "file").chmod(0o444)
-    with pytest.raises(StorageError, match="file: no permission"), atomic_path(tmp_path / "file"):
+def test_a_file_that_may_not_be_written_is_refused_before_the_work(nobodys):
+    file = nobodys / "file"
+    file.write_text("precious")
+    file.chmod(0o444)
+    with pytest.raises(StorageError, match="file: no permission"), atomic_path(file):
         pytest.fail("the work was begun")
-    assert (tmp_path / "file").read_text() == "precious"
+    assert file.read_text() == "precious"
 
 
 def test_a_folder_in_the_place_of_a_file_is_refused_before_the_work(tmp_path):
