@@ -11,7 +11,9 @@ from steadygan.data import PrepareSettings, prepare
 from steadygan.errors import ConfigError
 from steadygan.recipes import configure
 from steadygan.records import Tick
+from steadygan.studies.evaluate import open_reals
 from steadygan.training.config import Budget, Cadence, RunConfig
+from steadygan.training.console import Silent
 from steadygan.training.session import Session
 from tiny import TINY, draw
 
@@ -65,6 +67,8 @@ def test_satellite_trains_at_64_pixels_on_larger_tiles_and_keeps_its_cadence(tmp
     assert all(0 <= tick.path <= 1 for tick in ticks)
     for tick in ticks:
         assert tick.loss_d == pytest.approx(tick.loss_d_real + tick.loss_d_fake, rel=1e-4)
+    reals, _ = open_reals(run.path, None, Silent())
+    assert reals.digest == run.info()["data"]["digest"]
     # a resumed run is told the same size and finds the same images
     assert len(sg.resume(tmp_path / "run", Budget(steps=6)).log()) > len(ticks)
 

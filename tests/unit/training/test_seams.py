@@ -194,6 +194,24 @@ def test_two_updates_a_step_are_those_of_two_batches_one_after_the_other(own):
     assert game.images == 16
 
 
+class Watching(nn.Identity):
+    """Looks through unchanged, and counts the turns it was told of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = 0
+
+    def watch(self, view) -> None:
+        self.turns += 1
+
+
+@pytest.mark.parametrize("turns", [Fixed(), Apart(), Decided((0, 0)), Decided((1, 1))])
+def test_what_adapts_to_the_reals_sees_each_batch_of_them_once(turns):
+    show = Watching()
+    play(tiny(turns=turns, show=show), 3)
+    assert show.turns == 3
+
+
 @pytest.mark.parametrize("turns", [Fixed(), Apart()])
 def test_the_halves_of_the_loss_are_reported_and_sum_up_to_it(turns):
     game = tiny(turns=turns, discriminator_optimizer=SGD(lr=1e-9))
