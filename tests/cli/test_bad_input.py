@@ -567,7 +567,7 @@ def test_recipes_are_listed_and_shown_with_their_source(here, capsys):
     assert tomllib.loads(shown)["recipe"] == "dcgan"
 
 
-@pytest.mark.parametrize("name", ["", *COMMANDS, "bench step", "bench overhead"])
+@pytest.mark.parametrize("name", ["", *COMMANDS, "bench step", "bench prepare", "bench modes", "bench device"])
 def test_every_command_has_help(name, capsys):
     assert exit_code([*name.split(), "--help"]) == 0
     shown = capsys.readouterr().out

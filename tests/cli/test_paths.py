@@ -44,8 +44,6 @@ INPUTS = {
     ("probe", "run"): ("probe {}", ""),
     ("probe", "reals"): ("probe run {}", ""),
     ("bench prepare", "folder"): ("bench prepare {} --rounds 1", ""),
-    ("bench scores", "source"): ("bench scores {} --size 16", ""),
-    ("bench scores", "features"): ("bench scores set --features {}", ".pt2"),
     ("bench modes", "data"): ("bench modes --data {} --images 16", ""),
 }
 ALSO_INPUTS = {
@@ -62,14 +60,12 @@ FILES = {
     ("evaluate", "json"): (EVALUATE + " --json {}", ".json"),
     ("evaluate", "nearest"): (EVALUATE + " --nearest {}", ".png"),
     ("probe", "json"): ("probe run --json {}", ".json"),
-    ("bench scores", "picture"): ("bench scores set --metrics swd -n 16 --picture {}", ".png"),
 }
 WALKS = {"a walk": ("sample run -n 2 --frames 2 -o {}", ".gif")}
 FOLDERS = {
     ("prepare", "out"): ("prepare pictures --size 16 -o {}", ""),
     ("train", "out"): (f"train set --size 16 --steps 1 {' '.join(set_options(TINY))} -o {{}}".replace('"', ""), ""),
     ("bench modes", "folder"): ("bench modes --data ring --recipes dcgan --seeds 1 --images 16 --folder {}", ""),
-    ("bench feed", "folder"): ("bench feed --gigabytes 0.001 --seconds 0.01 --folder {}", ""),
 }
 ALSO_FOLDERS = {"pictures": ("sample run -n 2 -o {}", ""), "a set as pictures": ("export set -o {}", "")}
 
