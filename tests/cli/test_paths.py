@@ -50,13 +50,14 @@ ALSO_INPUTS = {
     "recipe in Python": ("train set -o new --recipe {}:faces", ".py"),
     "subject in Python": ("evaluate {}:draw set", ".py"),
     "an exported subject": ("evaluate {} set", ".safetensors"),
-    "a run to probe": ("evaluate {} --probe", ""),
     "a checkpoint": ("sample run -o new.png --checkpoint {}", ""),
 }
 FILES = {
     ("sample", "out"): ("sample run -n 2 -o {}", ".png"),
     ("export", "out"): ("export run -o {}", ".safetensors"),
     ("inspect", "html"): ("inspect set --html {}", ".html"),
+    ("inspect", "json"): ("inspect set --json {}", ".json"),
+    ("compare", "json"): ("compare run run --json {}", ".json"),
     ("evaluate", "json"): (EVALUATE + " --json {}", ".json"),
     ("evaluate", "nearest"): (EVALUATE + " --nearest {}", ".png"),
     ("probe", "json"): ("probe run --json {}", ".json"),
@@ -341,6 +342,6 @@ NO_PATHS = """
 
 def test_every_path_on_the_command_line_is_in_one_of_the_lists():
     named = {(command, parameter) for command, parameter in parameters() if parameter not in NO_PATHS}
-    known = {*INPUTS, *FILES, *FOLDERS, ("probe", "json")}  # which is written as that of evaluate is
+    known = {*INPUTS, *FILES, *FOLDERS}
     assert named - known == set(), "list it as an input, a file or a folder, so that it is tried"
     assert known - named == set()

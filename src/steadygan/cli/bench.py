@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from steadygan.cli.streams import print_json
+from steadygan.cli.answers import print_json
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 

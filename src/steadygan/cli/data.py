@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steadygan.cli.streams import print_json
+from steadygan.cli.answers import Json, answer, writable
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -114,14 +114,16 @@ def inspect(
     tile: Tile = None,
     bands: Bands = None,
     labels: Labels = "auto",
-    html: Annotated[Path | None, typer.Option(help="Write a page with pictures into this file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with pictures into this file.", callback=writable)
+    ] = None,
+    json: Json = None,
 ) -> None:
     """Say what images there are, what is wrong with some, and what would be converted."""
     from steadygan.data import inspect as inspect_path
     from steadygan.training.console import reporter
 
-    console = reporter(quiet=json)
+    console = reporter()
     found = inspect_path(
         path,
         _settings(size=size, fit=fit, labels=labels, tiles=_tiles(tile, None, None, bands)),
@@ -129,7 +131,7 @@ def inspect(
         page=html,
     )
     console.close()
-    print_json(found) if json else typer.echo(found)
+    answer(found, json, lambda: typer.echo(found))
     if not found.images:
         from steadygan.errors import DataError
 

@@ -9,9 +9,9 @@ from typing import NoReturn
 import typer
 
 from steadygan.cli import bench, data, results, scores, techniques, training
-from steadygan.cli.streams import plain_streams
+from steadygan.cli.answers import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
-from steadygan.terminal import interrupt, when_asked_to_stop
+from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
 from steadygan.version import __version__
 
 app = typer.Typer(
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = _DEBUG in arguments
     arguments = [_DEBUG, *(a for a in arguments if a != _DEBUG)] if debug else arguments
     with plain_streams():
-        _run(arguments, debug)
+        _run(with_json_spelled_out(arguments), debug)
 
 
 def _run(arguments: list[str], debug: bool) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steadygan.cli.streams import print_json
+from steadygan.cli.answers import Json, answer
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -81,16 +81,13 @@ def export(
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    json: Json = None,
 ) -> None:
     """Put runs side by side: the settings that differ, and their results."""
     from steadygan.studies.compare import compare as compare_runs
 
     found = compare_runs(runs)
-    if json:
-        print_json(found)
-    else:
-        _show(found)
+    answer(found, json, lambda: _show(found))
 
 
 def _show(found: Comparison) -> None:

@@ -1,0 +1,82 @@
+"""What a command found, for people or as JSON: `--json` means the same in every command that has it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from steadygan.names import to_json
+from steadygan.rundir import atomic_write, check_output
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_PRINTED = "-"
+_IS_FILE = re.compile(r"-|.+\.json", re.IGNORECASE)
+
+
+def writable(path: Path | None) -> Path | None:
+    """The file of an option, refused before the work if it could not be written after it."""
+    if path is not None and str(path) != _PRINTED:
+        check_output(path)
+    return path
+
+
+Json = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", metavar="[FILE.json]", callback=writable, help="Print JSON and nothing else; or write it into a file."
+    ),
+]
+
+
+def with_json_spelled_out(words: Sequence[str]) -> list[str]:
+    """The words of a command line in which `--json` has a value: the next word if its name ends in `.json`, or `-`.
+
+    So `--json` may stand anywhere; a file of another name is given as `--json=FILE`.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    pairs = zip(words[:end], [*words[1:end], ""], strict=True)
+    bare = {number for number, (word, then) in enumerate(pairs) if word == "--json" and not _IS_FILE.fullmatch(then)}
+    return [f"--json={_PRINTED}" if number in bare else word for number, word in enumerate(words)]
+
+
+def answer(found: BaseModel | Sequence[BaseModel], json: Path | None, show: Callable[[], None]) -> None:
+    """Print what was found as JSON and nothing else, or `show` it and write it into a file if one is asked for."""
+    if str(json) == _PRINTED:
+        print_json(found)
+        return
+    if json is not None:
+        atomic_write(json, _text(found))
+    show()
+
+
+def print_json(found: BaseModel | Sequence[BaseModel]) -> None:
+    """Print a record, or several as a list, as JSON and nothing else."""
+    print_exactly(_text(found))
+
+
+def _text(found: BaseModel | Sequence[BaseModel]) -> str:
+    if isinstance(found, Sequence):
+        return "[" + ",\n".join(to_json(one, indent=2) for one in found) + "]\n"
+    return to_json(found, indent=2) + "\n"
+
+
+def print_exactly(text: str) -> None:
+    """Print JSON or TOML that means the same in every encoding: where it lacks a character, all are escaped."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = re.sub(r"[^\x00-\x7f]+", lambda found: _escaped(found.group()), text)
+    typer.echo(text, nl=False)
+
+
+def _escaped(text: str) -> str:
+    """Characters as JSON escapes them, two for one beyond U+FFFF."""
+    units = text.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
