@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steadygan.names import to_json
-from steadygan.rundir import atomic_write, check_output
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,6 +21,8 @@ _IS_FILE = re.compile(r"-|.+\.json", re.IGNORECASE)
 
 def writable(path: Path | None) -> Path | None:
     """The file of an option, refused before the work if it could not be written after it."""
+    from steadygan.rundir import check_output
+
     if path is not None and str(path) != _PRINTED:
         check_output(path)
     return path
@@ -41,9 +42,9 @@ def with_json_spelled_out(words: Sequence[str]) -> list[str]:
     So `--json` may stand anywhere; a file of another name is given as `--json=FILE`.
     """
     end = words.index("--") if "--" in words else len(words)
-    pairs = zip(words[:end], [*words[1:end], ""], strict=True)
-    bare = {number for number, (word, then) in enumerate(pairs) if word == "--json" and not _IS_FILE.fullmatch(then)}
-    return [f"--json={_PRINTED}" if number in bare else word for number, word in enumerate(words)]
+    pairs = zip(words[:end], [*words[1:end], ""], strict=False)
+    alone = [word == "--json" and not _IS_FILE.fullmatch(then) for word, then in pairs]
+    return [f"--json={_PRINTED}" if bare else word for word, bare in zip(words, alone, strict=False)] + [*words[end:]]
 
 
 def answer(found: BaseModel | Sequence[BaseModel], json: Path | None, show: Callable[[], None]) -> None:
@@ -52,6 +53,8 @@ def answer(found: BaseModel | Sequence[BaseModel], json: Path | None, show: Call
         print_json(found)
         return
     if json is not None:
+        from steadygan.rundir import atomic_write
+
         atomic_write(json, _text(found))
     show()
 
