@@ -122,7 +122,7 @@ def _levels(maps: Tensor) -> Tensor:
     return maps.round().clamp(0, 255).to(torch.uint8)
 
 
-class Reply(BaseModel):
+class Answer(BaseModel):
     """A metric of pictures disturbed at a level; level 0 are the pictures as they were."""
 
     disturbance: str
@@ -139,9 +139,9 @@ class ScoresReport(BaseModel):
     count: int
     disturbances: dict[str, str]
     metrics: list[str]
-    answers: list[Reply]
+    answers: list[Answer]
 
-    def value(self, disturbance: str, level: int, metric: str) -> Reply:
+    def value(self, disturbance: str, level: int, metric: str) -> Answer:
         """One answer; at level 0 the disturbance does not matter."""
         wanted = disturbance if level else "none"
         return next(a for a in self.answers if (a.disturbance, a.level, a.metric) == (wanted, level, metric))
@@ -170,13 +170,13 @@ def bench_scores(
     console = console or Silent()
     bench = _bench(dataset, count)
     judge = Judge(metrics, bench.reference, features.build(torch.device("cpu")))
-    answers, shown = _replies("none", 0, judge([bench.fresh])), {}
+    answers, shown = _answers("none", 0, judge([bench.fresh])), {}
     for number, disturbance in enumerate(DISTURBANCES):
         name = disturbance.__name__
         shown[name] = [bench.fresh[0]]
         for level in range(1, LEVELS + 1):
             pictures = disturbance(replace(bench, rng=np.random.default_rng((number, level))), level)
-            answers += _replies(name, level, judge([pictures]))
+            answers += _answers(name, level, judge([pictures]))
             shown[name].append(pictures[0])
             console.counting("disturbances", number * LEVELS + level, LEVELS * len(DISTURBANCES))
     about = {one.__name__: (one.__doc__ or "").strip() for one in DISTURBANCES}
@@ -196,9 +196,9 @@ def _bench(dataset: Dataset, count: int | None) -> Bench:
     return Bench(reference, fresh, copied, np.random.default_rng(0))
 
 
-def _replies(disturbance: str, level: int, scores: list[Scored]) -> list[Reply]:
+def _answers(disturbance: str, level: int, scores: list[Scored]) -> list[Answer]:
     return [
-        Reply(
+        Answer(
             disturbance=disturbance,
             level=level,
             metric=score.metric,

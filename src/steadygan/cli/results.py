@@ -12,7 +12,7 @@ from steadygan.cli.answers import Json, answer
 from steadygan.names import shown
 
 if TYPE_CHECKING:
-    from steadygan.studies.compare import Comparison, Row
+    from steadygan.studies.compare import Comparison, ComparisonRow
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")]
@@ -94,7 +94,7 @@ def _show(found: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    def rows(title: str, part: list[Row]) -> None:
+    def rows(title: str, part: list[ComparisonRow]) -> None:
         table.add_row(title, style="bold")
         for row in part:
             table.add_row(row.name, *("" if value is None else shown(value) for value in row.values))
