@@ -99,6 +99,7 @@ def probe(
 ) -> None:
     """Ask what a run's discriminator, each layer of its generator, and its pictures know of classes."""
     from steadygan.networks import classes_of
+    from steadygan.runs import Run
     from steadygan.studies.augmentation import augmentation_gain
     from steadygan.studies.evaluate import open_reals
     from steadygan.studies.generator_probe import generator_probe
@@ -106,9 +107,8 @@ def probe(
     from steadygan.studies.probe import load_discriminator
     from steadygan.studies.probe import probe as discriminator_probe
     from steadygan.training.console import reporter
-    from steadygan.training.run import Run
 
-    dataset, remarks = open_reals(run, reals, reporter(), trained_on=Run(run).info()["data"]["digest"])
+    dataset, remarks = open_reals(run, reals, reporter(), trained_on=Run(run).info().data.digest)
     reports: list[LabelledReport] = [discriminator_probe(run, dataset, checkpoint=checkpoint)]
     reports.append(generator_probe(run, dataset, checkpoint=checkpoint))
     if classes_of(load_discriminator(run, checkpoint)):
