@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from torch import Tensor, nn
@@ -26,7 +25,6 @@ from steadygan.training.seeds import derive
 
 ProbedFeatures = Literal["discriminator", "random discriminator", "pixels"]
 
-_SETTLING = 512
 _BATCH = 64
 _GRID = 4
 _PIXELS = 16
@@ -106,7 +104,7 @@ def probe(
     run, labelled = Path(run), Labelled(dataset)
     labelled.must_fit(run, dataset.spec.classes)
     counts, classes, held = labelled.possible(labels_per_class), dataset.spec.classes, labelled.judged
-    reals = labelled.pictures(np.random.default_rng(0).permutation(dataset.training)[:_SETTLING])
+    reals = labelled.settling
     trained = settled(load_discriminator(run, checkpoint), reals)
     test = {"discriminator": features_of(trained, labelled.pictures(held)), "pixels": _pixels(labelled.pictures(held))}
     found: dict[tuple[ProbedFeatures, int], list[float]] = {}
@@ -144,10 +142,13 @@ def features_of(discriminator: nn.Module, images: Tensor) -> Tensor:
     rows = []
     for inputs in _batches(discriminator, images[order]):
         maps = discriminator(*inputs, with_features=True)[1].float()
-        if maps.ndim == 4:
-            maps = adaptive_max_pool2d(maps, min(_GRID, maps.shape[-1]))
-        rows.append(maps.flatten(1).cpu())
+        rows.append(pooled(maps) if maps.ndim == 4 else maps.flatten(1).cpu())
     return torch.cat(rows)[order.argsort()]
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """Rows float32 (N, D) on the CPU of maps (N, C, S, S): their maxima on a grid of 4×4; smaller ones as they are."""
+    return adaptive_max_pool2d(maps.float(), min(_GRID, maps.shape[-1])).flatten(1).cpu()
 
 
 def _order(images: Tensor) -> Tensor:
