@@ -10,8 +10,8 @@ from typing import get_type_hints
 import pytest
 
 from steadygan import rundir
-from steadygan.cli.answers import with_json_spelled_out
 from steadygan.cli.main import app, main
+from steadygan.cli.options import with_json_spelled_out
 from tiny import TINY, draw, set_options
 
 WORK = {

@@ -131,6 +131,14 @@ def test_json_stays_json_and_means_the_same(say, world):
     assert answers._escaped("😀") == r"\ud83d\ude00"
 
 
+@pytest.mark.parametrize("options", [["--images", "2"], []])
+def test_a_name_of_what_was_written_is_one_line(say, options):
+    ending = "" if options else ".safetensors"
+    code, out, err = say("utf-8", "export", "läuft", *options, "-o", f"two\nlines{ending}")
+    assert code == 0, err
+    assert out == f"two\\nlines{ending}\n"
+
+
 def test_a_configuration_printed_in_ascii_is_the_same_configuration(say):
     source = {tomllib.loads(say(encoding, *LINES["train"])[1])["data"]["source"] for encoding in ("utf-8", *ENCODINGS)}
     assert [Path(one).name for one in source] == ["Zürich → 日本"]

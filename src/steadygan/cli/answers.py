@@ -1,4 +1,4 @@
-"""What a command found, for people or as JSON: `--json` means the same in every command that has it."""
+"""What a command found, for people or as JSON."""
 
 from __future__ import annotations
 
@@ -6,50 +6,20 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from steadygan.cli.options import PRINTED
 from steadygan.names import to_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_PRINTED = "-"
-_IS_FILE = re.compile(r"-|.+\.json", re.IGNORECASE)
-
-
-def writable(path: Path | None) -> Path | None:
-    """The file of an option, refused before the work if it could not be written after it."""
-    from steadygan.rundir import check_output
-
-    if path is not None and str(path) != _PRINTED:
-        check_output(path)
-    return path
-
-
-Json = Annotated[
-    Path | None,
-    typer.Option(
-        "--json", metavar="[FILE.json]", callback=writable, help="Print JSON and nothing else; or write it into a file."
-    ),
-]
-
-
-def with_json_spelled_out(words: Sequence[str]) -> list[str]:
-    """The words of a command line in which `--json` has a value: the next word if its name ends in `.json`, or `-`.
-
-    So `--json` may stand anywhere; a file of another name is given as `--json=FILE`.
-    """
-    end = words.index("--") if "--" in words else len(words)
-    pairs = zip(words[:end], [*words[1:end], ""], strict=False)
-    alone = [word == "--json" and not _IS_FILE.fullmatch(then) for word, then in pairs]
-    return [f"--json={_PRINTED}" if bare else word for word, bare in zip(words, alone, strict=False)] + [*words[end:]]
-
 
 def answer(found: BaseModel | Sequence[BaseModel], json: Path | None, show: Callable[[], None]) -> None:
     """Print what was found as JSON and nothing else, or `show` it and write it into a file if one is asked for."""
-    if str(json) == _PRINTED:
+    if str(json) == PRINTED:
         print_json(found)
         return
     if json is not None:

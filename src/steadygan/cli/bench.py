@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from steadygan.cli.answers import print_json
-
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+from steadygan.cli.options import Device
 
 app = typer.Typer(help="Measure this machine and this program; prints JSON.")
-
-
-@app.callback()
-def bench() -> None:
-    """Measure this machine and this program; prints JSON."""
 
 
 @app.command()
@@ -68,22 +63,18 @@ def modes(
     folder: Annotated[Path | None, typer.Option(help="Where to keep the runs. [default: nowhere]")] = None,
 ) -> None:
     """Modes recovered, and their divergence from the data's, for each recipe over some seeds at one budget."""
-    from steadygan.config import merge, parse_assignment
+    from steadygan.config import merge, parse_assignment, resolve
     from steadygan.studies.bench_modes import bench_modes
     from steadygan.training.config import Budget
 
-    budget = Budget(images=images, minutes=minutes) if images or minutes else None
+    budget = resolve(Budget, {"images": images, "minutes": minutes}) if images or minutes else None
     settings = {**merge({}, *map(parse_assignment, set_ or [])), "size": size}
-
-    def say(text: str) -> None:
-        typer.echo(text, err=True)
-
-    report = bench_modes(data, recipes.split(","), range(seeds), budget, samples, settings, folder, say)
-    print_json(report)
+    say = partial(typer.echo, err=True)
+    print_json(bench_modes(data, recipes.split(","), range(seeds), budget, samples, settings, folder, say))
 
 
 @app.command()
-def device(name: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto") -> None:
+def device(name: Device = "auto") -> None:
     """What a run would choose on this machine, its memory, and its best rate of arithmetic in each precision."""
     from steadygan.studies.bench_device import bench_device
 

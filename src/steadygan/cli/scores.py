@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steadygan.cli.answers import Json, answer, writable
+from steadygan.cli.answers import answer
+from steadygan.cli.options import Checkpoint, Device, Json, RunFolder, writable
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Which reals: held-out, training or all.")] = "held-out",
     size: Annotated[int | None, typer.Option(help="Pixels of a side, where nothing else says it.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the latents and the reals.")] = 0,
-    checkpoint: Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")] = "best",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    checkpoint: Checkpoint = "best",
+    device: Device = "auto",
     nearest: Annotated[
         Path | None,
         typer.Option(help="Draw those most like training images here. [default: RUN/nearest.png]", callback=writable),
@@ -89,12 +90,12 @@ def evaluate(
 
 
 def probe(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: RunFolder,
     reals: Annotated[
         str | None,
         typer.Argument(metavar="DATASET", help="Labelled images, some of them held out. [default: the run's own]"),
     ] = None,
-    checkpoint: Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")] = "best",
+    checkpoint: Checkpoint = "best",
     json: Json = None,
 ) -> None:
     """Ask what a run's discriminator, each layer of its generator, and its pictures know of classes."""

@@ -8,6 +8,7 @@ import psutil
 import torch
 from pydantic import BaseModel
 
+from steadygan.config import resolve
 from steadygan.training.config import RuntimeSettings
 from steadygan.training.runtime import Runtime, choose
 from steadygan.training.speed import has_bfloat16
@@ -25,7 +26,7 @@ class DeviceReport(BaseModel):
 
 def bench_device(device: str) -> DeviceReport:
     """Choose device, precision and layout as a run does, and time square matrix products in each precision it has."""
-    runtime = Runtime(choose(RuntimeSettings.model_validate({"device": device})))
+    runtime = Runtime(choose(resolve(RuntimeSettings, {"device": device})))
     if runtime.device.type == "cuda":
         memory = torch.cuda.get_device_properties(runtime.device).total_memory
     else:

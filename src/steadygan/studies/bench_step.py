@@ -10,11 +10,13 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from steadygan.networks import DCGAN, Pair, latents_of
+from steadygan.config import resolve
+from steadygan.networks import Pair, latents_of
 from steadygan.spec import ImageSpec
 from steadygan.studies.bench_device import finish, matrix_peak_gflops
 from steadygan.training.build import make_game, make_pair
-from steadygan.training.config import RunConfig, RuntimeSettings
+from steadygan.training.check import check
+from steadygan.training.config import RunConfig
 from steadygan.training.runtime import Runtime, choose
 
 _WARM_UP = 3
@@ -81,10 +83,10 @@ def steadygan_step(
 
 def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, device: str) -> StepReport:
     """Time both kinds of step in turn, so that a drifting machine treats them alike."""
+    networks = {"kind": "dcgan", "width": width}
+    config = resolve(RunConfig, {"batch": batch, "size": size, "networks": networks, "runtime": {"device": device}})
     spec = ImageSpec(size=size, channels=3)
-    config = RunConfig(
-        batch=batch, networks=DCGAN(width=width), runtime=RuntimeSettings.model_validate({"device": device})
-    )
+    check(config, spec, 1)
     runtime = Runtime(choose(config.runtime))
     torch.manual_seed(0)
     real = torch.rand(batch, 3, size, size, device=runtime.device) * 2 - 1
@@ -98,7 +100,7 @@ def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, de
         compiled = Runtime(runtime.choices, compile=True)
         kinds["compiled"] = steadygan_step(lambda: placed, config, spec, compiled)
     timings = _time(kinds, batch, rounds, runtime.device)
-    gflop = gflop_per_image(DCGAN(width=width).build(spec), DCGAN().latent_dim, spec)
+    gflop = gflop_per_image(config.networks.build(spec), config.networks.latent_dim, spec)
     peak = matrix_peak_gflops(runtime.device, runtime.choices.precision)
     reached = gflop * timings["steadygan"].images_per_second
     return StepReport(
