@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from steadygan.errors import DataError
+from steadygan.part import Value
 from steadygan.records import now
 
 Side = Literal["left", "right"]
@@ -23,11 +24,7 @@ SURE = 0.05
 _LEVEL = 0.95
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PairQuestion(_Frozen):
+class PairQuestion(Value):
     """Which of two pictures is real? `real` and `fake` are indices, `truth` is the side on which the real one stands.
 
     The two-alternative forced choice of Green and Swets (1966), chapter 2: it needs no threshold of the rater's own.
@@ -39,7 +36,7 @@ class PairQuestion(_Frozen):
     truth: Side
 
 
-class SingleQuestion(_Frozen):
+class SingleQuestion(Value):
     """Is this one picture real or generated? `image` is an index among the reals or the fakes, as `truth` says.
 
     A sheet of mixed pictures is as many of these.
@@ -55,7 +52,7 @@ Question = Annotated[PairQuestion | SingleQuestion, Field(discriminator="kind")]
 _CHOICES: dict[str, tuple[Choice, Choice]] = {"pair": ("left", "right"), "single": ("real", "fake")}
 
 
-class Answer(_Frozen):
+class Answer(Value):
     """What one rater said to one question: the side or the kind taken for the true one, after `seconds`."""
 
     question: Question
@@ -111,7 +108,7 @@ def _balanced(random: np.random.Generator, count: int, choices: tuple[Choice, Ch
     return [choices[(first + place) % 2] for place in random.permutation(count)]
 
 
-class Tally(_Frozen):
+class Tally(Value):
     """Right answers among all, against a coin.
 
     `accuracy` is 0..1, and 1/2 is the best that a generator can wish for. `low` to `high` is the 95% interval of

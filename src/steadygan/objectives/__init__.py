@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steadygan.objectives.base import GeneratorTerm, Penalty, PenaltySettings, TermSettings
+from steadygan.objectives.base import GeneratorTerm, Penalty, PenaltySettings
 from steadygan.objectives.gradients import DRAGAN, R1, R2, WGANGP
 from steadygan.objectives.lecam import LeCam
 from steadygan.objectives.losses import (
@@ -54,7 +54,6 @@ __all__ = [
     "Relativistic",
     "RelativisticAverage",
     "Separable",
-    "TermSettings",
     "View",
     "Wasserstein",
     "WeightClipping",

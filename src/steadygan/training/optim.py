@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from steadygan.part import Part
 from steadygan.schedule import BelowOne, Positive, Scheduled, ScheduleSettings, at
 
 
@@ -22,10 +23,8 @@ class OptimizerSettings(Protocol):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer: ...
 
 
-class OptimizerBase(BaseModel):
-    """Base of our optimizers: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class OptimizerBase(Part):
+    """Base of our optimizers."""
 
     lr: Positive = 2e-4
 

@@ -8,18 +8,19 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from steadygan.augment import ADA, AnyShow, AsIs, DiffAugment, InstanceNoise, ShowSettings
+from steadygan.augment import ADA, AnyShow, AsIs, DiffAugment, InstanceNoise
+from steadygan.part import Part
 from steadygan.schedule import Linear
 from steadygan.spec import ImageSpec
 
 MEMBERS = get_args(get_args(AnyShow)[0])
-NEUTRAL: dict[str, ShowSettings] = {
+NEUTRAL: dict[str, Part] = {
     "as_is": AsIs(),
     "instance_noise": InstanceNoise(std=0),
     "diff_augment": DiffAugment(probability=0),
     "ada": ADA(probability=0, cutout=True),
 }
-FULL: dict[str, ShowSettings] = {
+FULL: dict[str, Part] = {
     "as_is": AsIs(),
     "instance_noise": InstanceNoise(std=0.3),
     "diff_augment": DiffAugment(),

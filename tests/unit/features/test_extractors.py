@@ -17,10 +17,10 @@ from steadygan.features import (
     AnyFeatures,
     Described,
     Exported,
-    FeatureSettings,
     PictureExtractor,
     Scattering,
 )
+from steadygan.part import Part
 
 CPU = torch.device("cpu")
 Drawn = Callable[..., Tensor]
@@ -57,7 +57,7 @@ def test_a_member_is_a_value_that_says_what_it_is_good_for(kind: str) -> None:
     assert member.paper.startswith("arXiv:")
     assert member.helps.endswith(".")
     assert member.hurts.endswith(".")
-    assert issubclass(member, FeatureSettings)
+    assert issubclass(member, Part)
 
 
 def test_the_default_can_be_named_by_its_kind() -> None:
