@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         WeightClipping,
     )
     from steadygan.recipes import Facts, train
+    from steadygan.runs import Run
     from steadygan.schedule import Cosine, Cyclical, Linear, WarmUp
     from steadygan.scoring import Judge, Scored, choose_reference
     from steadygan.spec import ImageSpec
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from steadygan.training.opponent import Unrolled
     from steadygan.training.optim import SGD, Adam, RMSProp
     from steadygan.training.replay import History
-    from steadygan.training.run import Run, resume
+    from steadygan.training.resuming import resume
     from steadygan.training.turns import Balanced, Fixed, Moderated
 
 _HOMES = {
@@ -119,6 +120,7 @@ _HOMES = {
         "WeightClipping",
     ),
     "recipes": ("Facts", "train"),
+    "runs": ("Run",),
     "schedule": ("Cosine", "Cyclical", "Linear", "WarmUp"),
     "spec": ("ImageSpec",),
     "scoring": ("Judge", "Scored", "choose_reference"),
@@ -130,7 +132,7 @@ _HOMES = {
     "training.opponent": ("Unrolled",),
     "training.optim": ("SGD", "Adam", "RMSProp"),
     "training.replay": ("History",),
-    "training.run": ("Run", "resume"),
+    "training.resuming": ("resume",),
     "training.turns": ("Balanced", "Fixed", "Moderated"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

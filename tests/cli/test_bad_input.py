@@ -460,7 +460,7 @@ def test_files_of_the_users_own_in_a_run_folder_disturb_nothing(run):
 
 
 def edit(run: sg.Run, change) -> None:
-    info = run.info()
+    info = json.loads(run.files.run_json.read_text())
     change(info)
     run.files.run_json.write_text(json.dumps(info))
 
@@ -516,7 +516,7 @@ def test_a_run_from_another_machine_samples_and_resumes_once_told_where_the_imag
     assert exit_code(["sample", run.path, "-o", tmp_path / "grid.png"]) == 0
     assert exit_code(["export", run.path, "-o", tmp_path / "model.safetensors"]) == 0
     assert exit_code(["resume", run.path, "--steps", 20, "--data", "pictures"]) == 0
-    assert run.info()["config"]["data"]["source"] == str(world / "pictures"), "the next resume may start elsewhere"
+    assert run.info().config["data"]["source"] == str(world / "pictures"), "the next resume may start elsewhere"
 
 
 def test_a_data_set_cut_short_says_so_to_a_resumed_run_too(here, refusal, tmp_path):
@@ -624,4 +624,4 @@ def test_a_second_run_in_one_process_may_use_another_precision(world, tmp_path):
     for precision in ("bfloat16", "float32"):
         line = ["train", world / "pictures", "-o", tmp_path / precision, "--set", f"runtime.precision={precision}"]
         assert exit_code(line) == 0
-        assert sg.Run(tmp_path / precision).info()["device"]["precision"] == precision
+        assert sg.Run(tmp_path / precision).info().device.precision == precision

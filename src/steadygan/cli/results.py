@@ -114,6 +114,6 @@ def _show(found: Comparison) -> None:
 
 def note(run: RunFolder, text: Annotated[str, typer.Argument(help="What you tried and saw.")]) -> None:
     """Add a line to the run's observation log."""
-    from steadygan.training.run import Run
+    from steadygan.runs import Run
 
     Run(run).note(text)

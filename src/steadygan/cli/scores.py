@@ -115,6 +115,7 @@ def probe(
 def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: list[str]) -> None:
     """What both networks know of classes, and what generated images add to a few labelled ones."""
     from steadygan.networks import classes_of
+    from steadygan.runs import Run
     from steadygan.studies.augmentation import augmentation_gain
     from steadygan.studies.evaluate import open_reals
     from steadygan.studies.generator_probe import generator_probe
@@ -122,11 +123,10 @@ def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unuse
     from steadygan.studies.probe import load_discriminator
     from steadygan.studies.probe import probe as discriminator_probe
     from steadygan.training.console import reporter
-    from steadygan.training.run import Run
 
     if unused:
         raise ConfigError(f"--probe looks at the networks, and has no use for {', '.join(unused)}")
-    dataset, remarks = open_reals(run, data, reporter(), trained_on=Run(run).info()["data"]["digest"])
+    dataset, remarks = open_reals(run, data, reporter(), trained_on=Run(run).info().data.digest)
     reports: list[LabelledReport] = [discriminator_probe(run, dataset, checkpoint=checkpoint)]
     reports.append(generator_probe(run, dataset, checkpoint=checkpoint))
     if classes_of(load_discriminator(run, checkpoint)):

@@ -85,9 +85,9 @@ def resume(
     from steadygan.config import resolve
     from steadygan.recipes import choose_recipe
     from steadygan.recipes.start import facts_of
+    from steadygan.runs import Run
     from steadygan.training.config import Budget
-    from steadygan.training.run import Run
-    from steadygan.training.run import resume as resume_run
+    from steadygan.training.resuming import resume as resume_run
 
     budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
     own = choose_recipe(recipe, facts_of(Run(run))) if recipe else None

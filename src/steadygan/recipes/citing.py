@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, NoReturn
 from steadygan.config import resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes.techniques import parts_of, uses
+from steadygan.runs import Run
 from steadygan.training.config import OWN, RunConfig
-from steadygan.training.run import Run
 
 
 class Sources(NamedTuple):
@@ -38,7 +38,7 @@ def of_run(path: Path) -> Sources:
     """What the run in this folder used; DataError if it is none, ConfigError if its settings cannot be used."""
     info = Run(path).info()
     try:
-        config = resolve(RunConfig, _restored(info["config"]))
+        config = resolve(RunConfig, _restored(info.config))
     except ConfigError as problem:
         lines = "; ".join(str(problem).splitlines())
         raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {lines}") from problem

@@ -15,12 +15,13 @@ from steadygan.errors import os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
 from steadygan.recipes.facts import USUAL, Facts
+from steadygan.runs import Run
 from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, reporter
-from steadygan.training.run import Run, train_in
+from steadygan.training.run import train_in
 from steadygan.training.runtime import choose_device
 
 _LONGEST = 50
@@ -89,10 +90,10 @@ def _images(config: RunConfig) -> tuple[Any, ...]:
 def facts_of(run: Run) -> Facts:
     """What a recipe was told when a run began, from its `run.json`."""
     info = run.info()
-    data, spec, config = info["data"], info["data"]["spec"], info["config"]
-    images = data["count"] - data.get("held_out", 0)
+    config = info.config
     shown = _budget_images(Budget(**config["budget"]), config["batch"] * config["turns"].get("discriminator", 1))
-    return Facts(**spec, images=images, device=config["runtime"]["device"], budget_images=shown)
+    spec, device = info.data.spec.model_dump(), config["runtime"]["device"]
+    return Facts(**spec, images=info.data.training, device=device, budget_images=shown)
 
 
 @os_errors()

@@ -23,13 +23,14 @@ from steadygan.errors import ConfigError, DataError, Diverged
 from steadygan.metrics.modes import Classifier, mode_divergence, modes_hit, nearest_modes, shares
 from steadygan.networks import Points, classes_of, latents_of
 from steadygan.recipes import Facts, configure
+from steadygan.runs import Run
 from steadygan.training import checkpoint
 from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Silent
-from steadygan.training.run import Run, train
+from steadygan.training.run import train
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import generate, labels_in_turn, rows
 from steadygan.training.seeds import fixed_latents
@@ -342,11 +343,11 @@ def _trial(test: ModesTest, config: RunConfig, dataset: Dataset, samples: int, o
 
 def _samples(run: Run, config: RunConfig, dataset: Dataset, count: int) -> Images:
     """Pictures (N, H, W, C) from the averaged generator at the end of a run, on the device it was trained on."""
-    saved = checkpoint.load(run.files.pointed(run.files.latest), ("average",))
+    saved = checkpoint.load(run.checkpoint("latest"), ("average",))
     with torch.random.fork_rng(devices=[]):
         generator = config.networks.build(dataset.spec).generator.eval()
-    generator.load_state_dict(saved.tensors["average"])
-    generator.to(run.info()["device"]["device"])
+    generator.load_state_dict(saved["average"])
+    generator.to(run.info().device.device)
     latents = fixed_latents(range(count), latents_of(config.networks), config.seed, "modes")
     return rows(generate(generator, latents, *labels_in_turn(range(count), classes_of(generator)), batch=_BATCH))
 

@@ -11,8 +11,7 @@ from pydantic import BaseModel
 from steadygan.config import flatten
 from steadygan.errors import os_errors
 from steadygan.records import Score
-from steadygan.rundir import checkpoint_images
-from steadygan.training.run import Run
+from steadygan.runs import Run, RunInfo
 
 _ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
 
@@ -52,7 +51,7 @@ Scores = dict[str, dict[str, Score]]
 
 
 def _scores(run: Run) -> Scores:
-    picked = checkpoint_images(run.files.pointed(run.files.best)) if run.files.best.exists() else -1
+    picked = run.checkpoint("best").images if run.files.best.exists() else -1
     found: Scores = {}
     for score in sorted(run.scores(), key=lambda score: (score.images == picked, score.images)):
         found.setdefault(score.metric, {})[score.protocol] = score
@@ -103,14 +102,14 @@ def _rows(columns: list[dict[str, Any]]) -> list[Row]:
     return [Row(name=name, values=[column.get(name) for column in columns]) for name in names]
 
 
-def _settings(info: dict[str, Any]) -> dict[str, Any]:
-    everything = flatten(info)
-    return {**flatten(info["config"]), **{name: everything.get(name) for name in _ABOUT}}
+def _settings(info: RunInfo) -> dict[str, Any]:
+    everything = flatten(info.model_dump())
+    return {**flatten(info.config), **{name: everything.get(name) for name in _ABOUT}}
 
 
 def _results(run: Run) -> dict[str, Any]:
-    log, parameters = run.log(), run.info()["parameters"]
-    results = {f"parameters of the {name}": number for name, number in parameters.items()}
+    log, parameters = run.log(), run.info().parameters
+    results: dict[str, Any] = {f"parameters of the {name}": number for name, number in parameters.items()}
     if log:
         mean = log[-1].images / max(log[-1].seconds, 1e-9)
         results |= {"images": log[-1].images, "seconds": round(log[-1].seconds, 1), "images/s": round(mean, 1)}

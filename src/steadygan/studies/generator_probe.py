@@ -14,7 +14,8 @@ from torch.nn.functional import adaptive_max_pool2d
 from steadygan.data import Dataset
 from steadygan.export import load
 from steadygan.metrics.probe import linear_labels, linear_probe
-from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, checkpoint_folder, markdown
+from steadygan.runs import Run
+from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, markdown
 from steadygan.studies.probe import features_of, load_discriminator, settled, untrained
 from steadygan.training.average import measure_statistics
 from steadygan.training.runtime import choose_device
@@ -101,7 +102,7 @@ def generator_probe(
         if trained:
             frequent.append(_most_frequent(labels))
     return GeneratorReport(
-        **labelled.facts(run, checkpoint_folder(run, checkpoint), seeds),
+        **labelled.facts(run, Run(run).checkpoint(checkpoint), seeds),
         pictures=pictures,
         labels_right=right,
         frequent=Estimate.of(frequent) if frequent else None,

@@ -18,9 +18,7 @@ from torch import Tensor
 from steadygan.data import Dataset
 from steadygan.errors import DataError
 from steadygan.metrics.probe import few_labels, mean_interval
-from steadygan.rundir import RunDir, checkpoint_images
-from steadygan.spec import ImageSpec
-from steadygan.training.run import Run
+from steadygan.runs import Run, SavedCheckpoint
 
 Indices = NDArray[np.int64]
 
@@ -119,32 +117,24 @@ class Labelled:
 
     def must_fit(self, run: Path, classes: int) -> None:
         """DataError unless the run's images have this form, with so many `classes`."""
-        trained = ImageSpec.model_validate(Run(run).info()["data"]["spec"])
+        trained = Run(run).info().data.spec
         if trained.model_copy(update={"classes": classes}) != self.dataset.spec:
             raise DataError(
                 f"{run} was trained on images of {trained}, not {self.dataset.spec}; give images like those"
             )
 
-    def facts(self, run: Path, folder: Path, seeds: int) -> dict[str, Any]:
+    def facts(self, run: Path, saved: SavedCheckpoint, seeds: int) -> dict[str, Any]:
         """The fields of a `LabelledReport`."""
         return {
             "run": str(run),
-            "checkpoint": folder.name,
-            "images": checkpoint_images(folder),
+            "checkpoint": saved.name,
+            "images": saved.images,
             "classes": self.dataset.spec.classes,
             "judged": len(self.judged),
             "seeds": seeds,
             "chance": float(self.labels[self.judged].bincount().max() / len(self.judged)),
-            "same_data": Run(run).info()["data"]["digest"] == self.dataset.digest,
+            "same_data": Run(run).info().data.digest == self.dataset.digest,
         }
-
-
-def checkpoint_folder(run: Path, which: str) -> Path:
-    """The folder of the "latest", the "best" or a named checkpoint; DataError if `run` is no run."""
-    Run(run).info()
-    files = RunDir(run)
-    pointers = {"latest": files.latest, "best": files.best}
-    return files.pointed(pointers[which]) if which in pointers else files.checkpoints / which
 
 
 def markdown(lines: Sequence[Sequence[str]], notes: Sequence[str]) -> str:

@@ -17,10 +17,9 @@ from steadygan.errors import DataError
 from steadygan.metrics.probe import linear_probe
 from steadygan.networks import AnyNetworks, Networks, Pair, classes_of
 from steadygan.ops.images import from_uint8
-from steadygan.spec import ImageSpec
-from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, checkpoint_folder, markdown
+from steadygan.runs import Run
+from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, markdown
 from steadygan.training.checkpoint import load as load_checkpoint
-from steadygan.training.run import Run
 from steadygan.training.runtime import choose_device
 from steadygan.training.seeds import derive
 
@@ -72,12 +71,13 @@ def load_discriminator(run: Path, which: str = "latest") -> nn.Module:
     DataError if there is no such checkpoint, or if the networks were the user's own.
     """
     run = Path(run)
-    folder = checkpoint_folder(run, which)
+    saved = Run(run).checkpoint(which)
     discriminator = untrained(run, 0).discriminator
     try:
-        discriminator.load_state_dict(load_checkpoint(folder, ("discriminator",)).tensors["discriminator"])
+        discriminator.load_state_dict(load_checkpoint(saved, ("discriminator",))["discriminator"])
     except RuntimeError as problem:
-        raise DataError(f"{folder} is not of the networks in {run / 'run.json'}; one of both was changed") from problem
+        where = run / "run.json"
+        raise DataError(f"{saved.folder} is not of the networks in {where}; one of both was changed") from problem
     return discriminator.eval()
 
 
@@ -125,7 +125,7 @@ def probe(
                 right = linear_probe(rows[part], labels[part], test[name], labelled.labels[held], classes)
                 found.setdefault((name, count), []).append(right)
     return ProbeReport(
-        **labelled.facts(run, checkpoint_folder(run, checkpoint), seeds),
+        **labelled.facts(run, Run(run).checkpoint(checkpoint), seeds),
         told_labels=classes_of(trained) > 0,
         left_out=sorted(set(labels_per_class) - set(counts)),
         rows=[ProbeRow(features=f, labels_per_class=n, accuracy=Estimate.of(v)) for (f, n), v in found.items()],
@@ -164,8 +164,7 @@ def untrained(run: Path, seed: int) -> Pair:
     """The networks of a run's configuration with new weights that do not learn, in training mode."""
     info = Run(run).info()
     try:
-        settings: Networks = TypeAdapter(AnyNetworks).validate_python(info["config"]["networks"])
-        spec = ImageSpec.model_validate(info["data"]["spec"])
+        settings: Networks = TypeAdapter(AnyNetworks).validate_python(info.config["networks"])
     except (ValidationError, KeyError) as problem:
         raise DataError(
             f"the networks of {run} are none this steadygan can build; if they were your own, give their features to "
@@ -173,7 +172,7 @@ def untrained(run: Path, seed: int) -> Pair:
         ) from problem
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, "probe"))
-        return Pair(*(network.requires_grad_(False) for network in settings.build(spec)))
+        return Pair(*(network.requires_grad_(False) for network in settings.build(info.data.spec)))
 
 
 def settled(network: nn.Module, reals: Tensor) -> nn.Module:

@@ -16,7 +16,7 @@ from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, p
 from steadygan.errors import DataError
 from steadygan.export import TrainedGenerator, load
 from steadygan.ops.images import to_uint8
-from steadygan.rundir import RunDir
+from steadygan.runs import Run, run_at
 from steadygan.scoring.describe import BATCH
 from steadygan.scoring.reference import Reference
 from steadygan.training.sampling import generate, labels_in_turn
@@ -117,14 +117,9 @@ def trained(subject: Subject, checkpoint: str) -> TrainedGenerator | None:
     return load(str(subject), checkpoint)
 
 
-def run_of(subject: Subject) -> Path | None:
-    """The folder of the run that the subject is, or is a checkpoint of."""
-    if is_path(subject):
-        path = Path(str(subject))
-        for folder in (path, path.absolute().parent.parent):
-            if RunDir(folder).run_json.is_file() and (folder == path or (path / "meta.json").is_file()):
-                return folder
-    return None
+def run_of(subject: Subject) -> Run | None:
+    """The run that the subject is, or is a checkpoint of."""
+    return run_at(Path(str(subject))) if is_path(subject) else None
 
 
 def is_path(subject: Subject) -> bool:

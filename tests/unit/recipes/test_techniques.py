@@ -310,7 +310,8 @@ def test_a_folder_without_a_run_and_settings_of_another_version_are_refused(tmp_
 
 
 def write_run(folder: Any, config: dict[str, Any]) -> None:
-    (folder / "run.json").write_text(json.dumps({"config": config, "data": {}, "parameters": {}}))
+    data = {"digest": "d", "spec": {"size": 8, "channels": 1}}
+    (folder / "run.json").write_text(json.dumps({"config": config, "data": data, "parameters": {}}))
 
 
 def test_references_are_written_out() -> None:

@@ -16,8 +16,7 @@ from steadygan.records import Score
 from steadygan.scoring import Judge
 from steadygan.scoring.pick import FrechetToTraining
 from steadygan.studies import subjects
-from steadygan.training import listeners
-from steadygan.training import run as run_module
+from steadygan.training import scores
 from steadygan.training.console import Silent
 from steadygan.training.run import train
 from steadygan.training.seeds import fixed_latents
@@ -294,10 +293,8 @@ def test_scores_that_cannot_be_had_are_refused_before_anything_is_written(square
 
 def test_picking_looks_at_training_images_and_reporting_at_other_pictures(squares, tmp_path, monkeypatch):
     places, picked = [], []
-    monkeypatch.setattr(listeners, "fixed_latents", lambda *a: places.append(a[3]) or fixed_latents(*a))
-    monkeypatch.setattr(
-        run_module, "FrechetToTraining", lambda real, *a: picked.append(real) or FrechetToTraining(real, *a)
-    )
+    monkeypatch.setattr(scores, "fixed_latents", lambda *a: places.append(a[3]) or fixed_latents(*a))
+    monkeypatch.setattr(scores, "FrechetToTraining", lambda *a: picked.append(a[0]) or FrechetToTraining(*a))
     settings = {**TINY, "size": 16, "budget": {"steps": 4}}
     train(configure(squares, settings=settings), tmp_path / "run", Silent())
     assert {"scores", "held-out scores"} <= set(places)

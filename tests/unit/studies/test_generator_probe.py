@@ -16,7 +16,6 @@ from steadygan.studies.generator_probe import GeneratorReport, features_by_layer
 from steadygan.studies.probe import untrained
 from steadygan.training import checkpoint
 from steadygan.training.average import measure_statistics
-from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.state import weights
 
 NETWORKS = {
@@ -53,8 +52,8 @@ def run_of(path, dataset, networks, seed=1):
     given = (torch.arange(64) % 10,) if getattr(pair.generator, "classes", 0) else ()
     measure_statistics(pair.generator.eval(), [(latents, *given)])
     tensors = {"average": weights(pair.generator), "discriminator": weights(pair.discriminator)}
-    folder = checkpoint.save(run, 640, Checkpoint(tensors))
-    atomic_write(run.best, folder.name + "\n")
+    saved = checkpoint.save(run, 640, tensors)
+    atomic_write(run.best, saved.name + "\n")
     return path
 
 
