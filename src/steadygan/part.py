@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+__all__ = ["Part"]
+
 
 class Value(BaseModel):
     """Base of all values: frozen, no unknown names, no infinite numbers."""

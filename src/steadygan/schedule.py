@@ -11,6 +11,8 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from steadygan.part import Part
 
+__all__ = ["Cosine", "Cyclical", "Linear", "WarmUp"]
+
 
 class ScheduleSettings(Part, ABC):
     """Base of all schedules: called with the images seen so far, it gives the value; `extremes` bounds it."""

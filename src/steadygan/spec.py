@@ -6,6 +6,8 @@ from pydantic import Field
 
 from steadygan.part import Value
 
+__all__ = ["ImageSpec"]
+
 
 class ImageSpec(Value):
     """Form of every image of a data set: square, `size` pixels, `channels` channels, `classes` classes.

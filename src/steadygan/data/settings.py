@@ -10,6 +10,8 @@ from steadygan.data.reading.decode import WHITE
 from steadygan.data.sources.labels import How
 from steadygan.part import Value
 
+__all__ = ["PrepareSettings"]
+
 Level = Annotated[int, Field(ge=0, le=255)]
 
 DEFAULT_SIZE = 64

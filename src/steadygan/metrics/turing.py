@@ -79,9 +79,9 @@ def make_pairs(reals: int, fakes: int, count: int, seed: int) -> tuple[PairQuest
     Reals should be held-out ones: a generator that copies what it was trained on would pass with these.
     """
     _enough(count, reals, fakes)
-    random = np.random.default_rng(seed)
-    sides = _balanced(random, count, _CHOICES["pair"])
-    chosen = (random.permutation(reals)[:count].tolist(), random.permutation(fakes)[:count].tolist())
+    rng = np.random.default_rng(seed)
+    sides = _balanced(rng, count, _CHOICES["pair"])
+    chosen = (rng.permutation(reals)[:count].tolist(), rng.permutation(fakes)[:count].tolist())
     drawn = zip(*chosen, sides, strict=True)
     return tuple(PairQuestion.model_validate({"real": r, "fake": f, "truth": side}) for r, f, side in drawn)
 
@@ -89,9 +89,9 @@ def make_pairs(reals: int, fakes: int, count: int, seed: int) -> tuple[PairQuest
 def make_singles(reals: int, fakes: int, count: int, seed: int) -> tuple[SingleQuestion, ...]:
     """`count` pictures, half of them real, in random order, each used at most once; an odd one falls to either side."""
     _enough((count + 1) // 2, reals, fakes)
-    random = np.random.default_rng(seed)
-    truths = _balanced(random, count, _CHOICES["single"])
-    left = {"real": random.permutation(reals).tolist(), "fake": random.permutation(fakes).tolist()}
+    rng = np.random.default_rng(seed)
+    truths = _balanced(rng, count, _CHOICES["single"])
+    left = {"real": rng.permutation(reals).tolist(), "fake": rng.permutation(fakes).tolist()}
     return tuple(SingleQuestion.model_validate({"image": left[truth].pop(), "truth": truth}) for truth in truths)
 
 
@@ -103,9 +103,9 @@ def _enough(count: int, reals: int, fakes: int) -> None:
             raise DataError(f"a Turing test needs {count} {name} pictures and there are {there}; ask fewer questions")
 
 
-def _balanced(random: np.random.Generator, count: int, choices: tuple[Choice, Choice]) -> list[Choice]:
-    first = int(random.integers(2))
-    return [choices[(first + place) % 2] for place in random.permutation(count)]
+def _balanced(rng: np.random.Generator, count: int, choices: tuple[Choice, Choice]) -> list[Choice]:
+    first = int(rng.integers(2))
+    return [choices[(first + place) % 2] for place in rng.permutation(count)]
 
 
 class Tally(Value):

@@ -18,7 +18,8 @@ class Pair(NamedTuple):
     `generator(latent)`: (N, latent_dim) -> images (N, C, H, W) in -1..1.
     `discriminator(images)`: (N, C, H, W) -> logits (N,); with `with_features=True` also a feature map.
     A conditional network has `classes` > 0 and takes labels int64 (N,) as its second argument.
-    A generator whose images in training have another form than pictures has a method `form` that brings reals into it.
+    A generator whose images in training have another form than pictures has a method `as_training_images` that
+    brings reals into it.
     """
 
     generator: nn.Module

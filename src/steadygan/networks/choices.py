@@ -12,9 +12,22 @@ from torch import nn
 
 from steadygan.config import BY_NAME
 from steadygan.ops.init import dcgan_init_, he_init_, orthogonal_init_, xavier_init_
-from steadygan.ops.layers import MinibatchDiscrimination as MinibatchDiscriminationLayer
-from steadygan.ops.layers import MinibatchStddev as MinibatchStddevLayer
+from steadygan.ops.layers import MinibatchDiscriminationLayer, MinibatchStddevLayer
 from steadygan.part import Part
+
+__all__ = [
+    "ELU",
+    "He",
+    "LeakyReLU",
+    "MinibatchDiscrimination",
+    "MinibatchStddev",
+    "NoMinibatch",
+    "Normal",
+    "Orthogonal",
+    "ReLU",
+    "SiLU",
+    "Xavier",
+]
 
 Players = Literal["none", "discriminator", "generator", "both"]
 """Which networks a choice is made for."""

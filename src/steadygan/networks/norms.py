@@ -13,9 +13,11 @@ from torch import nn
 
 from steadygan.config import BY_NAME
 from steadygan.networks.latents import Latents
-from steadygan.ops.layers import PixelNorm as PixelNormLayer
+from steadygan.ops.layers import PixelNormLayer
 from steadygan.ops.virtual_batch_norm import FirstReference, FixedReference, VirtualBatchNorm2d
 from steadygan.part import Part
+
+__all__ = ["BatchNorm", "InstanceNorm", "NoNorm", "PixelNorm", "VirtualBatchNorm"]
 
 
 class Norm(Part):

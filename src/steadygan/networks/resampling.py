@@ -15,6 +15,8 @@ from steadygan.config import BY_NAME
 from steadygan.ops.layers import NearestConv2d, SubpixelConv2d, padding_of
 from steadygan.part import Part
 
+__all__ = ["AveragePool", "Bilinear", "MaxPool", "Nearest", "PixelShuffle", "Strided", "Transposed"]
+
 
 def same(inside: int, outside: int, kernel: int, bias: bool) -> nn.Conv2d:
     """A convolution that keeps the side; `kernel` is odd."""

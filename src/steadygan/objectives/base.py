@@ -10,6 +10,8 @@ from torch import Tensor
 from steadygan.objectives.view import View
 from steadygan.part import Part
 
+__all__ = ["GeneratorTerm", "Penalty", "PenaltySettings"]
+
 
 @runtime_checkable
 class Penalty(Protocol):

@@ -17,6 +17,20 @@ from steadygan.objectives.view import View
 from steadygan.part import Part
 from steadygan.schedule import Share, at
 
+__all__ = [
+    "AnyLoss",
+    "Hinge",
+    "LeastSquares",
+    "Loss",
+    "LossSettings",
+    "Minimax",
+    "NonSaturating",
+    "Relativistic",
+    "RelativisticAverage",
+    "Separable",
+    "Wasserstein",
+]
+
 
 @runtime_checkable
 class Loss(Protocol):

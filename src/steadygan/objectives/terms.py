@@ -8,13 +8,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from steadygan.objectives.base import GeneratorTerm
 from steadygan.objectives.view import View
 from steadygan.objectives.weights import L2, HistoricalAveraging
 from steadygan.part import Part
 from steadygan.schedule import NonNegative, at
 
-__all__ = ["AnyGeneratorTerm", "FeatureMatching", "GeneratorTerm", "ModeSeeking"]
+__all__ = ["AnyGeneratorTerm", "FeatureMatching", "ModeSeeking"]
 
 
 class FeatureMatching(Part):

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from steadygan.part import Value
 
+__all__ = ["Facts"]
+
 
 class Facts(Value):
     """The images a run will see, the machine it runs on and how far it goes.

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from steadygan.part import Part
 from steadygan.schedule import NonNegative, at
 
+__all__ = ["EMA", "Average"]
+
 
 class EMA(Part):
     """Exponential moving average of the generator's weights. Yazici et al. (2019), section 3.

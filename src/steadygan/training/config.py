@@ -36,6 +36,8 @@ from steadygan.training.replay import AnyReplay, Fresh
 from steadygan.training.seams import Builds, Opponent, Remembers, Turns
 from steadygan.training.turns import AnyTurns, Fixed
 
+__all__ = ["Budget", "RunConfig"]
+
 OWN = "own"
 
 

@@ -17,6 +17,8 @@ from steadygan.objectives.view import View
 from steadygan.part import Part
 from steadygan.schedule import Positive, at
 
+__all__ = ["Itself", "Unrolled"]
+
 
 class Itself(Part):
     """The generator plays against the discriminator as it stands: the off value of `opponent`."""

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from steadygan.part import Part
 from steadygan.spec import ImageSpec
 
+__all__ = ["Fresh", "History"]
+
 
 class Fresh(Part):
     """The discriminator's turn uses the fakes just made: the off value of `replay`."""

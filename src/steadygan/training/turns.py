@@ -11,6 +11,8 @@ from torch import Tensor
 from steadygan.part import Part
 from steadygan.training.seams import Look, Move, Report
 
+__all__ = ["Apart", "Balanced", "Fixed", "Moderated"]
+
 _D: tuple[Move, ...] = ("discriminator",)
 _G: tuple[Move, ...] = ("generator",)
 _APART: tuple[Move, ...] = ("discriminator_real", "discriminator_fake")

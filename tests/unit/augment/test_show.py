@@ -165,14 +165,6 @@ def test_what_makes_no_sense_is_refused(wrong, said):
         TypeAdapter(AnyShow).validate_python(wrong)
 
 
-@pytest.mark.parametrize("member", MEMBERS)
-def test_every_technique_says_where_it_is_from_and_when_it_helps_and_hurts(member):
-    if member is not AsIs:
-        assert member.paper.startswith("arXiv:")
-        assert member.helps.endswith(".")
-        assert member.hurts.endswith(".")
-
-
 def test_noise_has_the_standard_deviation_it_is_given():
     noise = InstanceNoise(std=0.3).build(SPEC)(torch.zeros(200, 3, 8, 8))
     assert noise.std() == pytest.approx(0.3, rel=0.02)
