@@ -32,6 +32,8 @@ from steadygan.data.work import Entry, ReadFile, Row
 from steadygan.errors import ConfigError, os_errors
 from steadygan.rundir import storage_errors
 
+__all__ = ["inspect"]
+
 
 @os_errors()
 def inspect(

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from steadygan.data.builtin.aerial_land import fields, forest, meadow
 from steadygan.data.builtin.aerial_render import Layers, canvas_pixels, photograph
@@ -17,6 +17,7 @@ from steadygan.data.builtin.aerial_scene import CLASSES, MEADOW, WATER, Colour, 
 from steadygan.data.builtin.aerial_town import hamlet, road, town
 from steadygan.data.builtin.aerial_water import coast, great_lake, lake, ponds, river, wide_river
 from steadygan.data.builtin.drawing import Dice, Drawing, check_size
+from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
 _Part = Callable[[Scene], None]
@@ -52,13 +53,11 @@ _THEMES = (
 _DECK = tuple(theme for theme in _THEMES for _ in range(theme.share))
 
 
-class Aerial(BaseModel):
+class Aerial(Value):
     """Scenes seen from straight above, in colour, 16 to 256 pixels; the same scene at every size.
 
     `variety` is how much exposure, colour cast and haze differ from scene to scene; 0 is the same air everywhere.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["aerial"] = "aerial"
     variety: float = Field(default=1.0, ge=0, le=2)

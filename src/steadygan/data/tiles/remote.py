@@ -12,11 +12,12 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
-from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
+from pydantic import field_serializer, field_validator
 
 from steadygan.data.sources.items import Found, Item
 from steadygan.data.tiles.scene import identity
 from steadygan.errors import DataError
+from steadygan.part import Value
 from steadygan.version import __version__
 
 USER_AGENT = f"steadygan/{__version__}"
@@ -27,10 +28,8 @@ _TIMEOUT = 30.0
 _FIRST_PAUSE = 1.0
 
 
-class Remote(BaseModel):
+class Remote(Value):
     """A large image at an http or https address, such as a cloud-optimised GeoTIFF; read by parts, never as a whole."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["remote"] = "remote"
     url: str
