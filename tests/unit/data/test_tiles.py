@@ -170,7 +170,7 @@ def test_labels_and_attributes_of_the_file_go_to_its_tiles(tmp_path: Path) -> No
     assert entry.attributes == {"year": 1990, "row": 0, "col": 0}
 
 
-@pytest.mark.parametrize(("channels", "depth"), [("auto", 3), ("gray", 1)])
+@pytest.mark.parametrize(("channels", "depth"), [("auto", 3), ("grey", 1)])
 def test_smaller_tiles_are_reduced_with_antialiasing(tmp_path: Path, channels: str, depth: int) -> None:
     values = scenery(3, 64, 64)
     path = write(tmp_path / "scene.tif", values)

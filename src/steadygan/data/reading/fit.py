@@ -120,5 +120,5 @@ def _on_background(image: Image.Image, settings: PrepareSettings) -> Image.Image
     side, colour = settings.side, settings.background
     sheet = Image.new("RGB", (side, side), colour)
     sheet.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    grey = image.mode == "L" and (len(set(colour)) == 1 or settings.channels == "gray")
+    grey = image.mode == "L" and (len(set(colour)) == 1 or settings.channels == "grey")
     return sheet.convert("L") if grey else sheet

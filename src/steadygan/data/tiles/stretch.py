@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steadygan.data.indices import evenly
 from steadygan.data.tiles.scene import Limits
 
 MAX_SAMPLES = 4_000_000
@@ -41,7 +42,7 @@ def pieces(data: Any, bands: int, at_most: int | None = None) -> list[Piece]:
     ]
     if at_most is None or len(found) <= at_most:
         return found
-    return [found[index * len(found) // at_most] for index in range(at_most)]
+    return [found[index] for index in evenly(len(found), at_most)]
 
 
 def limits(values: NDArray[Any], percentiles: tuple[float, float]) -> Limits:
