@@ -42,5 +42,5 @@ def hold_out(
 
 def _rank(family: Sequence[int], digests: Sequence[str], before: Collection[str]) -> tuple[bool, str]:
     members = [digests[index] for index in family]
-    lot = hashlib.sha256(f"held out {min(members)}".encode()).hexdigest()
-    return not any(digest in before for digest in members), lot
+    place = hashlib.sha256(f"held out {min(members)}".encode()).hexdigest()
+    return not any(digest in before for digest in members), place

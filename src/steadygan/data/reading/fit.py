@@ -69,10 +69,10 @@ def random_crops(size: tuple[int, int], settings: PrepareSettings, seed: str) ->
         return [kept(size, settings)]
     boxes: dict[Box, None] = {}
     for crop in range(settings.crops):
-        draw = random.Random(f"{seed} {crop}")
+        rng = random.Random(f"{seed} {crop}")
         for _ in range(_TRIES):
-            side = draw.randint(settings.side, shorter)
-            left, top = draw.randint(0, width - side), draw.randint(0, height - side)
+            side = rng.randint(settings.side, shorter)
+            left, top = rng.randint(0, width - side), rng.randint(0, height - side)
             box = (left, top, left + side, top + side)
             if box not in boxes:
                 boxes[box] = None

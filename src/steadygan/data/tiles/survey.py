@@ -10,7 +10,7 @@ import numpy as np
 
 from steadygan.data.settings import Tiles
 from steadygan.data.sources.items import Item, Rejection
-from steadygan.data.tiles.bands import Choice, Header, choose, is_mask
+from steadygan.data.tiles.bands import BandChoice, Header, choose, is_mask
 from steadygan.data.tiles.layout import MAX_WHOLE, bytes_at_once, find_driver
 from steadygan.data.tiles.pixels import read_values
 from steadygan.data.tiles.raster import REMOTE, Location, Raster, gdal, locate, open_raster
@@ -97,7 +97,7 @@ def _alpha(data: Any, header: Header, where: str, item: Item) -> tuple[int | Non
     return None, f"band {number} of {item.name} is marked as transparency but is no mask; it is left out"
 
 
-def _scene(item: Item, where: str, raster: Raster, choice: Choice, alpha: int | None) -> Scene:
+def _scene(item: Item, where: str, raster: Raster, choice: BandChoice, alpha: int | None) -> Scene:
     from rasterio.enums import MaskFlags
 
     data = raster.data
