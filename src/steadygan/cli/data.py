@@ -30,7 +30,7 @@ Fit = Annotated[
 ]
 Crop = Annotated[str, typer.Option(help="middle, or faces: the square around the largest face.")]
 Crops = Annotated[int | None, typer.Option(help="How many random-crops of each image. [default: 4]")]
-Channels = Annotated[str, typer.Option(help="auto, rgb or gray.")]
+Channels = Annotated[str, typer.Option(help="auto, rgb or grey.")]
 Frames = Annotated[str, typer.Option(help="first or all, of animations and files of several pages.")]
 Background = Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")]
 Duplicates = Annotated[str, typer.Option(help="keep or remove files with the same bytes.")]

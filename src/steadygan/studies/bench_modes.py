@@ -226,7 +226,7 @@ def open_test(data: str, folder: Path, size: int = 32) -> ModesTest:
     if data in ("ring", "stacked-glyphs"):
         data = f"builtin:{data}"
     if not data.startswith("builtin:"):
-        pictures = prepare_cached(data, PrepareSettings(size=size, channels="gray", held_out=0.2))
+        pictures = prepare_cached(data, PrepareSettings(size=size, channels="grey", held_out=0.2))
         classifier = _classifier(pictures)
         write_stacked(pictures.images[..., 0], folder / "stacked-idx4-ubyte", _STACKS)
         stacks = prepare(folder / "stacked-idx4-ubyte", folder / "stacked", PrepareSettings(size=size, channels="rgb"))

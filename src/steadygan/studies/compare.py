@@ -13,6 +13,8 @@ from steadygan.errors import os_errors
 from steadygan.records import Score
 from steadygan.runs import Run, RunInfo
 
+__all__ = ["compare"]
+
 _ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
 
 

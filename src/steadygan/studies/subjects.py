@@ -137,6 +137,6 @@ def choose_source(subject: Subject, model: TrainedGenerator | None, like: Datase
         return OwnPictures(python_function("evaluate", str(subject)))
     if is_dataset(Path(subject)):
         return Pictures(open_dataset(subject))
-    channels = {1: "gray", 3: "rgb"}.get(like.spec.channels, "auto")
+    channels = {1: "grey", 3: "rgb"}.get(like.spec.channels, "auto")
     settings = PrepareSettings.model_validate({"size": like.spec.size, "channels": channels, "held_out": 0})
     return Pictures(prepare_cached(subject, settings))
