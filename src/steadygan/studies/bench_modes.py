@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -267,7 +267,8 @@ def bench_modes(
     the generator itself, as the older papers do.
     """
     settings, seeds, budget = dict(settings or {}), list(seeds), budget or Budget(images=DEFAULT_IMAGES)
-    with _folder(folder) as place:
+    with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as kept:
+        place = Path(kept)
         test = open_test(data, place, int(settings.pop("size", None) or 32))
         count = samples or test.samples
         trials = []
@@ -286,16 +287,6 @@ def bench_modes(
             trials=trials,
             published=test.published,
         )
-
-
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    """The folder itself, or one that is gone afterwards."""
-    if kept:
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
 
 
 def _entrants(

@@ -46,8 +46,8 @@ def call(*arguments) -> int:
 
 
 def fakes(count, seed=0):
-    lot = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, 3, 16, 16), generator=lot, dtype=torch.uint8)
+    rng = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (count, 3, 16, 16), generator=rng, dtype=torch.uint8)
 
 
 def test_a_run_is_scored_by_the_images_it_held_out_and_remembers_the_scores(finished):
