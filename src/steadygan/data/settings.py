@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from steadygan.data.reading.decode import WHITE
 from steadygan.data.sources.labels import How
@@ -22,6 +22,13 @@ FORMAT = 2
 READING = 2
 """Number of the rules by which pixels are read; a set made by others can be used, but none is made from it."""
 
+
+def _one_spelling(value: object) -> object:
+    return "grey" if value == "gray" else value
+
+
+Channels = Annotated[Literal["auto", "rgb", "grey"], BeforeValidator(_one_spelling)]
+"""What the images are brought to; `gray` is taken for `grey`, as older sets and runs spell it."""
 
 Band = Annotated[int, Field(ge=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -89,7 +96,7 @@ class PrepareSettings(Value):
     crops: int = Field(default=4, ge=1, le=1000)
     frames: Literal["first", "all"] = "first"
     tiles: Tiles | None = None
-    channels: Literal["auto", "rgb", "gray"] = "auto"
+    channels: Channels = "auto"
     background: tuple[Level, Level, Level] = WHITE
     filter: Literal["lanczos"] = "lanczos"
     limit: int | None = Field(default=None, ge=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from steadygan.config import merge
 from steadygan.data import Dataset, is_path
 from steadygan.errors import os_errors
 from steadygan.names import path_of, shown
-from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
+from steadygan.recipes.choose import DEFAULT, LIMITS, override, recipe_of, whole
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.runs import Run
 from steadygan.training.budget import DEFAULT_IMAGES
@@ -41,7 +42,10 @@ def configure(
     Paths become absolute, so that a run can be resumed from any folder. A limit given in `settings`
     replaces the recipe's whole budget.
     """
-    config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
+    return _laid_over(recipe_of(recipe)(facts), source, settings)
+
+
+def _laid_over(config: RunConfig, source: str | Path, settings: Mapping[str, Any] | None) -> RunConfig:
     text = str(source)
     absolute = str(path_of(text).absolute()) if is_path(text) else text
     return override(config, {"data": {"source": absolute}}, whole(settings or {}))
@@ -55,16 +59,18 @@ def plan(
 ) -> tuple[RunConfig, Dataset]:
     """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
 
-    What can be refused without them is refused first. Raises ConfigError and DataError.
+    What can be refused without them is refused first. A recipe is asked again only when it can be told something new.
+    Raises ConfigError and DataError.
     """
-    asked = configure(source, recipe, settings)
+    chosen = recipe_of(recipe)
+    ask = cache(lambda facts: _laid_over(chosen(facts), source, settings))
+    asked: RunConfig = ask(USUAL)
     device = choose_device(asked.runtime.device)
-    known = Facts(device=device, size=asked.size or USUAL.size)
-    first = configure(source, recipe, settings, known)
+    first: RunConfig = ask(Facts(device=device, size=asked.size or USUAL.size))
     check_early(first)
     with closing(console or reporter(main=first_process())) as said:
         dataset = open_data(first, said)
-        config = configure(source, recipe, settings, _facts(first, dataset, device))
+        config: RunConfig = ask(_facts(first, dataset, device))
         if _images(config) != _images(first):  # a recipe may choose them by what it was told
             dataset = open_data(config, said)
     return config, dataset

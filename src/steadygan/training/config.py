@@ -16,6 +16,7 @@ from pydantic import (
 
 from steadygan.augment import AnyShow, AsIs
 from steadygan.config import BY_NAME, flatten
+from steadygan.data.settings import Channels
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.networks import DCGAN, AnyNetworks, Networks
 from steadygan.objectives import (
@@ -114,7 +115,7 @@ class DataSettings(Settings):
 
     source: str = ""
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
-    channels: Literal["auto", "rgb", "gray"] = "auto"
+    channels: Channels = "auto"
     duplicates: Literal["keep", "remove"] = "keep"
     labels: Literal["auto", "folders", "none"] = "auto"
     held_out: float = Field(default=0.1, ge=0, le=0.5)

@@ -136,8 +136,8 @@ def _write(kind: str, index: int, size: int) -> tuple[NDArray[np.uint8], int]:
     dice = Dice(kind, index)
     digit = dice.whole(0, 9)
     a, b, c, d = _hand(dice)
-    middle = 0.5 + 0.08 * (dice.generator.random(2) - 0.5)
-    wobble = dice.between(0.02, 0.09) * (dice.generator.random((11, 11, 2)) - 0.5)
+    middle = 0.5 + 0.08 * (dice.rng.random(2) - 0.5)
+    wobble = dice.between(0.02, 0.09) * (dice.rng.random((11, 11, 2)) - 0.5)
     canvas = max(128, 2 * size)
     ink, half = dice.whole(205, 255), dice.between(0.032, 0.056) * canvas
     picture = Image.new("L", (canvas, canvas))
