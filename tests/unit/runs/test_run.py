@@ -8,7 +8,7 @@ import math
 import pytest
 
 from steadygan.errors import ConfigError, DataError
-from steadygan.records import Score
+from steadygan.records import DatedScore
 from steadygan.runs import FORMAT, Run, RunInfo, SavedCheckpoint, checkpoint_at, run_at
 from steadygan.spec import ImageSpec
 
@@ -22,7 +22,7 @@ INFO = {
 
 
 def score(images, value, protocol="p", metric="fd"):
-    return Score(step=images, images=images, metric=metric, value=value, protocol=protocol)
+    return DatedScore(step=images, images=images, metric=metric, value=value, protocol=protocol)
 
 
 @pytest.fixture
