@@ -205,7 +205,9 @@ def _read(plan: Plan, workers: int | None, progress: Progress) -> Iterator[_Read
         yield _Read(images, entries, rejected, passed_over)
 
 
-def _factors(plan: Plan, entries: Sequence[Entry], workers: int | None, heard: Callable[[int], None]) -> dict[int, float]:
+def _factors(
+    plan: Plan, entries: Sequence[Entry], workers: int | None, heard: Callable[[int], None]
+) -> dict[int, float]:
     """The true resolution of some files, by index; of those only that are read whole."""
     items = {task.item.name: task.item for task in plan.tasks if isinstance(task, ReadFile)}
     indices = [index for index in chosen(entries) if entries[index].file in items]
