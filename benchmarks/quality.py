@@ -146,7 +146,7 @@ def _trained(data: Path, out: Path, recipe: str, settings: dict[str, Any], **bud
         problem = str(diverged)
     run = sg.Run(out)
     images, seconds = next(((tick.images, tick.seconds) for tick in reversed(run.log())), (0, 0.0))
-    return Trained(out, images, seconds, run.info()["config"]["runtime"]["precision"], problem)
+    return Trained(out, images, seconds, run.info().config["runtime"]["precision"], problem)
 
 
 def _rate(data: Path, recipe: str, settings: dict[str, Any]) -> float:

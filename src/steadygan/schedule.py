@@ -7,13 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from steadygan.part import Part
+
+__all__ = ["Cosine", "Cyclical", "Linear", "WarmUp"]
 
 
-class ScheduleSettings(BaseModel, ABC):
+class ScheduleSettings(Part, ABC):
     """Base of all schedules: called with the images seen so far, it gives the value; `extremes` bounds it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @abstractmethod
     def __call__(self, images: int) -> float: ...

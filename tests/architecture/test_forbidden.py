@@ -61,6 +61,7 @@ MAY_READ_THE_DEVICE = {
     "listeners.py": "once per tick, to write the means down",
     "run.py": "once, for the picture of what the discriminator sees",
     "speed.py": "the timing of one layer, before training",
+    "snapshot.py": "drawing the labels of pictures, from a table in the memory of the host",
     "sampling.py": "pictures, once per tick",
     "state.py": "what a checkpoint holds",
     "trial.py": "trial steps before training",

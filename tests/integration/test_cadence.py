@@ -60,7 +60,7 @@ def test_satellite_trains_at_64_pixels_on_larger_tiles_and_keeps_its_cadence(tmp
     prepare(draw(tmp_path / "tiles", 24, size=96), tmp_path / "set", PrepareSettings(size=96), workers=0)
     settings = {**SMALL, "samples": {"every_steps": 2, "count": 4}, "checkpoint": {"every_steps": 3}}
     run = sg.train(tmp_path / "set", "satellite", tmp_path / "run", steps=5, settings=settings)
-    assert run.info()["data"]["spec"]["size"] == 64
+    assert run.info().data.spec.size == 64
     assert [file.stem for file in run.files.fixed_samples()] == ["000000008", "000000016", "000000020"]
     assert [folder.name[-3:] for folder in run.files.all_checkpoints()] == ["012", "020"]
     ticks: list[Tick] = run.log()
@@ -68,7 +68,7 @@ def test_satellite_trains_at_64_pixels_on_larger_tiles_and_keeps_its_cadence(tmp
     for tick in ticks:
         assert tick.loss_d == pytest.approx(tick.loss_d_real + tick.loss_d_fake, rel=1e-4)
     reals, _ = open_reals(run.path, None, Silent())
-    assert reals.digest == run.info()["data"]["digest"]
+    assert reals.digest == run.info().data.digest
     # a resumed run is told the same size and finds the same images
     assert len(sg.resume(tmp_path / "run", Budget(steps=6)).log()) > len(ticks)
 
@@ -76,4 +76,4 @@ def test_satellite_trains_at_64_pixels_on_larger_tiles_and_keeps_its_cadence(tmp
 def test_a_recipe_without_a_size_takes_the_images_as_they_were_prepared(tmp_path: Path) -> None:
     prepare(draw(tmp_path / "tiles", 24, size=32), tmp_path / "set", PrepareSettings(size=32), workers=0)
     run = sg.train(tmp_path / "set", RunConfig(), tmp_path / "run", steps=1, settings=TINY)
-    assert run.info()["data"]["spec"]["size"] == 32
+    assert run.info().data.spec.size == 32

@@ -62,7 +62,7 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
     assert digests[0] == digests[1]
     run = sg.Run(tmp_path / "run")
     assert run.log()[-1].images == 6 * 2 * 8
-    assert run.info()["device"]["processes"] == 2
+    assert run.info().device.processes == 2
     assert sg.load(run.path).sample(2).shape == (2, 3, 16, 16)
 
 

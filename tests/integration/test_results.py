@@ -150,7 +150,7 @@ def test_uniform_latents_are_recorded_and_kept_by_all_that_looks_at_a_run(pictur
     settings = {**TINY, "size": 16, "budget": {"steps": 5}}
     settings["networks"] = {**TINY["networks"], "latent": "uniform", "generator_norm": {"kind": "virtual_batch"}}
     run = train(configure(pictures, settings=settings), tmp_path / "r", Silent())
-    assert run.info()["config"]["networks"]["latent"] == "uniform"
+    assert run.info().config["networks"]["latent"] == "uniform"
     model = sg.load(run.path)
     assert model.save(tmp_path / "g.safetensors")
     assert sg.load(tmp_path / "g.safetensors").networks["latent"] == "uniform"
@@ -208,7 +208,7 @@ def test_prepare_makes_a_data_set_that_trains(pictures, tmp_path, capsys):
     assert "120 images" in capsys.readouterr().out
     settings = {**TINY, "budget": {"steps": 1}}
     run = train(configure(tmp_path / "set", settings=settings), tmp_path / "r", Silent())
-    assert run.info()["config"]["size"] == 16
+    assert run.info().config["size"] == 16
 
 
 def test_ring_trains_and_is_drawn_as_points(tmp_path):

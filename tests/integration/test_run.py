@@ -77,16 +77,14 @@ def test_a_run_folder_holds_everything_the_contract_names(finished):
 
 def test_run_json_says_what_the_contract_promises(finished):
     info = finished.info()
-    assert info["seed"] == 0
-    assert info["recipe"] == "dcgan"
-    assert info["config"]["batch"] == 8
-    assert info["config"]["size"] == 16
-    generator = sg.DCGAN(**{k: v for k, v in info["config"]["networks"].items() if k != "kind"})
+    assert (info.seed, info.recipe) == (0, "dcgan")
+    assert (info.config["batch"], info.config["size"]) == (8, 16)
+    generator = sg.DCGAN(**{k: v for k, v in info.config["networks"].items() if k != "kind"})
     pair = generator.build(sg.ImageSpec(size=16, channels=3))
-    assert info["parameters"]["generator"] == sum(p.numel() for p in pair.generator.parameters())
-    assert len(info["data"]["digest"]) == 64
-    assert info["versions"]["torch"] == torch.__version__
-    assert info["device"]["device"] == "cpu"
+    assert info.parameters["generator"] == sum(p.numel() for p in pair.generator.parameters())
+    assert len(info.data.digest) == 64
+    assert info.versions["torch"] == torch.__version__
+    assert info.device.device == "cpu"
 
 
 def test_ticks_have_losses_rates_and_the_right_counts(finished):
@@ -224,8 +222,8 @@ def test_a_set_smaller_than_a_batch_and_labels_in_folders_train(tmp_path):
     for name in ("cats", "dogs"):
         draw(tmp_path / "animals" / name, 3)
     finished = run(tmp_path / "animals", tmp_path / "r", budget={"steps": 2})
-    assert finished.info()["data"]["class_names"] == ["cats", "dogs"]
-    assert finished.info()["data"]["count"] == 6
+    assert finished.info().data.class_names == ("cats", "dogs")
+    assert finished.info().data.count == 6
 
 
 def test_minutes_end_a_run(pictures, tmp_path):
@@ -247,7 +245,7 @@ def test_run_json_is_there_before_the_first_step(pictures, tmp_path):
     run(
         pictures,
         tmp_path / "j",
-        Quiet(lambda session: seen.append(json.loads(session.run.run_json.read_text())["seed"])),
+        Quiet(lambda session: seen.append(json.loads(session.run.files.run_json.read_text())["seed"])),
         budget={"steps": 1},
     )
     assert seen == [0]
@@ -326,7 +324,7 @@ def test_one_process_can_train_in_one_precision_after_another(pictures, tmp_path
         done = run(
             pictures, tmp_path / f"{precision}-{len(list(tmp_path.iterdir()))}", budget={"steps": 1}, runtime=runtime
         )
-        assert done.info()["device"]["precision"] == precision
+        assert done.info().device.precision == precision
 
 
 def test_a_divergence_between_ticks_is_seen_before_a_checkpoint_is_written(pictures, tmp_path):

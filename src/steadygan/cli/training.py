@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from steadygan.cli.streams import print_exactly
+from steadygan.cli.answers import print_exactly
 from steadygan.names import shown
 
 Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
@@ -85,9 +85,9 @@ def resume(
     from steadygan.config import resolve
     from steadygan.recipes import choose_recipe
     from steadygan.recipes.start import facts_of
+    from steadygan.runs import Run
     from steadygan.training.config import Budget
-    from steadygan.training.run import Run
-    from steadygan.training.run import resume as resume_run
+    from steadygan.training.resuming import resume as resume_run
 
     budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
     own = choose_recipe(recipe, facts_of(Run(run))) if recipe else None
@@ -97,16 +97,16 @@ def resume(
 def _say_where(path: Path) -> None:
     from steadygan.claim import first_process
     from steadygan.rundir import RunDir
-    from steadygan.terminal import lasting
+    from steadygan.terminal import Stream
 
     if not first_process():
         return
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
-        print(f"{name:10} {shown(file)}", file=lasting(sys.stdout), flush=True)
+        print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
     hint = shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
-    print(hint, file=lasting(sys.stdout), flush=True)
+    print(hint, file=Stream(sys.stdout), flush=True)
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

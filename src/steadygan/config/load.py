@@ -83,6 +83,15 @@ def explain(model: type[BaseModel], problem: ValidationError) -> str:
     return "\n".join(dict.fromkeys(_sentence(model, error) for error in problem.errors()))
 
 
+def explain_any(problem: ValidationError) -> str:
+    """As `explain`, of whatever model refused, which is named."""
+    kinds = [BaseModel]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    model = next((kind for kind in kinds if kind.__name__ == problem.title), BaseModel)
+    return "\n".join(f"{problem.title}: {line}" for line in explain(model, problem).splitlines())
+
+
 def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
     """One pydantic error in the user's words: the dotted path, what is wrong, and the nearest valid name."""
     path, owners = _place(model, error["loc"])

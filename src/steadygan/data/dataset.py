@@ -20,6 +20,8 @@ from steadygan.errors import DataError, os_errors
 from steadygan.names import from_json
 from steadygan.spec import ImageSpec
 
+__all__ = ["Dataset", "open_dataset"]
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:

@@ -32,6 +32,8 @@ from steadygan.errors import ConfigError, os_errors
 from steadygan.names import shown
 from steadygan.rundir import storage_errors
 
+__all__ = ["inspect"]
+
 _LISTED = 10
 
 

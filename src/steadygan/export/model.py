@@ -17,10 +17,10 @@ from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export.wanted import numbers_of
 from steadygan.names import in_utf8
 from steadygan.networks import AnyNetworks, Latents, Networks, classes_of
-from steadygan.rundir import RunDir, atomic_write
+from steadygan.rundir import atomic_write
+from steadygan.runs import Run, checkpoint_at
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
-from steadygan.training.run import Run
 from steadygan.training.sampling import generate_alike, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.state import weights
@@ -123,29 +123,12 @@ def load(path: str | Path, which: str = "best") -> TrainedGenerator:
     path = Path(path)
     if path.is_file():
         return _from_file(path)
-    folder = path if (path / "meta.json").exists() else _checkpoint_of(path, which)
-    run = folder.parent.parent
-    info = Run(run).info()
-    saved = checkpoint.load(folder, ("average",))
-    about = {"recipe": info["recipe"], "images": saved.meta["images"], "checkpoint": folder.name, "run": run.name}
-    about["class_names"] = info["data"].get("class_names", [])
-    about["trained_on"] = info["data"]["digest"]
-    return _assemble(info["config"]["networks"], info["data"]["spec"], saved.tensors["average"], about, folder)
-
-
-def _checkpoint_of(path: Path, which: str) -> Path:
-    run = RunDir(path)
-    if not path.is_dir():
-        raise ConfigError(f"there is no run folder or exported file at {path}")
-    Run(path).info()
-    pointers = {"best": run.best, "latest": run.latest}
-    if which in pointers:
-        return run.pointed(pointers[which])
-    folder = run.checkpoints / which
-    if not (folder / "meta.json").exists():
-        names = ", ".join([*pointers, *(c.name for c in run.all_checkpoints())])
-        raise ConfigError(f"{path} has no checkpoint '{which}'; there are: {names}")
-    return folder
+    saved = checkpoint_at(path, which)
+    run = Run(saved.run)
+    info, average = run.info(), checkpoint.load(saved, ("average",))["average"]
+    about = {"recipe": info.recipe, "images": saved.images, "checkpoint": saved.name, "run": run.path.name}
+    about |= {"class_names": list(info.data.class_names), "trained_on": info.data.digest}
+    return _assemble(info.config["networks"], info.data.spec.model_dump(), average, about, saved.folder)
 
 
 def _assemble(

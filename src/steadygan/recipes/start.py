@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from steadygan.config import merge
 from steadygan.data import Dataset, is_path
 from steadygan.errors import os_errors
 from steadygan.names import path_of, shown
-from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
+from steadygan.recipes.choose import DEFAULT, LIMITS, override, recipe_of, whole
 from steadygan.recipes.facts import USUAL, Facts
+from steadygan.runs import Run
 from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, reporter
-from steadygan.training.run import Run, train_in
+from steadygan.training.run import train_in
 from steadygan.training.runtime import choose_device
+
+__all__ = ["train"]
 
 _LONGEST = 50
 """Characters of the name of a source in that of a run's folder: four bytes each, and a name may have 255."""
@@ -38,7 +42,10 @@ def configure(
     Paths become absolute, so that a run can be resumed from any folder. A limit given in `settings`
     replaces the recipe's whole budget.
     """
-    config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
+    return _laid_over(recipe_of(recipe)(facts), source, settings)
+
+
+def _laid_over(config: RunConfig, source: str | Path, settings: Mapping[str, Any] | None) -> RunConfig:
     text = str(source)
     absolute = str(path_of(text).absolute()) if is_path(text) else text
     return override(config, {"data": {"source": absolute}}, whole(settings or {}))
@@ -52,16 +59,18 @@ def plan(
 ) -> tuple[RunConfig, Dataset]:
     """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
 
-    What can be refused without them is refused first. Raises ConfigError and DataError.
+    What can be refused without them is refused first. A recipe is asked again only when it can be told something new.
+    Raises ConfigError and DataError.
     """
-    asked = configure(source, recipe, settings)
+    chosen = recipe_of(recipe)
+    ask = cache(lambda facts: _laid_over(chosen(facts), source, settings))
+    asked: RunConfig = ask(USUAL)
     device = choose_device(asked.runtime.device)
-    known = Facts(device=device, size=asked.size or USUAL.size)
-    first = configure(source, recipe, settings, known)
+    first: RunConfig = ask(Facts(device=device, size=asked.size or USUAL.size))
     check_early(first)
     with closing(console or reporter(main=first_process())) as said:
         dataset = open_data(first, said)
-        config = configure(source, recipe, settings, _facts(first, dataset, device))
+        config: RunConfig = ask(_facts(first, dataset, device))
         if _images(config) != _images(first):  # a recipe may choose them by what it was told
             dataset = open_data(config, said)
     return config, dataset
@@ -89,10 +98,10 @@ def _images(config: RunConfig) -> tuple[Any, ...]:
 def facts_of(run: Run) -> Facts:
     """What a recipe was told when a run began, from its `run.json`."""
     info = run.info()
-    data, spec, config = info["data"], info["data"]["spec"], info["config"]
-    images = data["count"] - data.get("held_out", 0)
+    config = info.config
     shown = _budget_images(Budget(**config["budget"]), config["batch"] * config["turns"].get("discriminator", 1))
-    return Facts(**spec, images=images, device=config["runtime"]["device"], budget_images=shown)
+    spec, device = info.data.spec.model_dump(), config["runtime"]["device"]
+    return Facts(**spec, images=info.data.training, device=device, budget_images=shown)
 
 
 @os_errors()

@@ -15,7 +15,8 @@ from steadygan.errors import ConfigError
 from steadygan.export import TrainedGenerator, load
 from steadygan.metrics.probe import Pictures, convolution_probe
 from steadygan.ops.images import from_uint8
-from steadygan.studies.labelled import Estimate, Indices, Labelled, LabelledReport, checkpoint_folder, markdown
+from steadygan.runs import Run
+from steadygan.studies.labelled import Estimate, Indices, Labelled, LabelledReport, markdown
 from steadygan.training.runtime import choose_device
 
 _SEEN = 32
@@ -94,7 +95,7 @@ def augmentation_gain(
             alone, added = (convolution_probe(each, test, dataset.spec.classes, steps, seed) for each in sets)
             scores[count].append((alone, added))
     return GainReport(
-        **labelled.facts(run, checkpoint_folder(run, generator.about["checkpoint"]), seeds),
+        **labelled.facts(run, Run(run).checkpoint(generator.about["checkpoint"]), seeds),
         fakes_per_class=fakes_per_class,
         steps=steps,
         generated=Estimate.of(generated),

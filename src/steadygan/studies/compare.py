@@ -11,13 +11,14 @@ from pydantic import BaseModel
 from steadygan.config import flatten
 from steadygan.errors import os_errors
 from steadygan.records import Score
-from steadygan.rundir import checkpoint_images
-from steadygan.training.run import Run
+from steadygan.runs import Run, RunInfo
+
+__all__ = ["compare"]
 
 _ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
 
 
-class Row(BaseModel):
+class ComparisonRow(BaseModel):
     """One setting or result with its value in each run; of a score, how it was measured."""
 
     name: str
@@ -29,8 +30,8 @@ class Comparison(BaseModel):
     """Runs side by side: settings that differ, results, and sentences about the scores that do not compare."""
 
     runs: list[str]
-    settings: list[Row]
-    results: list[Row]
+    settings: list[ComparisonRow]
+    results: list[ComparisonRow]
     refused: list[str] = []
 
 
@@ -52,7 +53,7 @@ Scores = dict[str, dict[str, Score]]
 
 
 def _scores(run: Run) -> Scores:
-    picked = checkpoint_images(run.files.pointed(run.files.best)) if run.files.best.exists() else -1
+    picked = run.checkpoint("best").images if run.files.best.exists() else -1
     found: Scores = {}
     for score in sorted(run.scores(), key=lambda score: (score.images == picked, score.images)):
         found.setdefault(score.metric, {})[score.protocol] = score
@@ -87,30 +88,32 @@ def _refusals(names: Sequence[str], paths: Sequence[str | Path], scores: Sequenc
     ]
 
 
-def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[Row]:
+def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[ComparisonRow]:
     """Two rows for each protocol: the values, and after how many images."""
     rows = []
     for name in names:
         for protocol in _shared(name, scores):
             found = [one.get(name, {}).get(protocol) for one in scores]
-            rows.append(Row(name=name, values=[score and round(score.value, 5) for score in found], protocol=protocol))
-            rows.append(Row(name=f"  at images, {name}", values=[score and score.images for score in found]))
+            rows.append(
+                ComparisonRow(name=name, values=[score and round(score.value, 5) for score in found], protocol=protocol)
+            )
+            rows.append(ComparisonRow(name=f"  at images, {name}", values=[score and score.images for score in found]))
     return rows
 
 
-def _rows(columns: list[dict[str, Any]]) -> list[Row]:
+def _rows(columns: list[dict[str, Any]]) -> list[ComparisonRow]:
     names = dict.fromkeys(name for column in columns for name in column)
-    return [Row(name=name, values=[column.get(name) for column in columns]) for name in names]
+    return [ComparisonRow(name=name, values=[column.get(name) for column in columns]) for name in names]
 
 
-def _settings(info: dict[str, Any]) -> dict[str, Any]:
-    everything = flatten(info)
-    return {**flatten(info["config"]), **{name: everything.get(name) for name in _ABOUT}}
+def _settings(info: RunInfo) -> dict[str, Any]:
+    everything = flatten(info.model_dump())
+    return {**flatten(info.config), **{name: everything.get(name) for name in _ABOUT}}
 
 
 def _results(run: Run) -> dict[str, Any]:
-    log, parameters = run.log(), run.info()["parameters"]
-    results = {f"parameters of the {name}": number for name, number in parameters.items()}
+    log, parameters = run.log(), run.info().parameters
+    results: dict[str, Any] = {f"parameters of the {name}": number for name, number in parameters.items()}
     if log:
         mean = log[-1].images / max(log[-1].seconds, 1e-9)
         results |= {"images": log[-1].images, "seconds": round(log[-1].seconds, 1), "images/s": round(mean, 1)}

@@ -11,26 +11,25 @@ import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from steadygan import records
 from steadygan.config import BY_NAME, resolve
 from steadygan.data import Dataset, PrepareSettings, is_dataset, is_missing, open_dataset, prepare_cached, smaller
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.records import Score
-from steadygan.rundir import RunDir
+from steadygan.runs import Run, RunInfo, SavedCheckpoint
 from steadygan.scoring import AnyMetric, Judge, Metric, Scored, Split, choose_metrics, choose_reference
 from steadygan.scoring.describe import Rows
 from steadygan.scoring.judge import REPEATS
 from steadygan.scoring.metrics import DEFAULT
 from steadygan.studies.subjects import Subject, choose_source, digest_of, is_path, run_of, trained
-from steadygan.training import checkpoint
 from steadygan.training.config import Settings
 from steadygan.training.console import Reporter, Silent
-from steadygan.training.run import Run
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import rows as picture_rows
 from steadygan.visual.nearest import save_nearest
+
+__all__ = ["Evaluation", "evaluate"]
 
 _MOST = 10_000
 _SHOWN = 12
@@ -156,23 +155,23 @@ def open_reals(
     if trained_on in (None, dataset.digest):
         return dataset, []
     if data is None and run is not None:
-        source = Run(run).info()["data"]["source"]
+        source = run.info().data.source
         raise DataError(f"the images in {source} are not those this run was trained on; say which to compare with")
     return dataset, ["these are not the images that it was trained on: some of those called held out may have been"]
 
 
-def _opened(run: Path | None, data: str | Path | None, size: int | None, said: Reporter) -> Dataset:
+def _opened(run: Run | None, data: str | Path | None, size: int | None, said: Reporter) -> Dataset:
     """The images of a run, or others in the same form."""
-    info = Run(run).info() if run else None
-    source = data if data is not None else info["data"]["source"] if info else ""
+    info: RunInfo | None = run.info() if run else None
+    source = data if data is not None else info.data.source if info else ""
     if data is None and is_missing(source):
-        raise DataError(f"the images of this run are not in {source}; name them: steadygan evaluate {run} FOLDER")
-    size = info["data"]["spec"]["size"] if info else size
+        raise DataError(f"the images of this run are not in {source}; name them: evaluate {run and run.path} FOLDER")
+    size = info.data.spec.size if info else size
     if is_dataset(Path(source)):
         dataset = open_dataset(source)
         larger = size is not None and size < dataset.spec.size
         return smaller(dataset, size or 0, said.preparing, said.say) if larger else dataset
-    asked = info["config"]["data"] if info else {}
+    asked = info.config["data"] if info else {}
     known = {name: value for name, value in asked.items() if name in PrepareSettings.model_fields}
     settings = PrepareSettings.model_validate({**known, "size": size})
     return prepare_cached(source, settings, progress=said.preparing, say=said.say)
@@ -223,7 +222,7 @@ def _draw_nearest(
 ) -> Path | None:
     """Draw the generated pictures most like training images, with those and with their nearest held-out ones."""
     run = run_of(subject)
-    out = chosen.nearest or (RunDir(run).nearest if run else None)
+    out = chosen.nearest or (run.files.nearest if run else None)
     kept = torch.cat(shown) if shown else torch.empty(0)
     closest = judge.closest(rows, _SHOWN, len(kept)) if out and len(kept) else None
     if out is None or closest is None:
@@ -236,14 +235,9 @@ def _draw_nearest(
 
 def _record(subject: Subject, model: TrainedGenerator | None, scores: list[Scored]) -> None:
     """Write the scores of a run into its folder, once."""
-    folder = run_of(subject)
-    if folder is None or model is None:
+    run = run_of(subject)
+    if run is None or model is None:
         return
-    run, images = Run(folder), int(model.about["images"])
-    meta = checkpoint.read_meta(run.files.checkpoint(images))
-    known = {(score.metric, score.images, score.protocol, score.value) for score in run.scores()}
-    for score in scores:
-        if (score.metric, images, score.protocol, score.value) not in known:
-            kept = score.model_dump(exclude={"unit", "says"})
-            steps = meta["state"]["progress"]["steps"]
-            records.append(run.files.scores, Score.model_validate({"step": steps, "images": images, **kept}))
+    done = SavedCheckpoint(run.files.checkpoint(int(model.about["images"]))).meta.progress
+    dated = {"step": done["steps"], "images": done["images"]}
+    run.add_scores([Score.model_validate(dated | score.model_dump(exclude={"unit", "says"})) for score in scores])

@@ -18,13 +18,12 @@ from torch import Tensor
 from steadygan.data import Dataset
 from steadygan.errors import DataError
 from steadygan.metrics.probe import few_labels, mean_interval
-from steadygan.rundir import RunDir, checkpoint_images
-from steadygan.spec import ImageSpec
-from steadygan.training.run import Run
+from steadygan.runs import Run, SavedCheckpoint
 
 Indices = NDArray[np.int64]
 
 _JUDGED = 2_000
+_SETTLING = 512
 
 
 class Estimate(BaseModel):
@@ -107,44 +106,45 @@ class Labelled:
         training = self.dataset.training
         return training[few_labels(self.labels[training], per_class, seed).numpy()]
 
+    @property
+    def settling(self) -> Tensor:
+        """Training images to measure batch norms on, up to 512, drawn at random and always the same."""
+        return self.pictures(np.random.default_rng(0).permutation(self.dataset.training)[:_SETTLING])
+
+    @property
+    def least(self) -> int:
+        """How many training images the smallest class has."""
+        return int(self.labels[self.dataset.training].bincount(minlength=self.dataset.spec.classes).min())
+
     def possible(self, asked: Sequence[int]) -> list[int]:
         """Those of the numbers that every class has for training, ascending; DataError if it is none."""
-        least = int(self.labels[self.dataset.training].bincount(minlength=self.dataset.spec.classes).min())
-        if counts := sorted({count for count in asked if 1 <= count <= least}):
+        if counts := sorted({count for count in asked if 1 <= count <= self.least}):
             return counts
         raise DataError(
-            f"the smallest class of {self.dataset.path} has {least} images to train on, and {min(asked, default=1)} of "
-            "each are asked for; ask for fewer, or leave that class out"
+            f"the smallest class of {self.dataset.path} has {self.least} images to train on, and "
+            f"{min(asked, default=1)} of each are asked for; ask for fewer, or leave that class out"
         )
 
     def must_fit(self, run: Path, classes: int) -> None:
         """DataError unless the run's images have this form, with so many `classes`."""
-        trained = ImageSpec.model_validate(Run(run).info()["data"]["spec"])
+        trained = Run(run).info().data.spec
         if trained.model_copy(update={"classes": classes}) != self.dataset.spec:
             raise DataError(
                 f"{run} was trained on images of {trained}, not {self.dataset.spec}; give images like those"
             )
 
-    def facts(self, run: Path, folder: Path, seeds: int) -> dict[str, Any]:
+    def facts(self, run: Path, saved: SavedCheckpoint, seeds: int) -> dict[str, Any]:
         """The fields of a `LabelledReport`."""
         return {
             "run": str(run),
-            "checkpoint": folder.name,
-            "images": checkpoint_images(folder),
+            "checkpoint": saved.name,
+            "images": saved.images,
             "classes": self.dataset.spec.classes,
             "judged": len(self.judged),
             "seeds": seeds,
             "chance": float(self.labels[self.judged].bincount().max() / len(self.judged)),
-            "same_data": Run(run).info()["data"]["digest"] == self.dataset.digest,
+            "same_data": Run(run).info().data.digest == self.dataset.digest,
         }
-
-
-def checkpoint_folder(run: Path, which: str) -> Path:
-    """The folder of the "latest", the "best" or a named checkpoint; DataError if `run` is no run."""
-    Run(run).info()
-    files = RunDir(run)
-    pointers = {"latest": files.latest, "best": files.best}
-    return files.pointed(pointers[which]) if which in pointers else files.checkpoints / which
 
 
 def markdown(lines: Sequence[Sequence[str]], notes: Sequence[str]) -> str:

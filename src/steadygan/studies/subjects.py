@@ -16,7 +16,7 @@ from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, p
 from steadygan.errors import DataError
 from steadygan.export import TrainedGenerator, load
 from steadygan.ops.images import to_uint8
-from steadygan.rundir import RunDir
+from steadygan.runs import Run, run_at
 from steadygan.scoring.describe import BATCH
 from steadygan.scoring.reference import Reference
 from steadygan.training.sampling import generate, labels_in_turn
@@ -73,7 +73,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnPictures:
     """Code of the user's: an iterable of batches, or a function of how many pictures are wanted that gives them."""
 
     source: Iterable[Made] | Callable[[int], Made | Iterable[Made]]
@@ -117,14 +117,9 @@ def trained(subject: Subject, checkpoint: str) -> TrainedGenerator | None:
     return load(str(subject), checkpoint)
 
 
-def run_of(subject: Subject) -> Path | None:
-    """The folder of the run that the subject is, or is a checkpoint of."""
-    if is_path(subject):
-        path = Path(str(subject))
-        for folder in (path, path.absolute().parent.parent):
-            if RunDir(folder).run_json.is_file() and (folder == path or (path / "meta.json").is_file()):
-                return folder
-    return None
+def run_of(subject: Subject) -> Run | None:
+    """The run that the subject is, or is a checkpoint of."""
+    return run_at(Path(str(subject))) if is_path(subject) else None
 
 
 def is_path(subject: Subject) -> bool:
@@ -137,9 +132,9 @@ def choose_source(subject: Subject, model: TrainedGenerator | None, like: Datase
     if model is not None:
         return Generated(model, device)
     if not isinstance(subject, str | Path):
-        return Own(subject, len(subject) if isinstance(subject, Tensor | np.ndarray) else None)
+        return OwnPictures(subject, len(subject) if isinstance(subject, Tensor | np.ndarray) else None)
     if not is_path(subject):
-        return Own(python_function("evaluate", str(subject)))
+        return OwnPictures(python_function("evaluate", str(subject)))
     if is_dataset(Path(subject)):
         return Pictures(open_dataset(subject))
     channels = {1: "grey", 3: "rgb"}.get(like.spec.channels, "auto")

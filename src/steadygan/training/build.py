@@ -9,7 +9,7 @@ from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, p
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
 from steadygan.objectives.view import JointForDiscriminator, JointView, View
-from steadygan.rundir import RunDir
+from steadygan.runs import Run
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
 from steadygan.training.check import check, check_early
@@ -115,4 +115,4 @@ def make_session(parts: Parts, out: Path, console: Reporter) -> Session:
     """Wrap the networks for this machine and put everything together."""
     pair = Pair(*(parts.runtime.prepare(network) for network in parts.pair))
     game = make_game(parts.config, pair, parts.dataset.spec, parts.runtime.world)
-    return Session(parts.config, parts.dataset, RunDir(out), parts.runtime, game, parts.average, say=console.say)
+    return Session(parts.config, parts.dataset, Run(out), parts.runtime, game, parts.average, say=console.say)

@@ -28,6 +28,7 @@ from steadygan.objectives import (
     NonSaturating,
     Penalty,
 )
+from steadygan.part import Value
 from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
 from steadygan.training.opponent import AnyOpponent, Itself
@@ -35,6 +36,8 @@ from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
 from steadygan.training.replay import AnyReplay, Fresh
 from steadygan.training.seams import Builds, Opponent, Remembers, Turns
 from steadygan.training.turns import AnyTurns, Fixed
+
+__all__ = ["Budget", "RunConfig"]
 
 OWN = "own"
 
@@ -79,10 +82,10 @@ OpponentPart = Annotated[AnyOpponent, BY_NAME, _accept(Opponent), _SHOWN]
 TurnsPart = Annotated[AnyTurns, BY_NAME, _accept(Turns), _SHOWN]
 
 
-class Settings(BaseModel):
-    """Base of all groups of settings: frozen, no unknown names."""
+class Settings(Value):
+    """Base of all groups of settings; they may hold objects of the user's own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
 
 class Budget(Settings):

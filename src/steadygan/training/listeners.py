@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from steadygan import records
-from steadygan.errors import DataError, Diverged, SteadyganError
+from steadygan.errors import Diverged, SteadyganError
 from steadygan.networks import classes_of
-from steadygan.records import Note, Score, Tick
-from steadygan.rundir import RunDir, atomic_write
+from steadygan.records import Note, Tick
+from steadygan.runs import checkpoints
 from steadygan.schedule import at
-from steadygan.scoring import Judge, Reference
 from steadygan.training import checkpoint
-from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Cadence
-from steadygan.training.sampling import generate, labels_in_turn, rows
-from steadygan.training.seeds import fixed_latents, shares
+from steadygan.training.sampling import labels_in_turn, rows
+from steadygan.training.scores import Scores
+from steadygan.training.seeds import fixed_latents
 from steadygan.training.session import Progress, Session
-from steadygan.training.state import pack
+from steadygan.training.snapshot import Snapshot
+from steadygan.training.state import pack, weights
 from steadygan.visual.curves import save_curves
 from steadygan.visual.gif import save_gif
 from steadygan.visual.grid import save_picture
@@ -36,22 +31,31 @@ _FIRST_SCORES = 2.0  # seconds that scores are thought to take before they have 
 _DRAWING_SHARE = 0.005  # of the run's time at most goes into redrawing the curves
 
 
-class Listener(Protocol):
-    """Called after a step that passes a multiple of its cadence, and once more at the end."""
+class Listener:
+    """Called after a step that passes a multiple of its `cadence`, and after the last one.
+
+    All that are called after one step get the same snapshot, whose `statistics` are on the most latents any of them
+    asks for. Every process calls its listeners alike; those that write do so in the first, `session.runtime.main`.
+    """
 
     cadence: Cadence
+    statistics = 0
 
-    def __call__(self, session: Session) -> None: ...
+    def __call__(self, session: Session, now: Snapshot) -> None:
+        """Act on what there is after this step."""
+
+    def finish(self, session: Session, now: Snapshot, done: bool) -> None:
+        """Act once at the end, after every listener was called; `done` if its budget is spent, not if stopped."""
 
 
-class TickWriter:
+class TickWriter(Listener):
     """Writes a line of `log.jsonl`. The one place where the run waits for the device, and sees a divergence."""
 
     def __init__(self, cadence: Cadence, start: Progress) -> None:
         self.cadence = cadence
         self.last = (start.seconds, start.images, 0.0)
 
-    def __call__(self, session: Session) -> None:
+    def __call__(self, session: Session, now: Snapshot) -> None:
         meter, progress = session.meter, session.progress
         if meter.total is None:
             return
@@ -75,7 +79,7 @@ class TickWriter:
         self.last = (progress.seconds, progress.images, session.input_wait_seconds)
         meter.total, meter.count = None, 0
         if session.runtime.main:
-            records.append(session.run.log, tick)
+            records.append(session.run.files.log, tick)
 
 
 def _fields(means: dict[str, float]) -> dict[str, Any]:
@@ -93,9 +97,10 @@ def _refuse_divergence(session: Session, healthy: float) -> None:
 def _diverged(session: Session) -> str:
     """What to say when a value was not finite: who, when, and what is left."""
     game = session.game
-    generator = game.descents["generator"]
+    generator = game.optimizers["generator"]
     player = "generator" if bool(generator.broke) else "discriminator"
-    kept = session.run.latest.read_text(encoding="utf-8").strip() if session.run.latest.exists() else None
+    latest = session.run.files.latest
+    kept = latest.read_text(encoding="utf-8").strip() if latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
     return (
         f"training diverged: the {player}'s gradient was not finite after {int(generator.turns):,} turns of the "
@@ -105,170 +110,121 @@ def _diverged(session: Session) -> str:
     )
 
 
-class SampleWriter:
+class SampleWriter(Listener):
     """Grids from the fixed latents and from fresh ones, and now and then the curves."""
+
+    statistics = _STATISTICS
 
     def __init__(self, cadence: Cadence) -> None:
         self.cadence = cadence
         self.drawing_seconds = 0.0
 
-    def __call__(self, session: Session) -> None:
+    def __call__(self, session: Session, now: Snapshot) -> None:
         if not session.runtime.main:
             return
         images, seed, count = session.progress.images, session.config.seed, session.config.samples.count
         reals = session.dataset.images[: 4 * count] if session.dataset.spec.size == 1 else None
-        measure(session, _STATISTICS)
+        classes = classes_of(session.average.network)
         for path, place in (
-            (session.run.sample(images), ("samples",)),
-            (session.run.random_sample(images), ("random samples", images)),
+            (session.run.files.sample(images), ("samples",)),
+            (session.run.files.random_sample(images), ("random samples", images)),
         ):
             latents = fixed_latents(range(count), session.latents, seed, *place)
-            classes = classes_of(session.average.network)
-            labels = labels_in_turn(range(count), classes)
-            pictures = rows(generate(session.average.network, latents, *labels, batch=session.config.batch))
-            save_picture(picture(pictures, reals, classes), path)
+            pictures = now.pictures(latents, *labels_in_turn(range(count), classes))
+            save_picture(picture(rows(pictures), reals, classes), path)
         if self.drawing_seconds <= _DRAWING_SHARE * session.progress.seconds:
             start = time.perf_counter()
             draw_curves(session)
             self.drawing_seconds += time.perf_counter() - start
 
 
-def measure(session: Session, count: int) -> None:
-    """Give the averaged generator batch-norm statistics of its own, from `count` latents that never change."""
-    latents = fixed_latents(range(count), session.latents, session.config.seed, "statistics")
-    inputs = (latents, *shuffled_labels(session, count))
-    session.average.measure(*(part.to(session.runtime.device) for part in inputs), batch=session.config.batch)
-
-
-def shuffled_labels(session: Session, count: int) -> tuple[Tensor, ...]:
-    """Labels int64 (count,) of training images all over the set, each drawn on its own; () without conditions."""
-    labels = session.dataset.labels
-    if labels is None:
-        return ()
-    training = session.dataset.training
-    drawn = shares(range(count), 1, 0, "labels")[:, 0] * len(training)
-    return session.given(torch.from_numpy(labels[training[drawn.long().numpy()]]))
-
-
 def draw_curves(session: Session) -> None:
     """`curves.png` from the records so far."""
     run = session.run
-    save_curves(records.read(run.log, Tick), run.curves, records.read(run.scores, Score))
+    save_curves(run.log(), run.files.curves, run.scores())
 
 
-class Picker(Protocol):
-    """The score that picks the best checkpoint: of `count` pictures uint8 (N, S, S, C), lower is better."""
-
-    name: str
-    protocol: str
-    count: int
-
-    def __call__(self, fake: NDArray[np.uint8]) -> float: ...
-
-
-class CheckpointWriter:
+class CheckpointWriter(Listener):
     """Picks by the averaged generator's pictures, saves everything, keeps the newest and the best."""
 
-    def __init__(self, cadence: Cadence, keep: int, picker: Picker | None) -> None:
+    statistics = 4 * _STATISTICS
+
+    def __init__(self, cadence: Cadence, keep: int, scores: Scores | None) -> None:
         self.cadence = cadence
         self.keep = keep
-        self.picker = picker
+        self.scores = scores
 
-    def __call__(self, session: Session) -> None:
+    def __call__(self, session: Session, now: Snapshot) -> None:
         _refuse_divergence(session, float(session.runtime.mean(session.game.healthy)))
-        if self.picker:  # in the first process
-            measure(session, 4 * _STATISTICS)
-            self._save(session, self._score(session, self.picker))
+        if self.scores:  # in the first process
+            score = self.scores.pick(session, now)
+            plain, tensors = pack(session.state_dict())
+            meta = {"config": session.config.dump(), "state": plain, "score": score}
+            networks = session.networks() | {"average": now.network}
+            parts = {name: weights(network) for name, network in networks.items()}
+            checkpoint.save(session.run.files, session.progress.images, {**parts, "state": tensors}, meta)
+            session.run.pick(score)
+            checkpoints.prune(session.run.files, self.keep)
         session.runtime.wait()
 
-    @staticmethod
-    def _score(session: Session, picker: Picker) -> Score:
-        count = picker.count
-        latents = fixed_latents(range(count), session.latents, session.config.seed, "scores")
-        labels = shuffled_labels(session, count)
-        value = picker(rows(generate(session.average.network, latents, *labels, batch=session.config.batch)))
-        return Score(
-            step=session.progress.steps,
-            images=session.progress.images,
-            metric=picker.name,
-            value=value,
-            protocol=picker.protocol,
-        )
 
-    def _save(self, session: Session, score: Score) -> None:
-        run, images = session.run, session.progress.images
-        plain, tensors = pack(session.state_dict())
-        meta = {"config": session.config.dump(), "state": plain, "score": score.model_dump()}
-        folder = checkpoint.save(run, images, Checkpoint({**session.weights(), "state": tensors}, meta))
-        records.append(run.scores, score)
-        if score.value <= _best_value(run, score.protocol):
-            atomic_write(run.best, folder.name + "\n")
-        checkpoint.prune(run, self.keep)
-
-
-def _best_value(run: RunDir, protocol: str) -> float:
-    """Score of the checkpoint that `best` names; infinite if there is none, or if it was measured otherwise."""
-    try:
-        best = checkpoint.read_meta(run.pointed(run.best))["score"]
-    except DataError:
-        return math.inf
-    return float(best["value"]) if best["protocol"] == protocol else math.inf
-
-
-class ScoreWriter:
+class ScoreWriter(Listener):
     """Scores against held-out images after a checkpoint, as often as their share of the run's time allows.
 
-    Its pictures are not those that pick the best checkpoint. `finish` scores the end of a run, if that is not done.
-    What goes wrong is said and written down, and the run goes on without scores.
+    Its pictures are not those that pick the best checkpoint. The end of a run is scored in any case. What goes wrong is
+    said and written down, and the run goes on without scores.
     """
 
-    def __init__(self, cadence: Cadence, judge: Judge, most_time: float) -> None:
+    statistics = CheckpointWriter.statistics
+
+    def __init__(self, cadence: Cadence, scores: Scores, most_time: float) -> None:
         self.cadence = cadence
-        self.judge: Judge | None = judge
+        self.scores: Scores | None = scores
         self.most_time = most_time
         self.seconds = 0.0
         self.last_seconds = _FIRST_SCORES
         self.scored_images = 0
 
-    def __call__(self, session: Session) -> None:
+    def __call__(self, session: Session, now: Snapshot) -> None:
         if self.seconds + self.last_seconds < self.most_time * session.progress.seconds:
-            self.finish(session)
+            self._score(session, now)
 
-    def finish(self, session: Session) -> None:
-        """Score what there is now."""
-        progress = session.progress
-        if self.judge is None or progress.images == self.scored_images:
+    def finish(self, session: Session, now: Snapshot, done: bool) -> None:
+        if done and session.progress.images != self.scored_images:
+            self._score(session, now)
+
+    def _score(self, session: Session, now: Snapshot) -> None:
+        if self.scores is None:
             return
-        start = time.perf_counter()
+        run, start = session.run, time.perf_counter()
         try:
-            scores = self.judge(self._pictures(session, self.judge.reference))
+            found = self.scores.report(session, now)
         except SteadyganError as problem:
-            self.judge = None
+            self.scores = None
             text = f"no more scores against held-out images: {problem}"
             session.say(text)
-            records.append(session.run.notes, Note(step=progress.steps, images=progress.images, text=text))
+            steps, images = session.progress.steps, session.progress.images
+            records.append(run.files.notes, Note(step=steps, images=images, text=text))
             return
-        for score in scores:
-            kept = score.model_dump(exclude={"unit", "says"})
-            records.append(session.run.scores, Score(step=progress.steps, images=progress.images, **kept))
-        self.scored_images, self.last_seconds = progress.images, time.perf_counter() - start
+        for score in found:
+            records.append(run.files.scores, score)
+        self.scored_images, self.last_seconds = session.progress.images, time.perf_counter() - start
         self.seconds += self.last_seconds
 
-    @staticmethod
-    def _pictures(session: Session, reference: Reference) -> Iterator[Tensor]:
-        """By the statistics that the checkpoint before it measured."""
-        network = session.average.network
-        latents = fixed_latents(range(reference.count), session.latents, session.config.seed, "held-out scores")
-        labels = reference.dataset.labels
-        given = () if labels is None else session.given(torch.from_numpy(labels[reference.real]))
-        for part in zip(*(one.split(session.config.batch) for one in (latents, *given)), strict=True):
-            yield generate(network, *part, batch=session.config.batch)
+
+class FilmWriter(Listener):
+    """The pictures that need the whole run: `progress.gif` and `curves.png`, at its end."""
+
+    cadence = Cadence()
+
+    def finish(self, session: Session, now: Snapshot, done: bool) -> None:
+        draw_whole_run(session)
 
 
-def finish_pictures(session: Session) -> None:
-    """The pictures that need the whole run: `progress.gif` and `curves.png`."""
-    frames = session.run.fixed_samples()
+def draw_whole_run(session: Session) -> None:
+    """`progress.gif` and `curves.png`."""
+    frames = session.run.files.fixed_samples()
     if session.runtime.main and frames:
         captions = [f"{int(frame.stem):,} images" for frame in frames]
-        save_gif(frames, session.run.progress, captions=captions)
+        save_gif(frames, session.run.files.progress, captions=captions)
         draw_curves(session)

@@ -15,6 +15,7 @@ from steadygan.training.budget import spent
 from steadygan.training.listeners import Listener
 from steadygan.training.seeds import seed_everything
 from steadygan.training.session import Session
+from steadygan.training.snapshot import Snapshot, take
 
 
 class StopRequest:
@@ -44,28 +45,39 @@ def play(
     listeners: Sequence[Listener],
     stop: StopRequest,
     on_step: Callable[[Session], None],
-) -> None:
-    """Train until the budget is spent or a stop is asked for, then let every listener act a last time.
+) -> bool:
+    """Train until the budget is spent or a stop is asked for, then let every listener act a last time, and finish.
 
-    With several processes the end is agreed at the ticks of the first listener: asking at each step would cost more.
+    Returns whether the budget is spent. With several processes the end is agreed at the ticks: asking at each step
+    would cost more.
     """
-    runtime, progress = session.runtime, session.progress
+    runtime, progress, config = session.runtime, session.progress, session.config
     before, start = progress.seconds, time.perf_counter()
-    over = runtime.any(spent(session.config.budget, progress) >= 1)
+    over = runtime.any(spent(config.budget, progress) >= 1)
     due: list[Listener] = []
     while not over:
         step(session, batches)
         progress.seconds = before + time.perf_counter() - start
         session.input_wait_seconds = batches.wait_seconds
         due = [listener for listener in listeners if session.crossed(listener.cadence)]
+        now = _snapshot(session, due)
         for listener in due:
-            listener(session)
+            listener(session, now)
         on_step(session)
-        if runtime.world == 1 or session.crossed(listeners[0].cadence):
-            over = runtime.any(stop.asked or spent(session.config.budget, progress) >= 1)
+        if runtime.world == 1 or session.crossed(config.log):
+            over = runtime.any(stop.asked or spent(config.budget, progress) >= 1)
+    now, done = _snapshot(session, listeners), spent(config.budget, progress) >= 1
     for listener in listeners:
         if listener not in due:  # else it has just acted, at the last step
-            listener(session)
+            listener(session, now)
+    for listener in listeners:
+        listener.finish(session, now, done)
+    return done
+
+
+def _snapshot(session: Session, listeners: Sequence[Listener]) -> Snapshot:
+    """What these listeners are to look at."""
+    return take(session, max((listener.statistics for listener in listeners), default=0))
 
 
 def step(session: Session, batches: Batches) -> None:

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from steadygan.data import Dataset
 from steadygan.networks import Latents, classes_of, latents_of
-from steadygan.rundir import RunDir
+from steadygan.runs import Run
 from steadygan.training.average import Average
 from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.game import Game, bare
 from steadygan.training.runtime import Runtime
-from steadygan.training.state import weights
 
 Say = Callable[[str], None]
 
@@ -58,7 +57,7 @@ class Session:
 
     config: RunConfig
     dataset: Dataset
-    run: RunDir
+    run: Run
     runtime: Runtime
     game: Game
     average: Average
@@ -84,10 +83,6 @@ class Session:
             "average": self.average.network,
             "discriminator": bare(game.discriminator),
         }
-
-    def weights(self) -> dict[str, dict[str, Tensor]]:
-        """The networks' tensors by the names of their files."""
-        return {name: weights(network) for name, network in self.networks().items()}
 
     def crossed(self, cadence: Cadence) -> bool:
         """Whether the last step passed a multiple of so many images, or of so many steps; never if it is open."""

@@ -21,7 +21,8 @@ def run(tmp_path):
         for images in checkpoints:
             files.checkpoint(images).mkdir(parents=True)
             (files.checkpoint(images) / "meta.json").write_text("{}")
-        files.run_json.write_text(json.dumps({"config": {}, "data": {}, "parameters": {}}))
+        data = {"digest": "d", "spec": {"size": 8, "channels": 1}}
+        files.run_json.write_text(json.dumps({"config": {}, "data": data, "parameters": {}}))
         for metric, images, value, protocol in scores:
             score = Score(step=images, images=images, metric=metric, value=value, protocol=protocol)
             records.append(files.scores, score)

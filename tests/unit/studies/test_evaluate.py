@@ -16,8 +16,7 @@ from steadygan.records import Score
 from steadygan.scoring import Judge
 from steadygan.scoring.pick import FrechetToTraining
 from steadygan.studies import subjects
-from steadygan.training import listeners
-from steadygan.training import run as run_module
+from steadygan.training import scores
 from steadygan.training.console import Silent
 from steadygan.training.run import train
 from steadygan.training.seeds import fixed_latents
@@ -218,9 +217,6 @@ def test_wrong_settings_are_named():
         (["--split", "test"], "split"),
         (["--features", "inceptoin"], "inception"),
         (["--count", "3"], "at least 16"),
-        (["--probe", "--metrics", "fd"], "no use for --metrics"),
-        (["--probe", "--split", "all"], "no use for --split"),
-        (["--probe"], "label"),
     ],
 )
 def test_a_mistake_is_one_line(finished, arguments, message, capsys):
@@ -237,7 +233,7 @@ def test_the_command_prints_a_table_and_writes_json(finished, tmp_path, capsys):
     assert "swd" in shown
     found = json.loads((tmp_path / "s.json").read_text())
     assert {"metric", "value", "floor", "low", "high", "protocol"} <= set(found["scores"][0])
-    assert call("evaluate", finished.path, "--metrics", "swd", "--json", "-") == 0
+    assert call("evaluate", finished.path, "--metrics", "swd", "--json") == 0
     assert json.loads(capsys.readouterr().out)["scores"][0]["metric"] == "swd"
 
 
@@ -294,10 +290,8 @@ def test_scores_that_cannot_be_had_are_refused_before_anything_is_written(square
 
 def test_picking_looks_at_training_images_and_reporting_at_other_pictures(squares, tmp_path, monkeypatch):
     places, picked = [], []
-    monkeypatch.setattr(listeners, "fixed_latents", lambda *a: places.append(a[3]) or fixed_latents(*a))
-    monkeypatch.setattr(
-        run_module, "FrechetToTraining", lambda real, *a: picked.append(real) or FrechetToTraining(real, *a)
-    )
+    monkeypatch.setattr(scores, "fixed_latents", lambda *a: places.append(a[3]) or fixed_latents(*a))
+    monkeypatch.setattr(scores, "FrechetToTraining", lambda *a: picked.append(a[0]) or FrechetToTraining(*a))
     settings = {**TINY, "size": 16, "budget": {"steps": 4}}
     train(configure(squares, settings=settings), tmp_path / "run", Silent())
     assert {"scores", "held-out scores"} <= set(places)

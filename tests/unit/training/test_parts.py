@@ -10,16 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from steadygan.errors import DataError
 from steadygan.networks import DCGAN
-from steadygan.rundir import RunDir
 from steadygan.spec import ImageSpec
-from steadygan.training import checkpoint
 from steadygan.training.average import EMA, Average, measure_statistics
 from steadygan.training.budget import duration, expected_seconds, spent
-from steadygan.training.checkpoint import Checkpoint
 from steadygan.training.config import Budget
-from steadygan.training.optim import Adam, Descent
+from steadygan.training.optim import Adam, PlayerOptimizer, RMSProp
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Progress
 from steadygan.training.state import pack, unpack
@@ -109,67 +105,22 @@ def test_state_survives_json_and_named_tensors():
 
 def test_restored_moments_take_the_layout_of_their_weights():
     network = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-    descent = Descent(network, Adam(), torch.ones(()))
-    descent(network(torch.randn(2, 3, 8, 8)).square().sum())
-    before = descent.optimizer.state[network.weight]["exp_avg"].clone()
-    plain, tensors = pack(descent.state_dict())
-    descent.load_state_dict(unpack(plain, tensors))
-    moments = descent.optimizer.state[network.weight]["exp_avg"]
+    optimizer = PlayerOptimizer(network, Adam(), torch.ones(()))
+    optimizer(network(torch.randn(2, 3, 8, 8)).square().sum())
+    before = optimizer.optimizer.state[network.weight]["exp_avg"].clone()
+    plain, tensors = pack(optimizer.state_dict())
+    optimizer.load_state_dict(unpack(plain, tensors))
+    moments = optimizer.optimizer.state[network.weight]["exp_avg"]
     assert moments.stride() == network.weight.stride()
     assert torch.equal(moments, before)
 
 
-def _checkpoint(value: float = 1.0) -> Checkpoint:
-    tensors = {name: {"w": torch.full((3,), value)} for name in ("generator", "average", "discriminator", "state")}
-    return Checkpoint(tensors, {"config": {}, "state": {}})
-
-
-def test_checkpoint_comes_back_as_it_was_saved(tmp_path):
-    run = RunDir(tmp_path)
-    folder = checkpoint.save(run, 640, _checkpoint(2.0))
-    assert folder.name == "images-000000640"
-    assert run.pointed(run.latest) == folder
-    loaded = checkpoint.load(folder)
-    assert torch.equal(loaded.tensors["average"]["w"], torch.full((3,), 2.0))
-    assert loaded.meta["images"] == 640
-
-
-@pytest.mark.parametrize("damage", ["cut", "flip", "remove", "meta"])
-def test_a_damaged_checkpoint_is_refused_with_the_file_and_the_remedy(tmp_path, damage):
-    run = RunDir(tmp_path)
-    checkpoint.save(run, 1, _checkpoint())
-    folder = checkpoint.save(run, 2, _checkpoint())
-    file = folder / ("meta.json" if damage == "meta" else "generator.safetensors")
-    content = bytearray(file.read_bytes())
-    if damage == "remove":
-        file.unlink()
-    elif damage == "flip":
-        content[-1] ^= 1
-        file.write_bytes(content)
-    else:
-        file.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError) as error:
-        checkpoint.load(folder)
-    assert file.name in str(error.value)
-    assert "write an earlier one, such as images-000000001" in str(error.value)
-
-
-def test_pruning_keeps_the_newest_and_the_best_and_removes_leftovers(tmp_path):
-    run = RunDir(tmp_path)
-    for images in range(1, 7):
-        checkpoint.save(run, images, _checkpoint())
-        if images == 2:
-            run.best.write_text("images-000000002\n")
-    checkpoint.prune(run, 2)
-    assert [folder.name for folder in run.all_checkpoints()] == [f"images-00000000{n}" for n in (2, 5, 6)]
-    (run.checkpoints / ".images-000000009.part").mkdir()
-    checkpoint.drop_later(run, 5)
-    assert [path.name for path in sorted(run.checkpoints.iterdir())] == [
-        "best",
-        "images-000000002",
-        "images-000000005",
-        "latest",
-    ]
+def test_the_first_step_of_rmsprop_is_that_of_its_formula():
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(network.weight, 3.0)
+    PlayerOptimizer(network, RMSProp(lr=0.1, alpha=0.9), torch.ones(()))(2 * network.weight.sum())
+    mean_square = 0.1 * 2.0**2
+    assert network.weight.item() == pytest.approx(3 - 0.1 * 2 / mean_square**0.5)
 
 
 def test_budget_is_spent_by_its_first_limit():
@@ -194,41 +145,6 @@ def test_buffers_that_belong_to_the_weights_follow_the_generator():
     average.update(64, 64)
     latents = torch.randn(5, 3)
     torch.testing.assert_close(average.network(latents), network.eval()(latents))
-
-
-def test_pruning_keeps_the_checkpoint_that_a_user_made_the_latest(tmp_path):
-    run = RunDir(tmp_path)
-    for images in range(1, 5):
-        checkpoint.save(run, images, _checkpoint())
-    run.latest.write_text("images-000000001\n")
-    checkpoint.prune(run, 1)
-    assert [folder.name for folder in run.all_checkpoints()] == ["images-000000001", "images-000000004"]
-
-
-def test_a_checkpoint_that_is_there_is_not_written_again(tmp_path):
-    run = RunDir(tmp_path)
-    checkpoint.save(run, 1, _checkpoint(1.0))
-    before = (run.checkpoint(1) / "meta.json").stat().st_mtime_ns
-    checkpoint.save(run, 1, _checkpoint(2.0))
-    assert checkpoint.load(run.checkpoint(1)).tensors["state"]["w"][0] == 1
-    assert (run.checkpoint(1) / "meta.json").stat().st_mtime_ns == before
-
-
-def test_a_checkpoint_of_another_format_is_refused(tmp_path):
-    folder = checkpoint.save(RunDir(tmp_path), 1, _checkpoint())
-    meta = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps(meta | {"format": 1}))
-    with pytest.raises(DataError, match=r"has format 1, this steadygan reads \d+; use the version that wrote it"):
-        checkpoint.load(folder)
-
-
-def test_the_remedy_for_damage_is_the_newest_of_the_others(tmp_path):
-    run = RunDir(tmp_path)
-    for images in (1, 2, 3):
-        checkpoint.save(run, images, _checkpoint())
-    (run.checkpoint(3) / "meta.json").write_text("{")
-    with pytest.raises(DataError, match="such as images-000000002, into"):
-        checkpoint.load(run.checkpoint(3))
 
 
 class Counting(nn.Module):

@@ -201,25 +201,25 @@ def test_wrong_bfloat16_makes_a_run_in_float32_and_one_line_says_why(pictures, t
     assert len(said) == 1
     assert said[0].startswith("float32 instead of bfloat16, which is wrong on this machine: the gradient of ")
     info = run.info()
-    assert info["device"]["precision"] == info["config"]["runtime"]["precision"] == "float32"
-    assert info["device"]["remark"] == said[0]
-    assert info["device"]["bfloat16_gain"] == 2.0
+    assert info.device.precision == info.config["runtime"]["precision"] == "float32"
+    assert info.device.remark == said[0]
+    assert info.device.bfloat16_gain == 2.0
     plain, _ = trained(pictures, tmp_path / "plain", "float32")
     assert fingerprint(run.files.checkpoint(16)) == fingerprint(plain.files.checkpoint(16))
     console = Heard()
     sg.resume(run.path, sg.Budget(steps=4), console=console)
-    assert run.info()["device"]["precision"] == "float32"
+    assert run.info().device.precision == "float32"
     assert not [line for line in console.said if "wrong" in line]
 
 
 def test_bfloat16_that_was_asked_for_is_kept_and_warned_of(pictures, tmp_path, wrong):
     wrong("channels are mixed up")
     run, said = trained(pictures, tmp_path / "r", "bfloat16")
-    assert run.info()["device"]["precision"] == "bfloat16"
+    assert run.info().device.precision == "bfloat16"
     assert len(said) == 1
     assert "--precision float32" in said[0]
 
 
 def test_right_bfloat16_is_used_without_a_word(pictures, tmp_path, fast_bfloat16):
     run, said = trained(pictures, tmp_path / "r", "auto")
-    assert (run.info()["device"]["precision"], said) == ("bfloat16", [])
+    assert (run.info().device.precision, said) == ("bfloat16", [])

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from steadygan.data.builtin.aerial_land import (
     coast,
@@ -26,6 +26,7 @@ from steadygan.data.builtin.aerial_render import Layers, canvas_pixels, photogra
 from steadygan.data.builtin.aerial_scene import CLASSES, MEADOW, WATER, Colour, Landscape, Light, Shore, Surface, jitter
 from steadygan.data.builtin.aerial_town import hamlet, road, town
 from steadygan.data.builtin.drawing import Dice, Drawing, check_size
+from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
 _Part = Callable[[Landscape], None]
@@ -61,13 +62,11 @@ _THEMES = (
 _DECK = tuple(theme for theme in _THEMES for _ in range(theme.share))
 
 
-class Aerial(BaseModel):
+class Aerial(Value):
     """Scenes seen from straight above, in colour, 16 to 256 pixels; the same scene at every size.
 
     `variety` is how much exposure, colour cast and haze differ from scene to scene; 0 is the same air everywhere.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["aerial"] = "aerial"
     variety: float = Field(default=1.0, ge=0, le=2)

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.builtin.drawing import Dice, Drawing, check_size
+from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
 Points = NDArray[np.float64]
@@ -88,15 +88,13 @@ def smooth(points: Points) -> Points:
     return np.concatenate((np.reshape(curve, (-1, 2)), points[-1:]))
 
 
-class Glyphs(BaseModel):
+class Glyphs(Value):
     """Digits 0 to 9, white on black, 8 to 256 pixels; the natural size is 32.
 
     `stacked` draws three independent digits into the three channels: 1,000 modes, known as the attribute `mode`,
     to count how many a generator covers (Metz et al. 2017, section 3.3.1). Channel c of stacked image i is
     the plain image 3 i + c.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["glyphs"] = "glyphs"
     stacked: bool = False

@@ -8,12 +8,13 @@ from functools import partial
 from typing import IO, Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import field_validator
 
 from steadygan.data.sources.items import Found, Item
 from steadygan.data.tiles.fetch import Polite, Refused, Url, open_url, shown
 from steadygan.data.tiles.scene import identity
 from steadygan.errors import DataError
+from steadygan.part import Value
 
 T = TypeVar("T")
 
@@ -21,10 +22,8 @@ _RATE = 50.0
 _KNOWN = {401: "asks for a password", 403: "may not be read", 404: "is not there", 410: "is no longer there"}
 
 
-class Remote(BaseModel):
+class Remote(Value):
     """A large image at an http or https address, such as a cloud-optimised GeoTIFF; read by parts, never as a whole."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["remote"] = "remote"
     url: Url

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from steadygan.data.places import cache_folder
 from steadygan.data.reading.decode import quiet
@@ -25,6 +25,7 @@ from steadygan.data.sources.items import Found, Item, Rejection, open_file
 from steadygan.data.tiles.fetch import Polite, Refused, Url, shown
 from steadygan.data.tiles.mercator import MAX_LATITUDE, MAX_ZOOM, check_template, tile_place, tile_range, tile_url
 from steadygan.errors import ConfigError, DataError
+from steadygan.part import Value
 from steadygan.rundir import storage_errors
 
 ASK_FROM = 10_000
@@ -49,7 +50,7 @@ Spot = tuple[int, int]
 Progress = Callable[[int, int], None]
 
 
-class Xyz(BaseModel):
+class Xyz(Value):
     """All map tiles of one zoom level that touch a box.
 
     - `url`: http(s) address with {z}, {x}, {y} (or {-y} with rows from the south, or {q}, a quadkey), and {s}.
@@ -59,8 +60,6 @@ class Xyz(BaseModel):
     - `servers`: the letters that {s} stands for, in turn.
     - `attribution`: whose images they are; most terms of use want it named. It is written into the data set.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["xyz"] = "xyz"
     url: Url

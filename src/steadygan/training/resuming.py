@@ -1,0 +1,168 @@
+"""Continuing a run: under the settings it had, from its last checkpoint, without what was written after that."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from steadygan import records
+from steadygan.claim import writer
+from steadygan.config import difference, resolve
+from steadygan.data import is_missing, is_path
+from steadygan.errors import ConfigError, DataError, os_errors
+from steadygan.names import path_of
+from steadygan.records import Score, Tick
+from steadygan.runs import Run, RunInfo, SavedCheckpoint
+from steadygan.runs.checkpoints import drop_later
+from steadygan.training import checkpoint
+from steadygan.training.budget import spent
+from steadygan.training.build import Parts, make_parts, make_session
+from steadygan.training.config import Budget, RunConfig, own_parts
+from steadygan.training.console import Reporter, Silent, reporter
+from steadygan.training.run import make_listeners, play_out, write_info
+from steadygan.training.runtime import enough_memory
+from steadygan.training.session import Progress
+from steadygan.training.state import unpack
+
+__all__ = ["resume"]
+
+# what a resumed run may do otherwise; another precision or device rounds otherwise, too
+_CHANGEABLE = ("budget", "log", "samples", "checkpoint", "scores", "runtime", "data.source")
+
+
+@os_errors()
+def resume(
+    path: str | Path,
+    budget: Budget | None = None,
+    data: str = "",
+    console: Reporter | None = None,
+    own: RunConfig | None = None,
+) -> Run:
+    """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
+
+    `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now.
+    `own` is the configuration the run was started with, if it holds objects of the user's own.
+    Raises ConfigError if the run is still training.
+    """
+    run = Run(Path(path))
+    run.info()  # before a lock is put into what is no run
+    with writer(run.path):
+        return _go_on(run, budget, data, console, own)
+
+
+def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None, own: RunConfig | None) -> Run:
+    info = run.info()
+    config = _stored_config(run, info, own, budget, data)
+    saved = _latest(run, config)
+    tensors = checkpoint.load(saved) if saved else {}
+    console = console or reporter()
+    with closing(console), enough_memory():
+        parts = make_parts(config, console)
+        console = console if parts.runtime.main else Silent()
+        if parts.dataset.digest != info.data.digest:
+            raise DataError(
+                f"the images in {config.data.source} are not those this run was trained on (another digest); "
+                "say where those are with --data, or start a new run"
+            )
+        _load_weights(parts, tensors)
+        session = make_session(parts, run.path, console)
+        if saved:
+            session.load_state_dict(unpack(saved.meta.state, tensors["state"]))
+        listeners = make_listeners(session)
+        if parts.runtime.main:
+            _forget_later(run, session.progress.images)
+            write_info(session, parts.pair, info)
+            run.note(f"resumed after {session.progress.images:,} images", "run")
+        parts.runtime.wait()
+        return play_out(session, console, listeners)
+
+
+def _stored_config(run: Run, info: RunInfo, own: RunConfig | None, budget: Budget | None, data: str) -> RunConfig:
+    """The configuration in `run.json`, checked again since the file may have been edited, with what is new."""
+    parts = {name: getattr(own, name) for name in own.own_parts()} if own else {}
+    missing = [name for name in own_parts(info.config) if name not in parts]
+    if missing:
+        raise ConfigError(
+            f"{run.path} uses objects of your own ({', '.join(missing)}), which run.json cannot bring back; "
+            "resume with --recipe FILE.py:FUNCTION, or in Python with own=CONFIG"
+        )
+    try:
+        config = resolve(RunConfig, {**info.config, **parts})
+    except (ConfigError, KeyError) as problem:
+        lines = "; ".join(str(problem).splitlines())
+        raise ConfigError(f"{run.files.run_json} holds settings this steadygan cannot use: {lines}") from problem
+    if budget is not None and not budget.is_open():
+        config = config.model_copy(update={"budget": budget})
+    source = str(path_of(data).absolute()) if data and is_path(data) else data or config.data.source
+    if is_missing(source):
+        raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+
+
+def _latest(run: Run, config: RunConfig) -> SavedCheckpoint | None:
+    """The checkpoint to continue from; None if the run was killed before its first, and starts again."""
+    there = run.checkpoints()
+    if not run.files.latest.exists() and not there:
+        _refuse_if_deleted(run)
+        return None
+    saved = run.checkpoint("latest") if run.files.latest.exists() else there[-1]
+    _same_settings(saved.meta.config, config, run)
+    if (used := spent(config.budget, Progress(**saved.meta.progress))) >= 1:
+        raise ConfigError(
+            f"{run.path} has used {used:.0%} of its budget ({saved.images:,} images); "
+            f"give a larger one, such as --images {2 * saved.images}"
+        )
+    return saved
+
+
+def _refuse_if_deleted(run: Run) -> None:
+    """A run that scored a checkpoint and has none lost it by another hand; starting again would lose the rest."""
+    if scores := run.scores():
+        raise DataError(
+            f"{run.path} had a checkpoint after {scores[-1].images:,} images, but it is gone; start a new run"
+        )
+
+
+def _same_settings(before: dict[str, Any], config: RunConfig, run: Run) -> None:
+    """Refuse to continue under other settings than the checkpoint's own, but for those that change no weight."""
+    changed = {
+        name: values
+        for name, values in difference(before, config.dump()).items()
+        if not any(name == free or name.startswith(f"{free}.") for free in _CHANGEABLE)
+    }
+    if changed:
+        lines = "; ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())
+        raise ConfigError(
+            f"{run.files.run_json} was changed since the checkpoint: {lines}. Put it back or start a new run"
+        )
+
+
+def _load_weights(parts: Parts, tensors: dict[str, Any]) -> None:
+    """Those of a checkpoint; without one the networks stay fresh."""
+    networks = parts.pair._asdict() | {"average": parts.average.network}
+    for name in networks.keys() & tensors.keys():
+        networks[name].load_state_dict(tensors[name])
+
+
+def _forget_later(run: Run, images: int) -> None:
+    """Remove what was written after the checkpoint, which will be written again, the same; mend what it left undone."""
+    records.keep_until(run.files.log, images, Tick)
+    records.keep_until(run.files.scores, images, Score)
+    for sample in run.files.samples.glob("*.png"):
+        number = sample.stem.removeprefix("random-")
+        if sample.name.startswith(".") or (number.isdigit() and int(number) > images):
+            sample.unlink()
+    drop_later(run.files, images)
+    _mend_scores(run)
+
+
+def _mend_scores(run: Run) -> None:
+    """Write the score and the name of the best again, if the run was killed between a checkpoint and them."""
+    there = run.checkpoints()
+    scores = [one.meta.score for one in there if one.meta.score]
+    run.add_scores(scores)
+    named = run.files.best.exists() and run.files.best.read_text(encoding="utf-8").strip()
+    if scores and named not in [one.name for one in there]:
+        best = min((one for one in scores if one.protocol == scores[-1].protocol), key=lambda score: score.value)
+        run.call_best(best.images)
