@@ -14,6 +14,7 @@ from steadygan.features import AnyFeatures
 from steadygan.part import Part
 from steadygan.recipes.papers import PAPERS
 from steadygan.recipes.techniques import GROUPS, members
+from steadygan.scoring import Metric
 from steadygan.scoring.metrics import AnyMetric
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ PAGE = (PROJECT / "docs" / "techniques.md").read_text(encoding="utf-8")
 TESTS = "\n".join(f.read_text(encoding="utf-8") for f in (PROJECT / "tests").rglob("*.py") if f != Path(__file__))
 EXPLAINED = {part for group in GROUPS for part in members(group.choices)}
 CHOSEN = EXPLAINED | {*members(AnyMetric), *members(AnyFeatures)}
-TO_BE_RENAMED = {"Answer", "Facts", "Finding", "Published", "Row", "Scene", "Score"}
+TO_BE_RENAMED = {"Facts"}
 
 
 def parts(base: type[Part] = Part) -> Iterator[type[Part]]:
@@ -38,7 +39,7 @@ def lacks(part: type[Part]) -> list[str]:
     """What a part still needs, and where."""
     name, kind = part.__name__, part.model_fields["kind"].default
     home = f"src/{part.__module__.replace('.', '/')}.py"
-    says = part.off or hasattr(part, "says") or all(text.endswith(".") for text in (part.helps, part.hurts))
+    says = part.off or issubclass(part, Metric) or all(text.endswith(".") for text in (part.helps, part.hurts))
     needs = {
         f"{home}: no union of choices, here or in its room, has it": part in CHOSEN,
         f"{home}: no `__all__`, here or in its room, makes it steadygan.{name}": getattr(steadygan, name, None) is part,
