@@ -64,7 +64,7 @@ def test_a_run_json_that_lacks_something_is_refused_by_its_name(run, change, nam
     info = json.loads(run.files.run_json.read_text())
     change(info)
     run.files.run_json.write_text(json.dumps(info))
-    with pytest.raises(DataError, match=rf"run\.json is not that of a run: {named} is missing, or no such thing"):
+    with pytest.raises(DataError, match=rf"run\.json is not that of a run: {named} missing, or of another kind"):
         run.info()
 
 
