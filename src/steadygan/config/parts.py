@@ -20,8 +20,8 @@ def _listed(value: Any) -> Any:
         if not _NAMES.fullmatch(value):
             raise ValueError(f'write it as NAME, as [NAME, NAME] or as [{{"kind": "NAME", ...}}], got {value!r}')
         return re.findall(r"[\w-]+", value)
-    alone = isinstance(value, Mapping | BaseModel) or not isinstance(value, Iterable)
-    return [value] if alone and value is not None else value
+    alone = isinstance(value, Mapping | BaseModel) or not isinstance(value, Iterable | int | float | None)
+    return [value] if alone else value
 
 
 BY_NAME = BeforeValidator(_named)
