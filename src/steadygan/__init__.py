@@ -23,9 +23,9 @@ _HOMES = (
     *("data.loader", "networks", "networks.choices", "networks.norms", "networks.resampling", "augment", "features"),
     *("objectives.base", "objectives.gradients", "objectives.lecam", "objectives.losses", "objectives.penalties"),
     *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
-    *("scoring.judge", "scoring.metrics", "scoring.reference", "training.average", "training.optim", "training.turns"),
-    *("training.replay", "training.opponent", "training.game", "training.config", "training.resuming"),
-    *("recipes.facts", "recipes.start", "export", "studies.evaluate"),
+    *("scoring.base", "scoring.metrics", "scoring.reference", "scoring.judge", "training.average", "training.optim"),
+    *("training.turns", "training.replay", "training.opponent", "training.game", "training.config"),
+    *("training.resuming", "recipes.facts", "recipes.start", "export", "studies.evaluate"),
 )
 
 if TYPE_CHECKING:  # the same homes, for type checkers and editors
@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.records import *
     from steadygan.runs.run import *
     from steadygan.schedule import *
+    from steadygan.scoring.base import *
     from steadygan.scoring.judge import *
     from steadygan.scoring.metrics import *
     from steadygan.scoring.reference import *

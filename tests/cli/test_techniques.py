@@ -39,7 +39,7 @@ def test_one_is_explained_in_full(capsys) -> None:
     assert out.startswith("r1: Zero-centred gradient penalty on reals")
     for text in ("  group ", "  helps ", "  hurts ", "number or schedule, 0 or more", "Mescheder", "abs/1801.04406"):
         assert text in out
-    assert "  --set 'penalties=[\"r1\"]'\n" in out
+    assert "  --set penalties=r1\n" in out
 
 
 def test_both_of_one_name_are_explained(capsys) -> None:

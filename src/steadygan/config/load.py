@@ -17,6 +17,7 @@ from steadygan.errors import ConfigError, reason
 M = TypeVar("M", bound=BaseModel)
 Tree = dict[str, Any]
 
+_LONGEST = 200  # of what was given, as a message repeats it
 _TAGS = {"number"}  # of unions with members that are no models; no names of settings
 
 
@@ -80,7 +81,8 @@ def resolve(model: type[M], *layers: Mapping[str, Any]) -> M:
 
 def explain(model: type[BaseModel], problem: ValidationError) -> str:
     """What pydantic found wrong, in the user's words, one line each."""
-    return "\n".join(dict.fromkeys(_sentence(model, error) for error in problem.errors()))
+    sentences = (_sentence(model, error) for error in problem.errors())
+    return "\n".join(dict.fromkeys(" ".join(sentence.splitlines()) for sentence in sentences))
 
 
 def explain_any(problem: ValidationError) -> str:
@@ -95,7 +97,7 @@ def explain_any(problem: ValidationError) -> str:
 def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
     """One pydantic error in the user's words: the dotted path, what is wrong, and the nearest valid name."""
     path, owners = _place(model, error["loc"])
-    given = error["input"]
+    given = _repeated(error["input"])
     match error["type"]:
         case "extra_forbidden":
             names = [name for owner in owners for name in owner.model_fields]
@@ -104,13 +106,19 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
             tag, kinds = error["ctx"]["tag"], error["ctx"]["expected_tags"].replace("'", "").split(", ")
             return f"{path}.kind: '{tag}' is not one of {', '.join(kinds)}{_nearest(str(tag), kinds)}"
         case "union_tag_not_found" | "model_type" | "model_attributes_type":
-            return f"{path}: name the part, as in {path}.kind=NAME, got {given!r}"
+            return f"{path}: name the part, as in {path}.kind=NAME, got {given}"
         case "literal_error":
-            return f"{path}: {given!r} is not one of {error['ctx']['expected']}"
+            return f"{path}: {given} is not one of {error['ctx']['expected']}"
         case "value_error":
             return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
         case _:
-            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {given!r}"
+            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {given}"
+
+
+def _repeated(value: object) -> str:
+    """How a message repeats what was given."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def _place(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str, list[type[BaseModel]]]:

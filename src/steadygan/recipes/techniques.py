@@ -172,7 +172,7 @@ def _switch(group: Group, seam: str, model: type[Part]) -> str:
         return f"--set {seam}.{name}={shown(default_of(model, name))}"
     given = {name: group.example[name] for name, field in model.model_fields.items() if field.is_required()}
     value: Any = {"kind": kind, **given} if given else kind
-    text = json.dumps([value] if group.several else value) if given or group.several else kind
+    text = json.dumps([value] if group.several else value) if given else kind
     return f"--set {shlex.quote(f'{seam}={text}')}"
 
 

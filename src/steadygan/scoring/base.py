@@ -16,6 +16,8 @@ from steadygan.part import Part
 from steadygan.records import Better
 from steadygan.scoring.describe import Describer, Rows
 
+__all__ = ["Metric", "OneSided"]
+
 Index = Tensor | slice
 ALL = slice(None)
 Statistic = Callable[[Index, Index], float]
@@ -62,12 +64,12 @@ class Metric(Part, ABC):
     unit: ClassVar[str] = ""
     lowest: ClassVar[float] = 0.0
     highest: ClassVar[float] = math.inf
-    says: ClassVar[str]
+    says: ClassVar[str] = ""
     looks_for_copies: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
-        return str(getattr(self, "kind"))  # noqa: B009 - each member of the union declares it
+        return str(getattr(self, "kind", type(self).__name__))
 
     @abstractmethod
     def describer(self, of: Circumstances) -> Describer:

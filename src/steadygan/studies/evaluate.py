@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 from torch import Tensor
 
 from steadygan.config import BY_NAME, resolve
@@ -18,7 +18,7 @@ from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.records import Score
 from steadygan.runs import Run, RunInfo, SavedCheckpoint
-from steadygan.scoring import AnyMetric, Judge, Metric, Split, choose_metrics, choose_reference
+from steadygan.scoring import Judge, Metric, Split, choose_metrics, choose_reference
 from steadygan.scoring.describe import Rows
 from steadygan.scoring.judge import REPEATS
 from steadygan.scoring.metrics import DEFAULT
@@ -51,7 +51,7 @@ class EvaluationSettings(Settings):
     the folder of a run, else nowhere.
     """
 
-    metrics: Annotated[tuple[AnyMetric, ...], BeforeValidator(_chosen)] = DEFAULT
+    metrics: Annotated[tuple[InstanceOf[Metric], ...], BeforeValidator(_chosen)] = DEFAULT
     features: Annotated[AnyFeatures, BY_NAME] = Scattering()
     count: int | None = Field(default=None, ge=1)
     split: Split = "held-out"

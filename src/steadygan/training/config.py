@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -15,7 +17,7 @@ from pydantic import (
 )
 
 from steadygan.augment import AnyShow, AsIs
-from steadygan.config import BY_NAME, flatten
+from steadygan.config import BY_NAME, BY_NAMES, flatten
 from steadygan.data.settings import Channels
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.networks import DCGAN, AnyNetworks, Networks
@@ -28,7 +30,8 @@ from steadygan.objectives import (
     NonSaturating,
     Penalty,
 )
-from steadygan.part import Value
+from steadygan.part import Value, lacks
+from steadygan.scoring.base import Metric
 from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
 from steadygan.training.opponent import AnyOpponent, Itself
@@ -43,13 +46,27 @@ OWN = "own"
 
 
 def _accept(*protocols: type[Any]) -> WrapValidator:
-    """Let an object of the user's own through where a part of ours is expected, if it has the right methods."""
+    """Let an object of the user's own through where a part of ours is expected; ValueError names what it lacks."""
 
     def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        own = isinstance(value, protocols) and not _is_ours(value)
-        return value if own else handler(value)
+        if _is_plain_or_ours(value):
+            return handler(value)
+        if lacking := lacks(value, *protocols):
+            raise ValueError(lacking)
+        return value
 
     return WrapValidator(check)
+
+
+def _measuring(value: Any) -> Any:
+    """A metric of the user's own cannot be brought back from a file, as a run that goes on would need."""
+    if _is_plain_or_ours(value):
+        return value
+    raise ValueError(lacks(value, Metric) or "a metric of your own scores finished runs: evaluate(RUN, metrics=[...])")
+
+
+def _is_plain_or_ours(value: Any) -> bool:
+    return isinstance(value, str | int | float | list | tuple | Mapping | None) or _is_ours(value)
 
 
 def _is_ours(value: Any) -> bool:
@@ -80,6 +97,7 @@ ReplayPart = Annotated[AnyReplay, BY_NAME, _accept(Builds), _SHOWN]
 OptimizerPart = Annotated[AnyOptimizer, BY_NAME, _accept(OptimizerSettings), _SHOWN]
 OpponentPart = Annotated[AnyOpponent, BY_NAME, _accept(Opponent), _SHOWN]
 TurnsPart = Annotated[AnyTurns, BY_NAME, _accept(Turns), _SHOWN]
+MetricPart = Annotated[AnyMetric, BeforeValidator(_measuring)]
 
 
 class Settings(Value):
@@ -188,7 +206,7 @@ class ScoreSettings(Settings):
     `()` is off. The best checkpoint is picked by another score, the Fréchet distance to training images.
     """
 
-    metrics: tuple[AnyMetric, ...] = (Frechet(), Kernel())
+    metrics: Annotated[tuple[MetricPart, ...], BY_NAMES] = (Frechet(), Kernel())
     features: AnyFeatures = Scattering()
     count: int = Field(default=512, ge=16)
     most_time: float = Field(default=0.02, ge=0, le=1)
@@ -209,8 +227,8 @@ class RunConfig(Settings):
     data: DataSettings = DataSettings()
     networks: NetworksPart = DCGAN()
     loss: LossPart = NonSaturating()
-    penalties: tuple[PenaltyPart, ...] = ()
-    generator_terms: tuple[TermPart, ...] = ()
+    penalties: Annotated[tuple[PenaltyPart, ...], BY_NAMES] = ()
+    generator_terms: Annotated[tuple[TermPart, ...], BY_NAMES] = ()
     batches: Literal["separate", "joint", "joint_both"] = "separate"
     show: ShowPart = AsIs()
     replay: ReplayPart = Fresh()
