@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from steadygan.cli.counting import how_many
 from steadygan.cli.streams import print_json
 from steadygan.names import shown
 
@@ -24,7 +25,10 @@ def sample(
         Path, typer.Option("-o", "--out", help="FILE.png: one grid. FOLDER: a PNG each. FILE.gif|.mp4: a latent walk.")
     ],
     count: Annotated[
-        int | None, typer.Option("-n", "--count", help="How many images, or stations of the walk. [default: 64]", min=1)
+        int | None,
+        typer.Option(
+            "-n", "--count", help="How many images, or stations of a walk. [default: 64]", parser=how_many, metavar="N"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
     pick: Annotated[
@@ -55,7 +59,8 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, or a new folder for pictures.")],
     checkpoint: Checkpoint = "best",
     images: Annotated[
-        int | None, typer.Option(help="Write so many generated PNGs instead, with a manifest.", min=1, metavar="N")
+        int | None,
+        typer.Option(help="Write so many generated PNGs instead, with a manifest.", parser=how_many, metavar="N"),
     ] = None,
     seed: Annotated[int, typer.Option(help="With --images: seed of the latents.")] = 0,
 ) -> None:

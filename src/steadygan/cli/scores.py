@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from steadygan.cli.counting import how_many
 from steadygan.cli.streams import print_exactly
 from steadygan.errors import ConfigError
 from steadygan.names import shown, to_json
@@ -54,7 +55,9 @@ def evaluate(
     weights: Annotated[Path | None, typer.Option(help="File of the features' weights. [default: downloaded]")] = None,
     count: Annotated[
         int | None,
-        typer.Option("-n", "--count", help="Pictures of each kind. [default: all, up to 10,000]"),
+        typer.Option(
+            "-n", "--count", help="Pictures of each kind. [default: all, up to 10,000]", parser=how_many, metavar="N"
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which reals: held-out, training or all.")] = "held-out",
     size: Annotated[int | None, typer.Option(help="Pixels of a side, where nothing else says it.")] = None,

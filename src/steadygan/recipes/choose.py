@@ -14,7 +14,7 @@ from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.modern import r3gan, steady
-from steadygan.training.config import RunConfig, own_places
+from steadygan.training.config import Budget, Cadence, RunConfig, own_places
 
 Recipe = Callable[[Facts], RunConfig]
 
@@ -34,8 +34,7 @@ RECIPES: dict[str, Recipe] = {
     "ring": classic.ring,
 }
 DEFAULT = "steady"
-LIMITS = ("images", "steps", "minutes")
-_EITHER = {"budget": LIMITS, **dict.fromkeys(("log", "samples", "checkpoint"), ("every_images", "every_steps"))}
+_EITHER = {"budget": Budget.model_fields, **dict.fromkeys(("log", "samples", "checkpoint"), Cadence.model_fields)}
 
 
 def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:

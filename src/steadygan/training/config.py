@@ -27,6 +27,7 @@ from steadygan.objectives import (
     NonSaturating,
     Penalty,
 )
+from steadygan.schedule import Count
 from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
 from steadygan.training.opponent import AnyOpponent, Itself
@@ -92,8 +93,8 @@ class Budget(Settings):
     and 50,000. A recipe whose source names its iterations has those as its budget.
     """
 
-    images: int | None = Field(default=None, ge=1)
-    steps: int | None = Field(default=None, ge=1)
+    images: Count | None = None
+    steps: Count | None = None
     minutes: float | None = Field(default=None, gt=0)
 
     def is_open(self) -> bool:
@@ -147,8 +148,8 @@ class RuntimeSettings(Settings):
 class Cadence(Settings):
     """How often something is done: every so many images seen, or every so many steps whatever the batch."""
 
-    every_images: int | None = Field(default=None, ge=1)
-    every_steps: int | None = Field(default=None, ge=1)
+    every_images: Count | None = None
+    every_steps: Count | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
