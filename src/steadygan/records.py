@@ -17,6 +17,8 @@ from steadygan.errors import DataError, os_errors
 from steadygan.names import to_json
 from steadygan.rundir import append_line, atomic_write, storage_errors, undisturbed
 
+__all__ = ["Score"]
+
 
 def now() -> str:
     """The present time in UTC, ISO 8601, to the second."""

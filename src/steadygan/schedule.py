@@ -8,7 +8,11 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+
+from steadygan.part import Part
+
+__all__ = ["Cosine", "Cyclical", "Linear", "WarmUp"]
 
 _TIMES = {"k": 10**3, "M": 10**6}
 _LARGEST = 10**15
@@ -44,10 +48,8 @@ Count = Annotated[int, Field(ge=1), BeforeValidator(whole_number)]
 """How many: 1 or more, of images or steps, also written 200k, 1.5M, 1e6 or 200_000."""
 
 
-class ScheduleSettings(BaseModel, ABC):
+class ScheduleSettings(Part, ABC):
     """Base of all schedules: called with the images seen so far, it gives the value; `extremes` bounds it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @abstractmethod
     def __call__(self, images: int) -> float: ...

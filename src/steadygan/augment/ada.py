@@ -10,9 +10,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, distributed, nn
 
-from steadygan.augment.base import Show, ShowSettings, Turn, chosen, normal, uniform
+from steadygan.augment.base import Show, Turn, chosen, normal, uniform
 from steadygan.ops.colour import brightness, contrast, hue, luma_flip, recolour, saturation
 from steadygan.ops.warp import cut_out, move_pixels, rotation, scaling, shift, warp
+from steadygan.part import Part
 from steadygan.schedule import Count, ScheduleSettings, Share
 from steadygan.spec import ImageSpec
 
@@ -119,7 +120,7 @@ class AdaptivePipeline(ADAPipeline):
         self.turns = int(state)
 
 
-class ADA(ShowSettings):
+class ADA(Part):
     """Adaptive augmentation of reals and fakes alike. Karras et al. (2020), sections 2 and 3, appendix B.
 
     `blitting`: mirror left to right, quarter turns, shifts by whole pixels. `geometry`: scale, turn, stretch, shift by

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steadygan.cli.counting import how_many
-from steadygan.cli.streams import print_json
+from steadygan.cli.answers import answer
+from steadygan.cli.options import Checkpoint, Json, RunFolder, how_many
 from steadygan.names import shown
 
 if TYPE_CHECKING:
-    from steadygan.studies.compare import Comparison, Row
-
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
-Checkpoint = Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")]
+    from steadygan.studies.compare import Comparison, ComparisonRow
 
 
 def sample(
@@ -71,38 +69,34 @@ def export(
         from steadygan.export.generated import save_generated
         from steadygan.training.console import reporter
 
-        console = reporter()
-        made = partial(console.counting, "making images")
-        typer.echo(str(save_generated(run, out, images, seed, checkpoint, made)))
-        console.close()
-        return
-    if is_dataset(run):
-        typer.echo(shown(save_images(open_dataset(run), out)))
-        return
-    from steadygan.export import load
+        with closing(reporter()) as console:
+            made = partial(console.counting, "making images")
+            written = save_generated(run, out, images, seed, checkpoint, made)
+    elif is_dataset(run):
+        written = save_images(open_dataset(run), out)
+    else:
+        from steadygan.export import load
 
-    typer.echo(shown(load(run, checkpoint).save(out)))
+        written = load(run, checkpoint).save(out)
+    typer.echo(shown(written))
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    json: Json = None,
 ) -> None:
     """Put runs side by side: the settings that differ, and their results."""
     from steadygan.studies.compare import compare as compare_runs
 
     found = compare_runs(runs)
-    if json:
-        print_json(found)
-    else:
-        _show(found)
+    answer(found, json, lambda: _show(found))
 
 
 def _show(found: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    def rows(title: str, part: list[Row]) -> None:
+    def rows(title: str, part: list[ComparisonRow]) -> None:
         table.add_row(title, style="bold")
         for row in part:
             table.add_row(row.name, *("" if value is None else shown(value) for value in row.values))

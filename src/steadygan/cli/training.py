@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from steadygan.cli.counting import how_many
-from steadygan.cli.streams import print_exactly
+from steadygan.cli.answers import print_exactly
+from steadygan.cli.options import how_many
 from steadygan.names import shown
 
 Images = Annotated[
@@ -99,16 +99,16 @@ def resume(
 def _say_where(path: Path) -> None:
     from steadygan.claim import first_process
     from steadygan.rundir import RunDir
-    from steadygan.terminal import lasting
+    from steadygan.terminal import Stream
 
     if not first_process():
         return
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
-        print(f"{name:10} {shown(file)}", file=lasting(sys.stdout), flush=True)
+        print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
     hint = shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
-    print(hint, file=lasting(sys.stdout), flush=True)
+    print(hint, file=Stream(sys.stdout), flush=True)
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

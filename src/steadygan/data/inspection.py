@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from steadygan.data.advice import advice, conversions, meant
 from steadygan.data.dataset import Dataset, is_dataset, open_dataset
 from steadygan.data.findings import Inspection, Range
-from steadygan.data.health import examine
+from steadygan.data.health import Health, examine
 from steadygan.data.health.closely import FILES, chosen, look_closely
 from steadygan.data.health.page import write_page
 from steadygan.data.health.pixels import reduced, small_side
@@ -31,6 +31,8 @@ from steadygan.data.sources.opening import AnyFiles, open_source
 from steadygan.data.work import Entry, ReadFile, Row
 from steadygan.errors import ConfigError, os_errors
 from steadygan.rundir import storage_errors
+
+__all__ = ["inspect"]
 
 
 @os_errors()
@@ -60,9 +62,10 @@ def inspect(
         images = read.images if channels > 1 else read.images[..., :1]
         factors = _factors(plan, read.entries, workers, heard)
         health = examine(images, read.entries, factors, plan.settings.side)
-        facts = _facts(read.entries, [*plan.problems, *read.rejected], plan.notes, plan.settings.side, channels)
+        rejected = [*plan.problems, *read.rejected]
+        facts = _facts(read.entries, rejected, plan.notes, plan.settings.side, channels, health)
         passed_over = dict(sorted((Counter(dict(plan.passed_over)) + read.passed_over).items()))
-        found = Inspection(path=Path(source.where), kind=source.kind, passed_over=passed_over, health=health, **facts)
+        found = Inspection(path=Path(source.where), kind=source.kind, passed_over=passed_over, **facts)
         if page:
             write_page(found, images, read.entries, Path(page))
     return found
@@ -70,14 +73,13 @@ def inspect(
 
 def _of_dataset(dataset: Dataset, page: str | Path | None) -> Inspection:
     entries = dataset.entries()
-    facts = _facts(entries, dataset.rejected(), dataset.meta.get("notes", ()), dataset.spec.size, dataset.spec.channels)
+    health, notes, spec = examine(dataset.images, entries), dataset.meta.get("notes", ()), dataset.spec
     found = Inspection(
         path=dataset.path,
         kind="dataset",
         passed_over=dataset.meta["counts"]["passed_over"],
         digest=dataset.digest,
-        health=examine(dataset.images, entries),
-        **facts,
+        **_facts(entries, dataset.rejected(), notes, spec.size, spec.channels, health),
     )
     if page:
         write_page(found, dataset.images, entries, Path(page))
@@ -150,7 +152,12 @@ def _factors(plan: Plan, entries: Sequence[Entry], workers: int | None, heard: _
 
 
 def _facts(
-    entries: Sequence[Entry], rejected: Sequence[Rejection], notes: Sequence[str], size: int, channels: int
+    entries: Sequence[Entry],
+    rejected: Sequence[Rejection],
+    notes: Sequence[str],
+    size: int,
+    channels: int,
+    health: Health,
 ) -> dict[str, Any]:
     """What is known of a set besides the pictures themselves."""
     labels = Counter(entry.label for entry in entries if entry.label is not None)
@@ -169,7 +176,8 @@ def _facts(
         "rejected": tuple(rejected),
         "converted": conversions(entries, channels),
         "notes": (*notes, *meant(entries, rejected)),
-        "advice": (*notes, *advice(entries, rejected, size, channels)),
+        "advice": (*notes, *advice(entries, rejected, health)),
+        "health": health,
     }
 
 

@@ -26,6 +26,8 @@ from steadygan.training.console import Reporter, reporter
 from steadygan.training.run import train_in
 from steadygan.training.runtime import choose_device
 
+__all__ = ["train"]
+
 _LONGEST = 50
 """Characters of the name of a source in that of a run's folder: four bytes each, and a name may have 255."""
 

@@ -15,6 +15,8 @@ from steadygan.rundir import RunDir, atomic_write
 from steadygan.runs.checkpoints import SavedCheckpoint
 from steadygan.runs.info import RunInfo, read_info
 
+__all__ = ["Run"]
+
 
 @dataclass(frozen=True)
 class Run:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from steadygan.features import Extractor
 from steadygan.metrics.neighbours import Overlap, overlap
+from steadygan.part import Part
 from steadygan.scoring.describe import Describer, Rows
 
 Index = Tensor | slice
@@ -51,20 +51,18 @@ class Circumstances:
     seed: int
 
 
-class Metric(BaseModel, ABC):
-    """Base of all metrics: frozen, no unknown fields. `version` rises whenever the numbers change.
+class Metric(Part, ABC):
+    """Base of all metrics. `version` rises whenever the numbers change.
 
     Values lie in `lowest` to `highest`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
     better: ClassVar[Better] = "lower"
     unit: ClassVar[str] = ""
     lowest: ClassVar[float] = 0.0
     highest: ClassVar[float] = math.inf
     says: ClassVar[str]
-    paper: ClassVar[str] = ""
     looks_for_copies: ClassVar[bool] = False
 
     @property

@@ -21,6 +21,8 @@ from steadygan.scoring.describe import Describer, Features, Rows, describe, even
 from steadygan.scoring.protocol import Protocol
 from steadygan.scoring.reference import Reference
 
+__all__ = ["Judge", "Scored"]
+
 Indices = NDArray[np.int64]
 
 REPEATS = 40
@@ -157,8 +159,8 @@ class Judge:
     def _subsamples(self, real: int, fake: int) -> Subsamples:
         """The same for all metrics of as many rows, so that some can share their work."""
         if (real, fake) not in self.drawn:
-            lot = torch.Generator().manual_seed(_INTERVAL_SEED)
-            self.drawn[real, fake] = subsamples(real, fake, self.repeats, lot)
+            rng = torch.Generator().manual_seed(_INTERVAL_SEED)
+            self.drawn[real, fake] = subsamples(real, fake, self.repeats, rng)
         return self.drawn[real, fake]
 
     def _protocol(self, metric: Metric, describer: Describer) -> Protocol:

@@ -34,6 +34,24 @@ from steadygan.scoring.describe import (
     Rows,
 )
 
+__all__ = [
+    "Checkerboard",
+    "Colour",
+    "Coverage",
+    "Density",
+    "Frechet",
+    "FrechetExtrapolated",
+    "InceptionScore",
+    "Kernel",
+    "Memorised",
+    "NearDuplicates",
+    "Precision",
+    "Recall",
+    "SlicedWasserstein",
+    "Spectrum",
+    "Variety",
+]
+
 _FEW_DIRECTIONS = 16
 
 
@@ -63,8 +81,8 @@ class FrechetExtrapolated(_OfFeatures):
 
     def compare(self, sides: Sides) -> Statistic:
         def statistic(real: Index, fake: Index) -> float:
-            lot = torch.Generator().manual_seed(0)
-            return frechet_extrapolated(sides.real[0][real], sides.fake[0][fake], lot)
+            rng = torch.Generator().manual_seed(0)
+            return frechet_extrapolated(sides.real[0][real], sides.fake[0][fake], rng)
 
         return statistic
 
@@ -236,7 +254,7 @@ class Checkerboard(Metric):
         return lambda real, fake: checkerboard_distance(sides.real[0][real], sides.fake[0][fake])
 
 
-class Duplicates(OneSided):
+class NearDuplicates(OneSided):
     """Share of generated pictures that another one nearly equals."""
 
     kind: Literal["duplicates"] = "duplicates"
@@ -284,7 +302,7 @@ AnyMetric = Annotated[
     | Checkerboard
     | Colour
     | Memorised
-    | Duplicates
+    | NearDuplicates
     | InceptionScore,
     Field(discriminator="kind"),
     BY_NAME,

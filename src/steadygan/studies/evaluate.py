@@ -29,6 +29,8 @@ from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import rows as picture_rows
 from steadygan.visual.nearest import save_nearest
 
+__all__ = ["Evaluation", "evaluate"]
+
 _MOST = 10_000
 _SHOWN = 12
 _SHOWN_BYTES = 2**26

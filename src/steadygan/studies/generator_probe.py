@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_max_pool2d
 
 from steadygan.data import Dataset
 from steadygan.export import load
 from steadygan.metrics.probe import linear_labels, linear_probe
 from steadygan.runs import Run
 from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, markdown
-from steadygan.studies.probe import features_of, load_discriminator, settled, untrained
+from steadygan.studies.probe import features_of, load_discriminator, pooled, settled, untrained
 from steadygan.training.average import measure_statistics
 from steadygan.training.runtime import choose_device
 
 LATENT = "latent"
 
 _BATCH = 64
-_GRID = 4
 _SETTLING = 512
 _LEAST = 5
 _TAUGHT = 100
@@ -137,7 +134,7 @@ def _maps(generator: nn.Module, channels: int, inputs: tuple[Tensor, ...]) -> di
     generator(*inputs)
     for hook in hooks:
         hook.remove()
-    return {side: _pooled(maps) for side, maps in kept.items()}
+    return {side: pooled(maps) for side, maps in kept.items()}
 
 
 def readable(rows: Mapping[str, Tensor], labels: Tensor) -> dict[str, float]:
@@ -182,11 +179,8 @@ class _Judge:
 
 def _judge(run: Path, labelled: Labelled, checkpoint: str) -> tuple[_Judge, float]:
     """With the share of held-out reals that it labels rightly."""
-    training = labelled.dataset.training
-    reals = labelled.pictures(np.random.default_rng(0).permutation(training)[:_SETTLING])
-    discriminator = settled(load_discriminator(run, checkpoint), reals)
-    least = int(labelled.labels[training].bincount(minlength=labelled.dataset.spec.classes).min())
-    chosen = labelled.few(labelled.possible([min(_TAUGHT, least)])[0], 0)
+    discriminator = settled(load_discriminator(run, checkpoint), labelled.settling)
+    chosen = labelled.few(labelled.possible([min(_TAUGHT, labelled.least)])[0], 0)
     rows = features_of(discriminator, labelled.pictures(chosen))
     judge = _Judge(discriminator, rows, labelled.labels[chosen], labelled.dataset.spec.classes)
     told = judge(labelled.pictures(labelled.judged))
@@ -196,10 +190,6 @@ def _judge(run: Path, labelled: Labelled, checkpoint: str) -> tuple[_Judge, floa
 def _batches(network: nn.Module, *inputs: Tensor) -> list[tuple[Tensor, ...]]:
     device = next(network.parameters()).device
     return list(zip(*(each.to(device).split(_BATCH) for each in inputs), strict=True))
-
-
-def _pooled(maps: Tensor) -> Tensor:
-    return adaptive_max_pool2d(maps.float(), min(_GRID, maps.shape[-1])).flatten(1).cpu()
 
 
 def _row(layer: str, pairs: list[tuple[float, float]]) -> LayerRow:

@@ -73,7 +73,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnPictures:
     """Code of the user's: an iterable of batches, or a function of how many pictures are wanted that gives them."""
 
     source: Iterable[Made] | Callable[[int], Made | Iterable[Made]]
@@ -132,11 +132,11 @@ def choose_source(subject: Subject, model: TrainedGenerator | None, like: Datase
     if model is not None:
         return Generated(model, device)
     if not isinstance(subject, str | Path):
-        return Own(subject, len(subject) if isinstance(subject, Tensor | np.ndarray) else None)
+        return OwnPictures(subject, len(subject) if isinstance(subject, Tensor | np.ndarray) else None)
     if not is_path(subject):
-        return Own(python_function("evaluate", str(subject)))
+        return OwnPictures(python_function("evaluate", str(subject)))
     if is_dataset(Path(subject)):
         return Pictures(open_dataset(subject))
-    channels = {1: "gray", 3: "rgb"}.get(like.spec.channels, "auto")
+    channels = {1: "grey", 3: "rgb"}.get(like.spec.channels, "auto")
     settings = PrepareSettings.model_validate({"size": like.spec.size, "channels": channels, "held_out": 0})
     return Pictures(prepare_cached(subject, settings))

@@ -16,6 +16,7 @@ from pydantic import (
 
 from steadygan.augment import AnyShow, AsIs
 from steadygan.config import BY_NAME, flatten
+from steadygan.data.settings import Channels
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.networks import DCGAN, AnyNetworks, Networks
 from steadygan.objectives import (
@@ -27,6 +28,7 @@ from steadygan.objectives import (
     NonSaturating,
     Penalty,
 )
+from steadygan.part import Value
 from steadygan.schedule import Count
 from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
@@ -35,6 +37,8 @@ from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
 from steadygan.training.replay import AnyReplay, Fresh
 from steadygan.training.seams import Builds, Opponent, Remembers, Turns
 from steadygan.training.turns import AnyTurns, Fixed
+
+__all__ = ["Budget", "RunConfig"]
 
 OWN = "own"
 
@@ -79,10 +83,10 @@ OpponentPart = Annotated[AnyOpponent, BY_NAME, _accept(Opponent), _SHOWN]
 TurnsPart = Annotated[AnyTurns, BY_NAME, _accept(Turns), _SHOWN]
 
 
-class Settings(BaseModel):
-    """Base of all groups of settings: frozen, no unknown names."""
+class Settings(Value):
+    """Base of all groups of settings; they may hold objects of the user's own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
 
 class Budget(Settings):
@@ -112,7 +116,7 @@ class DataSettings(Settings):
 
     source: str = ""
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
-    channels: Literal["auto", "rgb", "gray"] = "auto"
+    channels: Channels = "auto"
     duplicates: Literal["keep", "remove"] = "keep"
     labels: Literal["auto", "folders", "none"] = "auto"
     held_out: float = Field(default=0.1, ge=0, le=0.5)

@@ -25,6 +25,8 @@ from steadygan.training.runtime import enough_memory
 from steadygan.training.session import Progress
 from steadygan.training.state import unpack
 
+__all__ = ["resume"]
+
 # what a resumed run may do otherwise; another precision or device rounds otherwise, too
 _CHANGEABLE = ("budget", "log", "samples", "checkpoint", "scores", "runtime", "data.source")
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from steadygan.features import Scattering
-from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
+from steadygan.metrics.sliced_wasserstein import SlicedWassersteinToReals
 from steadygan.records import Score
 from steadygan.scoring import Judge, choose_reference
 from steadygan.scoring.pick import FrechetToTraining
@@ -74,7 +74,7 @@ def _picker(session: Session) -> Picker:
     training, images = session.dataset.training, session.dataset.images
     count = len(training)
     if session.dataset.spec.size < _SMALLEST_DESCRIBED:
-        return SlicedWasserstein(images[training[_evenly(count, _REALS)]])
+        return SlicedWassersteinToReals(images[training[_evenly(count, _REALS)]])
     extractor = Scattering().build(session.runtime.device)
     return FrechetToTraining(
         images[training[_evenly(count, min(count, _REALS))]], extractor, session.dataset.digest[:12]

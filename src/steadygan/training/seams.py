@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from steadygan.objectives.losses import Loss
@@ -23,12 +22,6 @@ Look = Callable[[], Report]
 
 The batch and its fakes, none from a history, are those of the first move.
 """
-
-
-class SeamSettings(BaseModel):
-    """Base of the values on these seams: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 @runtime_checkable

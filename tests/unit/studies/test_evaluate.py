@@ -217,9 +217,6 @@ def test_wrong_settings_are_named():
         (["--split", "test"], "split"),
         (["--features", "inceptoin"], "inception"),
         (["--count", "3"], "at least 16"),
-        (["--probe", "--metrics", "fd"], "no use for --metrics"),
-        (["--probe", "--split", "all"], "no use for --split"),
-        (["--probe"], "label"),
     ],
 )
 def test_a_mistake_is_one_line(finished, arguments, message, capsys):
@@ -236,7 +233,7 @@ def test_the_command_prints_a_table_and_writes_json(finished, tmp_path, capsys):
     assert "swd" in shown
     found = json.loads((tmp_path / "s.json").read_text())
     assert {"metric", "value", "floor", "low", "high", "protocol"} <= set(found["scores"][0])
-    assert call("evaluate", finished.path, "--metrics", "swd", "--json", "-") == 0
+    assert call("evaluate", finished.path, "--metrics", "swd", "--json") == 0
     assert json.loads(capsys.readouterr().out)["scores"][0]["metric"] == "swd"
 
 

@@ -136,7 +136,7 @@ def test_a_step_has_the_turns_asked_for_each_with_its_own_batches(d, g):
     assert len(reals) == d
     # the generator's first turn plays on with the last fakes of the discriminator's turns
     assert len(latents) == d + g - 1
-    assert (game.descents["discriminator"].turns, game.descents["generator"].turns) == (d, g)
+    assert (game.optimizers["discriminator"].turns, game.optimizers["generator"].turns) == (d, g)
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
@@ -168,8 +168,8 @@ def test_a_value_that_is_not_finite_moves_no_weight_then_or_later(player, value)
     moments = [state["descents"][player]["optimizer"]["state"] for state in (before[1], game.state_dict())]
     for old, new in zip(*(moment.values() for moment in moments), strict=True):
         assert all(torch.equal(old[name], new[name]) for name in old)
-    assert game.descents["generator"].turns == 1
-    assert game.descents[player].broke == 1
+    assert game.optimizers["generator"].turns == 1
+    assert game.optimizers[player].broke == 1
 
 
 def test_an_optimizer_without_a_fused_kernel_is_guarded_too():
