@@ -24,7 +24,7 @@ _HOMES = (
     *("objectives.base", "objectives.gradients", "objectives.lecam", "objectives.losses", "objectives.penalties"),
     *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
     *("scoring.judge", "scoring.metrics", "scoring.reference", "training.average", "training.optim", "training.turns"),
-    *("training.replay", "training.opponent", "training.game", "training.config", "training.resuming"),
+    *("training.replay", "training.opponent", "training.game", "training.config"),
     *("recipes.facts", "recipes.start", "export", "studies.evaluate"),
 )
 
@@ -70,7 +70,6 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.training.opponent import *
     from steadygan.training.optim import *
     from steadygan.training.replay import *
-    from steadygan.training.resuming import *
     from steadygan.training.turns import *
 else:
 

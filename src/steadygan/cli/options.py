@@ -11,6 +11,9 @@ import typer
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")]
+OwnRecipe = Annotated[
+    str, typer.Option("--recipe", help="FILE.py:FUNCTION it was trained with, if that made objects of your own.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 PRINTED = "-"

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from steadygan.cli.answers import print_exactly
-from steadygan.cli.options import how_many
+from steadygan.cli.options import OwnRecipe, how_many
 from steadygan.names import shown
 
 Images = Annotated[
@@ -81,19 +81,15 @@ def resume(
     steps: Steps = None,
     minutes: Minutes = None,
     data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
-    recipe: Annotated[str, typer.Option(help="FILE.py:FUNCTION of the run, if it has objects of your own.")] = "",
+    recipe: OwnRecipe = "",
 ) -> None:
     """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
     from steadygan.config import resolve
-    from steadygan.recipes import choose_recipe
-    from steadygan.recipes.start import facts_of
-    from steadygan.runs import Run
+    from steadygan.recipes import resume as resume_run
     from steadygan.training.config import Budget
-    from steadygan.training.resuming import resume as resume_run
 
     budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
-    own = choose_recipe(recipe, facts_of(Run(run))) if recipe else None
-    _say_where(resume_run(run, budget, data, own=own).path)
+    _say_where(resume_run(run, budget, data, recipe=recipe).path)
 
 
 def _say_where(path: Path) -> None:

@@ -14,7 +14,8 @@ from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.modern import r3gan, steady
-from steadygan.training.config import Budget, Cadence, RunConfig, own_places
+from steadygan.training.config import Budget, Cadence, RunConfig
+from steadygan.training.restoring import own_again
 
 Recipe = Callable[[Facts], RunConfig]
 
@@ -67,7 +68,12 @@ def _from_toml(text: str) -> Recipe:
     settings = read_toml(Path(text))
     named = str(settings.get("recipe", DEFAULT))
     base = recipe_of(RunConfig() if named.endswith(".toml") else named)
-    return lambda facts: override(base(facts), whole({**settings, "recipe": text}))
+
+    def recipe(facts: Facts) -> RunConfig:
+        config = base(facts)
+        return override(config, whole({**own_again(settings, config, Path(text), named), "recipe": text}))
+
+    return recipe
 
 
 def _from_python(text: str) -> Recipe:
@@ -96,14 +102,7 @@ def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:
     """A configuration with settings laid over it, checked as a whole; objects of the user's own stay."""
-    tree = config.dump()
-    for path in own_places(tree):
-        owner, value = tree, getattr(config, path[0])
-        for name in path[:-1]:
-            owner = owner[name]
-        for name in path[1:]:
-            value = getattr(value, name)
-        owner[path[-1]] = value
+    tree = own_again(config.dump(), config, Path(config.recipe), config.recipe)
     return resolve(RunConfig, merge(tree, *layers))
 
 

@@ -23,10 +23,11 @@ from steadygan.training.build import open_data
 from steadygan.training.check import check_early
 from steadygan.training.config import Budget, RunConfig, RuntimeSettings, Settings
 from steadygan.training.console import Reporter, reporter
+from steadygan.training.resuming import resume as go_on
 from steadygan.training.run import train_in
 from steadygan.training.runtime import choose_device
 
-__all__ = ["train"]
+__all__ = ["resume", "train"]
 
 _LONGEST = 50
 """Characters of the name of a source in that of a run's folder: four bytes each, and a name may have 255."""
@@ -151,6 +152,28 @@ def train(
     `steadygan.errors` lists.
     """
     return begin(source, recipe, merge(settings or {}, placed(**plain)), Path(out) if out else None)
+
+
+@os_errors()
+def resume(
+    path: str | Path,
+    budget: Budget | None = None,
+    data: str = "",
+    console: Reporter | None = None,
+    recipe: str | RunConfig | None = None,
+) -> Run:
+    """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
+
+    `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now; `recipe`
+    is what the run was started with, needed if it holds objects of the user's own. Raises ConfigError if the run is
+    still training.
+    """
+    return go_on(path, budget, data, console, told_again(recipe, Run(Path(path))))
+
+
+def told_again(recipe: str | RunConfig | None, run: Run) -> RunConfig | None:
+    """What a recipe says to the facts with which a run began; None if there is no recipe."""
+    return recipe_of(recipe)(facts_of(run)) if recipe else None
 
 
 def begin(source: str | Path, recipe: str | RunConfig, settings: Mapping[str, Any], out: Path | None) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,7 +16,7 @@ from pydantic import (
 )
 
 from steadygan.augment import AnyShow, AsIs
-from steadygan.config import BY_NAME, flatten
+from steadygan.config import BY_NAME
 from steadygan.data.settings import Channels
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.networks import DCGAN, AnyNetworks, Networks
@@ -41,25 +42,28 @@ from steadygan.training.turns import AnyTurns, Fixed
 __all__ = ["Budget", "RunConfig"]
 
 OWN = "own"
+Place = tuple[str | int, ...]
+"""Names and numbers that lead to a value in a configuration."""
 
 
 def _accept(*protocols: type[Any]) -> WrapValidator:
     """Let an object of the user's own through where a part of ours is expected, if it has the right methods."""
 
     def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        own = isinstance(value, protocols) and not _is_ours(value)
+        own = isinstance(value, protocols) and not is_ours(value)
         return value if own else handler(value)
 
     return WrapValidator(check)
 
 
-def _is_ours(value: Any) -> bool:
+def is_ours(value: Any) -> bool:
+    """Whether a part is of this package, and so can be written into a file."""
     return type(value).__module__.startswith("steadygan.")
 
 
 def _dump(value: Any) -> Any:
     """A part as plain data; one of the user's own is named, not stored."""
-    if isinstance(value, BaseModel) and _is_ours(value):
+    if isinstance(value, BaseModel) and is_ours(value):
         return value.model_dump(mode="json")
     # the repr that objects have by default names their address, which is another each time
     named = type(value).__repr__ is not object.__repr__  # type: ignore[comparison-overlap]
@@ -234,12 +238,19 @@ class RunConfig(Settings):
         return own_parts(self.dump())
 
 
-def own_parts(tree: dict[str, Any]) -> list[str]:
+def own_parts(tree: Mapping[str, Any]) -> list[str]:
     """As `RunConfig.own_parts`, of a configuration dumped earlier; the two optimizers count as one setting."""
-    return sorted({path[0] for path in own_places(tree)})
+    found: list[Place] = []
+    fill_in(tree, lambda place, _: found.append(place))
+    return sorted({str(place[0]) for place in found})
 
 
-def own_places(tree: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Where the objects of the user's own stand, as paths of names; one in a list stands for its whole list."""
-    paths = [path.removesuffix(".kind").partition("[")[0] for path, kind in flatten(tree).items() if kind == OWN]
-    return [tuple(path.split(".")) for path in dict.fromkeys(paths)]
+def fill_in(tree: Any, find: Callable[[Place, dict[str, Any]], Any], place: Place = ()) -> Any:
+    """A dumped configuration with what `find` gives in place of each object of the user's own, told where and what."""
+    if isinstance(tree, Mapping):
+        if tree.get("kind") == OWN:
+            return find(place, dict(tree))
+        return {name: fill_in(value, find, (*place, name)) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [fill_in(value, find, (*place, number)) for number, value in enumerate(tree)]
+    return tree
