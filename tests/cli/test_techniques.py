@@ -18,7 +18,8 @@ from steadygan.training.config import RunConfig
 def run(tmp_path):
     config = RunConfig(recipe="dcgan", penalties=(R1(),)).dump()
     config["loss"] = {"kind": "own", "type": "mine.Loss", "settings": "Loss()"}
-    (tmp_path / "run.json").write_text(json.dumps({"config": config, "data": {}, "parameters": {}}))
+    data = {"digest": "x", "spec": {"size": 16, "channels": 3}}
+    (tmp_path / "run.json").write_text(json.dumps({"config": config, "data": data, "parameters": {}}))
     return tmp_path
 
 

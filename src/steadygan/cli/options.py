@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,6 @@ OwnRecipe = Annotated[
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 PRINTED = "-"
-_IS_FILE = re.compile(r"-|.+\.json", re.IGNORECASE)
 
 
 def writable(path: Path | None) -> Path | None:
@@ -57,5 +55,5 @@ def with_json_spelled_out(words: Sequence[str]) -> list[str]:
     """
     end = words.index("--") if "--" in words else len(words)
     pairs = zip(words[:end], [*words[1:end], ""], strict=False)
-    alone = [word == "--json" and not _IS_FILE.fullmatch(then) for word, then in pairs]
+    alone = [word == "--json" and then != PRINTED and not then.lower().endswith(".json") for word, then in pairs]
     return [f"--json={PRINTED}" if bare else word for word, bare in zip(words, alone, strict=False)] + [*words[end:]]

@@ -106,7 +106,7 @@ def facts_of(run: Run) -> Facts:
     return Facts(**spec, images=info.data.training, device=device, budget_images=shown)
 
 
-class Plain(TypedDict, total=False):
+class PlainSettings(TypedDict, total=False):
     """The settings that have plain names, here and on the command line; None is none given."""
 
     images: int | str | None
@@ -120,11 +120,11 @@ class Plain(TypedDict, total=False):
     threads: int | None
 
 
-def placed(**plain: Unpack[Plain]) -> dict[str, Any]:
-    """Plain settings where the configuration has them: limits in `budget`, those of the machine in `runtime`."""
+def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
+    """PlainSettings settings where the configuration has them: limits in `budget`, those of the machine in `runtime`."""
     groups: dict[str, type[Settings]] = {"budget": Budget, "runtime": RuntimeSettings}
     home = {name: group for group, model in groups.items() for name in model.model_fields}
-    known = Plain.__annotations__
+    known = PlainSettings.__annotations__
     if unknown := [name for name in plain if name not in known]:
         near = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
@@ -142,7 +142,7 @@ def train(
     out: str | Path | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
-    **plain: Unpack[Plain],
+    **plain: Unpack[PlainSettings],
 ) -> Run:
     """Train a GAN on a folder of images, a zip, a prepared data set or `builtin:NAME`; returns the run.
 

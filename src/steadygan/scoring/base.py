@@ -6,18 +6,18 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor
 
 from steadygan.features import Extractor
 from steadygan.metrics.neighbours import Overlap, overlap
 from steadygan.part import Part
+from steadygan.records import Better
 from steadygan.scoring.describe import Describer, Rows
 
 Index = Tensor | slice
 ALL = slice(None)
-Better = Literal["lower", "higher", "as reals"]
 Statistic = Callable[[Index, Index], float]
 """A metric of some of the reals and some of the fakes: by indices of rows."""
 

@@ -21,7 +21,8 @@ from steadygan.metrics.kernel import kernel_distance
 from steadygan.metrics.neighbours import chance_of_copies, has_twin, nearer_than_chance, nearest
 from steadygan.metrics.patches import project, projected_distance, sliced_distance
 from steadygan.metrics.spectrum import checkerboard_distance, spectrum_distance
-from steadygan.scoring.base import Better, Circumstances, Index, Metric, OneSided, Sides, Statistic
+from steadygan.records import Better
+from steadygan.scoring.base import Circumstances, Index, Metric, OneSided, Sides, Statistic
 from steadygan.scoring.describe import (
     COLOURS,
     GRIDS,

@@ -18,7 +18,7 @@ from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.records import Score
 from steadygan.runs import Run, RunInfo, SavedCheckpoint
-from steadygan.scoring import AnyMetric, Judge, Metric, Scored, Split, choose_metrics, choose_reference
+from steadygan.scoring import AnyMetric, Judge, Metric, Split, choose_metrics, choose_reference
 from steadygan.scoring.describe import Rows
 from steadygan.scoring.judge import REPEATS
 from steadygan.scoring.metrics import DEFAULT
@@ -83,10 +83,10 @@ class Evaluation(BaseModel):
     split: Split
     count: int
     remarks: list[str]
-    scores: list[Scored]
+    scores: list[Score]
     nearest: Path | None = None
 
-    def __getitem__(self, metric: str) -> Scored:
+    def __getitem__(self, metric: str) -> Score:
         """The score of a metric; KeyError if it was not asked for."""
         return {score.metric: score for score in self.scores}[metric]
 
@@ -241,11 +241,10 @@ def _draw_nearest(
     return out
 
 
-def _record(subject: Subject, model: TrainedGenerator | None, scores: list[Scored]) -> None:
+def _record(subject: Subject, model: TrainedGenerator | None, scores: list[Score]) -> None:
     """Write the scores of a run into its folder, once."""
     run = run_of(subject)
     if run is None or model is None:
         return
     done = SavedCheckpoint(run.files.checkpoint(int(model.about["images"]))).meta.progress
-    dated = {"step": done["steps"], "images": done["images"]}
-    run.add_scores([Score.model_validate(dated | score.model_dump(exclude={"unit", "says"})) for score in scores])
+    run.add_scores(score.at(done["steps"], done["images"]) for score in scores)

@@ -12,7 +12,7 @@ from steadygan.config import difference
 from steadygan.data import is_missing, is_path
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
-from steadygan.records import Score, Tick
+from steadygan.records import DatedScore, Tick
 from steadygan.runs import Run, SavedCheckpoint
 from steadygan.runs.checkpoints import drop_later
 from steadygan.training import checkpoint
@@ -141,7 +141,7 @@ def _load_weights(parts: Parts, tensors: dict[str, Any]) -> None:
 def _forget_later(run: Run, images: int) -> None:
     """Remove what was written after the checkpoint, which will be written again, the same; mend what it left undone."""
     records.keep_until(run.files.log, images, Tick)
-    records.keep_until(run.files.scores, images, Score)
+    records.keep_until(run.files.scores, images, DatedScore)
     for sample in run.files.samples.glob("*.png"):
         number = sample.stem.removeprefix("random-")
         if sample.name.startswith(".") or (number.isdigit() and int(number) > images):
