@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from steadygan.config import merge, python_function, read_toml, resolve
+from steadygan.config import merge, nearest, python_function, read_toml, resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
@@ -59,8 +58,7 @@ def recipe_of(recipe: str | RunConfig) -> Recipe:
         return _from_toml(recipe)
     if ".py:" in recipe:
         return _from_python(recipe)
-    near = difflib.get_close_matches(recipe, RECIPES, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
+    hint = nearest(recipe, RECIPES) or "."
     raise ConfigError(f"no recipe '{recipe}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
 
 

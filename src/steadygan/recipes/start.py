@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from steadygan.claim import claimed, claimed_next, first_process
-from steadygan.config import merge
+from steadygan.config import merge, nearest
 from steadygan.data import Dataset, is_path
 from steadygan.errors import ConfigError, os_errors
 from steadygan.names import path_of, shown
@@ -121,16 +120,13 @@ class PlainSettings(TypedDict, total=False):
 
 
 def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
-    """PlainSettings settings where the configuration has them: limits in `budget`, those of the machine in `runtime`."""
+    """Plain settings where the configuration has them: limits in `budget`, those of the machine in `runtime`."""
     groups: dict[str, type[Settings]] = {"budget": Budget, "runtime": RuntimeSettings}
     home = {name: group for group, model in groups.items() for name in model.model_fields}
     known = PlainSettings.__annotations__
-    if unknown := [name for name in plain if name not in known]:
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise ConfigError(
-            f"{unknown[0]}: {hint}train takes {', '.join(known)}, and all other settings in settings={{}}"
-        )
+    for name in plain.keys() - known.keys():
+        hint = nearest(name, known) or "."
+        raise ConfigError(f"train takes no {name}{hint} It takes {', '.join(known)}, and all others in settings={{}}")
     given = {name: value for name, value in plain.items() if value is not None}
     return merge({}, *({home[name]: {name: value}} if name in home else {name: value} for name, value in given.items()))
 

@@ -65,7 +65,9 @@ def test_the_command_line_has_an_option_for_every_plain_name():
 
 
 def test_a_plain_name_that_there_is_not_is_answered_with_the_nearest(begun):
-    with pytest.raises(sg.ConfigError, match=r"sizes: did you mean 'size'\? .*all other settings in settings=\{\}"):
+    with pytest.raises(
+        sg.ConfigError, match=r"takes no sizes; did you mean 'size'\? It takes .* all others in settings=\{\}"
+    ):
         sg.train("photos", sizes=32)  # type: ignore[call-arg]
     assert begun == []
 
