@@ -25,7 +25,7 @@ _HOMES = (
     *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
     *("scoring.base", "scoring.metrics", "scoring.reference", "scoring.judge", "training.average", "training.optim"),
     *("training.turns", "training.replay", "training.opponent", "training.game", "training.config"),
-    *("training.resuming", "recipes.facts", "recipes.start", "export", "studies.evaluate"),
+    *("recipes.facts", "recipes.start", "export", "studies.evaluate"),
 )
 
 if TYPE_CHECKING:  # the same homes, for type checkers and editors
@@ -71,7 +71,6 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.training.opponent import *
     from steadygan.training.optim import *
     from steadygan.training.replay import *
-    from steadygan.training.resuming import *
     from steadygan.training.turns import *
 else:
 

@@ -10,6 +10,9 @@ import typer
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")]
+OwnRecipe = Annotated[
+    str, typer.Option("--recipe", help="FILE.py:FUNCTION it was trained with, if that made objects of your own.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 PRINTED = "-"
@@ -30,6 +33,19 @@ Json = Annotated[
         "--json", metavar="[FILE.json]", callback=writable, help="Print JSON and nothing else; or write it into a file."
     ),
 ]
+
+
+def how_many(text: str) -> int:
+    """What an option takes as a number of images or steps: 1 or more, as 200000, 200_000, 200k, 1.5M or 1e6."""
+    from steadygan.schedule import whole_number
+
+    try:
+        found = int(whole_number(text))
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from problem
+    if found < 1:
+        raise typer.BadParameter(f"{text} is less than 1")
+    return found
 
 
 def with_json_spelled_out(words: Sequence[str]) -> list[str]:

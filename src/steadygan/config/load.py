@@ -101,10 +101,10 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
     match error["type"]:
         case "extra_forbidden":
             names = [name for owner in owners for name in owner.model_fields]
-            return f"{path}: no such setting{_nearest(str(error['loc'][-1]), names)}"
+            return f"{path}: no such setting{nearest(str(error['loc'][-1]), names)}"
         case "union_tag_invalid":
             tag, kinds = error["ctx"]["tag"], error["ctx"]["expected_tags"].replace("'", "").split(", ")
-            return f"{path}.kind: '{tag}' is not one of {', '.join(kinds)}{_nearest(str(tag), kinds)}"
+            return f"{path}.kind: '{tag}' is not one of {', '.join(kinds)}{nearest(str(tag), kinds)}"
         case "union_tag_not_found" | "model_type" | "model_attributes_type":
             return f"{path}: name the part, as in {path}.kind=NAME, got {given}"
         case "literal_error":
@@ -142,7 +142,8 @@ def _place(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str
     return path.lstrip("."), owners
 
 
-def _nearest(name: str, candidates: Iterable[str]) -> str:
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The end of a sentence that refuses a name: which of the candidates was meant, if one is near."""
     close = difflib.get_close_matches(name, list(candidates), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 

@@ -23,7 +23,7 @@ from steadygan.scoring.describe import Rows
 from steadygan.scoring.judge import REPEATS
 from steadygan.scoring.metrics import DEFAULT
 from steadygan.studies.subjects import Subject, choose_source, digest_of, is_path, run_of, trained
-from steadygan.training.config import Settings
+from steadygan.training.config import RunConfig, Settings
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import rows as picture_rows
@@ -93,16 +93,24 @@ class Evaluation(BaseModel):
 
 @os_errors()
 def evaluate(
-    subject: Subject, data: str | Path | Dataset | None = None, *, console: Reporter | None = None, **settings: Any
+    subject: Subject,
+    data: str | Path | Dataset | None = None,
+    *,
+    console: Reporter | None = None,
+    recipe: str | RunConfig | None = None,
+    **settings: Any,
 ) -> Evaluation:
     """Score pictures against real images: of a run (by its own images, if no others are named), of an exported
     generator, of a folder, or of a function or iterable that gives batches uint8 (N, C, S, S) or floats in -1..1.
 
     `settings` are those of `EvaluationSettings`, as `metrics=["swd", "fd"]`, `features="inception"` or `count=1000`.
-    The scores of a run are written into its folder, too. Raises ConfigError and DataError.
+    `recipe` is what the generator was trained with, needed if its networks are the user's own. The scores of a run
+    are written into its folder, too. Raises ConfigError and DataError.
     """
     chosen = resolve(EvaluationSettings, settings)
-    model = trained(subject, chosen.checkpoint)
+    model = trained(subject, chosen.checkpoint, recipe)
+    if recipe and model is None:
+        raise ConfigError("recipe: one is given, but what is scored is neither a run nor an exported generator")
     if chosen.checkpoint != "best" and run_of(subject) is None:
         raise ConfigError(f"checkpoint: {chosen.checkpoint} is asked for, but what is scored is no run")
     if model and chosen.size not in (None, model.spec.size):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from steadygan.augment import AnyShow, AsIs
-from steadygan.config import BY_NAME, BY_NAMES, flatten
+from steadygan.config import BY_NAME, BY_NAMES
 from steadygan.data.settings import Channels
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.networks import DCGAN, AnyNetworks, Networks
@@ -31,6 +31,7 @@ from steadygan.objectives import (
     Penalty,
 )
 from steadygan.part import Value, lacks
+from steadygan.schedule import Count
 from steadygan.scoring.base import Metric
 from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
@@ -43,6 +44,8 @@ from steadygan.training.turns import AnyTurns, Fixed
 __all__ = ["Budget", "RunConfig"]
 
 OWN = "own"
+Place = tuple[str | int, ...]
+"""Names and numbers that lead to a value in a configuration."""
 
 
 def _accept(*protocols: type[Any]) -> WrapValidator:
@@ -66,16 +69,17 @@ def _measuring(value: Any) -> Any:
 
 
 def _is_plain_or_ours(value: Any) -> bool:
-    return isinstance(value, str | int | float | list | tuple | Mapping | None) or _is_ours(value)
+    return isinstance(value, str | int | float | list | tuple | Mapping | None) or is_ours(value)
 
 
-def _is_ours(value: Any) -> bool:
+def is_ours(value: Any) -> bool:
+    """Whether a part is of this package, and so can be written into a file."""
     return type(value).__module__.startswith("steadygan.")
 
 
 def _dump(value: Any) -> Any:
     """A part as plain data; one of the user's own is named, not stored."""
-    if isinstance(value, BaseModel) and _is_ours(value):
+    if isinstance(value, BaseModel) and is_ours(value):
         return value.model_dump(mode="json")
     # the repr that objects have by default names their address, which is another each time
     named = type(value).__repr__ is not object.__repr__  # type: ignore[comparison-overlap]
@@ -114,8 +118,8 @@ class Budget(Settings):
     and 50,000. A recipe whose source names its iterations has those as its budget.
     """
 
-    images: int | None = Field(default=None, ge=1)
-    steps: int | None = Field(default=None, ge=1)
+    images: Count | None = None
+    steps: Count | None = None
     minutes: float | None = Field(default=None, gt=0)
 
     def is_open(self) -> bool:
@@ -169,8 +173,8 @@ class RuntimeSettings(Settings):
 class Cadence(Settings):
     """How often something is done: every so many images seen, or every so many steps whatever the batch."""
 
-    every_images: int | None = Field(default=None, ge=1)
-    every_steps: int | None = Field(default=None, ge=1)
+    every_images: Count | None = None
+    every_steps: Count | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -251,12 +255,19 @@ class RunConfig(Settings):
         return own_parts(self.dump())
 
 
-def own_parts(tree: dict[str, Any]) -> list[str]:
+def own_parts(tree: Mapping[str, Any]) -> list[str]:
     """As `RunConfig.own_parts`, of a configuration dumped earlier; the two optimizers count as one setting."""
-    return sorted({path[0] for path in own_places(tree)})
+    found: list[Place] = []
+    fill_in(tree, lambda place, _: found.append(place))
+    return sorted({str(place[0]) for place in found})
 
 
-def own_places(tree: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Where the objects of the user's own stand, as paths of names; one in a list stands for its whole list."""
-    paths = [path.removesuffix(".kind").partition("[")[0] for path, kind in flatten(tree).items() if kind == OWN]
-    return [tuple(path.split(".")) for path in dict.fromkeys(paths)]
+def fill_in(tree: Any, find: Callable[[Place, dict[str, Any]], Any], place: Place = ()) -> Any:
+    """A dumped configuration with what `find` gives in place of each object of the user's own, told where and what."""
+    if isinstance(tree, Mapping):
+        if tree.get("kind") == OWN:
+            return find(place, dict(tree))
+        return {name: fill_in(value, find, (*place, name)) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [fill_in(value, find, (*place, number)) for number, value in enumerate(tree)]
+    return tree
