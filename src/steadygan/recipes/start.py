@@ -9,10 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from pydantic import ValidationError
+
 from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge, nearest
 from steadygan.data import Dataset, is_path
-from steadygan.errors import ConfigError, os_errors
+from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, override, recipe_of, whole
 from steadygan.recipes.facts import USUAL, Facts
@@ -97,12 +99,17 @@ def _images(config: RunConfig) -> tuple[Any, ...]:
 
 
 def facts_of(run: Run) -> Facts:
-    """What a recipe was told when a run began, from its `run.json`."""
-    info = run.info()
-    config = info.config
-    shown = _budget_images(Budget(**config["budget"]), config["batch"] * config["turns"].get("discriminator", 1))
-    spec, device = info.data.spec.model_dump(), config["runtime"]["device"]
-    return Facts(**spec, images=info.data.training, device=device, budget_images=shown)
+    """What a recipe was told when a run began, from its `run.json`; DataError if that lacks the settings."""
+    data, config = run.info().data, run.info().config
+    try:
+        step = config["batch"] * config["turns"].get("discriminator", 1)
+        budget, device = Budget(**config["budget"]), config["runtime"]["device"]
+    except (KeyError, TypeError, AttributeError, ValidationError) as problem:
+        raise DataError(
+            f"{run.files.run_json} holds no settings that a recipe could be told of: {type(problem).__name__}"
+        ) from problem
+    shown = _budget_images(budget, step)
+    return Facts(**data.spec.model_dump(), images=data.training, device=device, budget_images=shown)
 
 
 class PlainSettings(TypedDict, total=False):
