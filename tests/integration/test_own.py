@@ -73,7 +73,7 @@ def small(facts):
     return sg.RunConfig(networks=Mine(facts.images // 9), loss=sg.Hinge())
 
 def large():
-    return sg.RunConfig(networks=Mine(30))
+    return sg.RunConfig(networks=Mine(30), loss=sg.Hinge())
 
 def none_of_mine():
     return sg.RunConfig()
@@ -187,13 +187,15 @@ def test_probes_look_into_networks_of_the_users_own(run, recipe):
 @pytest.mark.parametrize(
     ("function", "said"),
     {
-        "large": r"weights in .*images-\d+ are not of the networks that",
+        "large": r"weights in .*run.* are not of the networks that",
         "none_of_mine": r"--recipe .*mine\.py:none_of_mine has no objects of your own for networks, but .*run had",
     }.items(),
 )
 def test_another_recipe_is_refused_by_name(run, place, function, said):
     with pytest.raises(sg.SteadyganError, match=said):
         sg.load(run.path, recipe=f"{place / 'mine.py'}:{function}")
+    with pytest.raises(sg.SteadyganError, match=said):
+        sg.resume(run.path, sg.Budget(steps=STEPS + 1), console=Silent(), recipe=f"{place / 'mine.py'}:{function}")
 
 
 def test_a_recipe_for_what_was_not_trained_is_refused(recipe, place):

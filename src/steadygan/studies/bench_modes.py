@@ -335,7 +335,7 @@ def _trial(test: ModesTest, config: RunConfig, dataset: Dataset, samples: int, o
 def _samples(run: Run, config: RunConfig, dataset: Dataset, count: int) -> Images:
     """Pictures (N, H, W, C) from the averaged generator at the end of a run, on the device it was trained on."""
     saved = checkpoint.load(run.checkpoint("latest"), ("average",))
-    generator = with_weights(rebuilt(config.networks, dataset.spec).generator, saved["average"], run.path)
+    generator = with_weights(rebuilt(config.networks, dataset.spec).generator, saved["average"], run.path).eval()
     generator.to(run.info().device.device)
     latents = fixed_latents(range(count), latents_of(config.networks), config.seed, "modes")
     return rows(generate(generator, latents, *labels_in_turn(range(count), classes_of(generator)), batch=_BATCH))

@@ -79,7 +79,8 @@ def load_discriminator(run: Path, which: str = "latest", recipe: RunConfig | Non
         raise DataError(
             f"the discriminator of {run} has no forward(images, with_features=True), so it gives no features"
         )
-    return with_weights(discriminator, load_checkpoint(saved, ("discriminator",))["discriminator"], saved.folder)
+    tensors = load_checkpoint(saved, ("discriminator",))["discriminator"]
+    return with_weights(discriminator, tensors, saved.folder).eval()
 
 
 def probe(

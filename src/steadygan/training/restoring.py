@@ -52,7 +52,7 @@ def rebuilt(networks: Networks, spec: ImageSpec, seed: int = 0) -> Pair:
 
 
 def with_weights(network: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> nn.Module:
-    """The network with these weights, in evaluation mode; DataError if they are of another one."""
+    """The network with these weights; DataError if they are of another one. `where` is the checkpoint or file."""
     try:
         network.load_state_dict(tensors)
     except RuntimeError as problem:
@@ -60,7 +60,7 @@ def with_weights(network: nn.Module, tensors: Mapping[str, Tensor], where: Path)
             f"the weights in {where} are not of the networks that its settings, or the recipe, build: one of both "
             "was changed"
         ) from problem
-    return network.eval()
+    return network
 
 
 def own_again(tree: Mapping[str, Any], recipe: RunConfig | None, where: Path, word: str) -> Any:

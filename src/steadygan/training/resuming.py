@@ -20,7 +20,7 @@ from steadygan.training.budget import spent
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
-from steadygan.training.restoring import stored_config
+from steadygan.training.restoring import stored_config, with_weights
 from steadygan.training.run import make_listeners, play_out, write_info
 from steadygan.training.runtime import enough_memory
 from steadygan.training.session import Progress
@@ -64,7 +64,7 @@ def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None,
                 f"the images in {config.data.source} are not those this run was trained on (another digest); "
                 "say where those are with --data, or start a new run"
             )
-        _load_weights(parts, tensors)
+        _load_weights(parts, tensors, run.path)
         session = make_session(parts, run.path, console)
         if saved:
             session.load_state_dict(unpack(saved.meta.state, tensors["state"]))
@@ -131,11 +131,11 @@ def _moved(name: str, old: Any, new: Any) -> bool:
     return name.endswith(".type") and str(old).rpartition(".")[2] == str(new).rpartition(".")[2]
 
 
-def _load_weights(parts: Parts, tensors: dict[str, Any]) -> None:
+def _load_weights(parts: Parts, tensors: dict[str, Any], where: Path) -> None:
     """Those of a checkpoint; without one the networks stay fresh."""
     networks = parts.pair._asdict() | {"average": parts.average.network}
     for name in networks.keys() & tensors.keys():
-        networks[name].load_state_dict(tensors[name])
+        with_weights(networks[name], tensors[name], where)
 
 
 def _forget_later(run: Run, images: int) -> None:
