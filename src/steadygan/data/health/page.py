@@ -76,10 +76,9 @@ def page(found: Inspection, images: NDArray[np.uint8], entries: Sequence[Entry])
 def _template() -> Template:
     """`page.html`; all that is put into it shows as it is, names that are no UTF-8 too."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
 
-    def as_text(value: Any) -> str:
-        return value if isinstance(value, Markup) else shown(str(value))
+    def as_text(value: Any) -> Any:
+        return value if hasattr(value, "__html__") else shown(str(value))  # what is markup already stays so
 
     here = files("steadygan.data.health")
     environment = Environment(
