@@ -13,7 +13,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from steadygan.data.health import duplicates
 from steadygan.data.health.duplicates import DuplicateGroups, close_pairs, find_duplicates
 from steadygan.data.health.measures import measure
-from steadygan.data.indices import joined
+from steadygan.data.indices import evenly, joined
 
 Images = NDArray[np.uint8]
 Change = Callable[[Image.Image], Image.Image]
@@ -218,3 +218,10 @@ def test_copies_among_real_photographs(shared_data: Path) -> None:
         right = {(at, len(files) + at) for at in range(len(files))}
         assert len(right & set(found.near)) >= 0.98 * len(files), change
         assert not set(found.near) - right
+
+
+@pytest.mark.parametrize(
+    ("length", "count", "expected"), [(10, 4, [0, 2, 5, 7]), (3, 3, [0, 1, 2]), (2, 4, [0, 0, 1, 1]), (5, 0, [])]
+)
+def test_indices_are_spread_evenly_from_the_first_on(length: int, count: int, expected: list[int]) -> None:
+    assert evenly(length, count) == expected

@@ -14,7 +14,7 @@ from steadygan.networks import DCGAN
 from steadygan.spec import ImageSpec
 from steadygan.training.average import EMA, Average, measure_statistics
 from steadygan.training.budget import duration, expected_seconds, spent
-from steadygan.training.config import Budget
+from steadygan.training.config import Budget, DataSettings
 from steadygan.training.optim import Adam, PlayerOptimizer, RMSProp
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Progress
@@ -174,3 +174,7 @@ def test_statistics_measured_again_forget_those_before():
     for middle in (100.0, 3.0):
         measure_statistics(network, [(torch.tensor([[middle - 1], [middle + 1]]),)])
     assert network[0].running_mean.item() == pytest.approx(3)
+
+
+def test_older_runs_spell_grey_with_an_a():
+    assert DataSettings.model_validate({"channels": "gray"}) == DataSettings(channels="grey")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from html import escape as html
 
 import numpy as np
 from PIL import Image
 
 from steadygan.data.health.pixels import Images, Pixels
-from steadygan.names import shown
 
 BUDGET = 2_000_000
 """Characters that all pictures of a page may take together."""
@@ -18,11 +16,6 @@ BUDGET = 2_000_000
 _SIDES = (96, 64, 48, 32)
 _SHARPEST = 48
 _SAMPLES = 16
-
-
-def escape(text: str, quote: bool = True) -> str:
-    """Text that shows as it is, names that are no UTF-8 too."""
-    return html(shown(text), quote=quote)
 
 
 class Thumbnails:
@@ -39,13 +32,9 @@ class Thumbnails:
             sample = np.unique(np.linspace(0, len(images) - 1, _SAMPLES).astype(np.int64))
             self._side = next((side for side in _SIDES if self._total(sample, side, number) <= BUDGET), _SIDES[-1])
 
-    def figure(self, index: int, title: str, caption: str = "") -> str:
-        """The image at `index` with its title, which shows when pointed at, and a caption below."""
-        below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-        if not self.visible:
-            return f"<figure>{escape(title)}{below}</figure>"
-        name = escape(title, quote=True)
-        return f'<figure><img src="{self._data(index, self._side)}" alt="{name}" title="{name}">{below}</figure>'
+    def source(self, index: int) -> str:
+        """The image at `index` as an address that holds it."""
+        return self._data(index, self._side)
 
     def _total(self, sample: np.ndarray[tuple[int], np.dtype[np.int64]], side: int, number: int) -> float:
         return sum(len(self._data(int(index), side)) for index in sample) / len(sample) * number
