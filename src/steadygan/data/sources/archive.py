@@ -12,15 +12,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes, said_beside
 from steadygan.data.sources.items import (
     Found,
     Item,
+    PathSource,
     Rejection,
     Version,
-    archive_stem,
     passed_over,
     skipped,
     tidy,
@@ -34,46 +32,20 @@ _ENCRYPTED, _UTF8 = 1, 2**11
 _AGAIN = "get the archive again"
 
 
-class Zip(BaseModel):
+class Zip(PathSource):
     """A zip archive, read in place; a `metadata.csv` or `.jsonl` beside it may say what is in its pictures."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["zip"] = "zip"
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return archive_stem(self.path.resolve().name) or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """Image files, members that cannot be read, and the kind of each file passed over, in any order."""
         return said_beside(self.path, annotated(_zip_members(self.path)))
 
 
-class Tar(BaseModel):
+class Tar(PathSource):
     """A tar archive, read in place; one packed with gzip, bzip2 or xz is first unpacked to a temporary file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["tar"] = "tar"
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return archive_stem(self.path.resolve().name) or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """Image files, damage, and the kind of each file passed over, in any order."""

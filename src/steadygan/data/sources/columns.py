@@ -12,18 +12,16 @@ from itertools import chain, repeat
 from pathlib import Path, PurePath
 from typing import IO, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources import shards
 from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.items import Found, Item, Rejection, Version, files_below, open_file, version_of
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, Version, files_below, open_file, version_of
 from steadygan.data.sources.rows import LABEL_NAMES, label_text
 from steadygan.errors import ConfigError, DataError
 
 _SHARD = re.compile(r"(-\d{5}-of-\d{5}(-[0-9a-f]+)?|-\d{5}|\.\d+)$")
 
 
-class Columns(BaseModel):
+class Columns(PathSource):
     """Images in a `.parquet` or `.arrow` file, or in all such files of a folder (`datasets.save_to_disk`, shards).
 
     - `image`: the column of images, which are stored as files (`bytes` and `path`, or bytes alone); None takes the
@@ -33,23 +31,10 @@ class Columns(BaseModel):
     - `split`: use only files of this split, as in `train-00000-of-00003.parquet` or `train/0000.parquet`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["columns"] = "columns"
-    path: Path
     image: str | None = None
     label: str | None = None
     split: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().stem or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """One item for each row, named `FILE/000123`, and files that cannot be read. Only labels are read.

@@ -9,36 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes
 from steadygan.data.sources.idx import idx_in_folder, is_idx
-from steadygan.data.sources.items import Found, Item, Rejection, open_file, passed_over, skipped
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, open_file, passed_over, skipped
 from steadygan.errors import DataError, StorageError
 
 _OWN_FOLDERS = (frozenset({"dataset.json", "images.npy"}), frozenset({"run.json", "log.jsonl"}))
 
 
-class Folder(BaseModel):
+class Folder(PathSource):
     """A folder and everything below it; hidden files and folders that steadygan wrote are passed over.
 
     The pictures of idx files count as images. What `dataset.json` and `metadata.csv` say is used (see `annotated`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["folder"] = "folder"
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().name or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """Image files, folders that cannot be read, and the kind of each file passed over, in any order."""

@@ -9,8 +9,6 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import is_notes
 from steadygan.data.sources.archives import inside
 from steadygan.data.sources.columns import rows_of, splits_of
@@ -18,6 +16,7 @@ from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.items import IMAGE_SUFFIXES, Found, Item, Rejection, archive_stem, is_archive
 from steadygan.data.sources.labels import SPLITS
 from steadygan.errors import ConfigError, DataError, StorageError
+from steadygan.part import Value
 
 _CONVERTED = "refs/convert/parquet"
 _PATIENCE = 30  # seconds
@@ -25,14 +24,12 @@ _PARTIAL = "partial-"
 _NOTES = ("metadata.csv", "metadata.jsonl", "dataset.json")
 
 
-class Hub(BaseModel):
+class Hub(Value):
     """A data set of huggingface.co, downloaded once into its own cache.
 
     Its Parquet files are used, else those that the Hub made of it, else its images and archives of images.
     `config`, `split` and `revision` are the Hub's; `image` and `label` are columns, as for `Columns`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["hub"] = "hub"
     repo: str

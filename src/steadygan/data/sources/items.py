@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.reading.decode import is_image
+from steadygan.part import Value
 
 _IMAGES = """
     avif avifs bmp dds dib gif heic heif icns ico j2k jfif jp2 jpe jpeg jpf jpg jpx jxl pbm pcx pfm pgm png pnm ppm
@@ -56,10 +55,8 @@ class Rejection:
         return {"file": self.file, "reason": self.reason} | {name: True for name, is_so in marks.items() if is_so}
 
 
-class Place(BaseModel):
+class Place(Value):
     """Where a tile lies: `bounds` west, south, east, north in units of `crs`, which is an EPSG code or WKT."""
-
-    model_config = ConfigDict(frozen=True)
 
     crs: str
     bounds: tuple[float, float, float, float]
@@ -95,6 +92,26 @@ class Item:
 
 Found = Item | Rejection | str
 """An image file, a problem, or the kind of a file or folder that is passed over."""
+
+
+class PathSource(Value):
+    """A source that is a file or folder of this machine; its `entries` are what it holds."""
+
+    kind: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the source is called among others."""
+        path = self.path.resolve()
+        return (
+            path.name if path.is_dir() else archive_stem(path.name) if is_archive(path.name) else path.stem
+        ) or "images"
+
+    @property
+    def where(self) -> str:
+        """What to call the source in messages."""
+        return str(self.path)
 
 
 def open_file(path: str | Path) -> IO[bytes]:

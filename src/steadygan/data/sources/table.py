@@ -10,18 +10,16 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import spellings
 from steadygan.data.sources.archives import inside
-from steadygan.data.sources.items import Found, Item, Rejection, is_archive, open_file, tidy
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, is_archive, open_file, tidy
 from steadygan.data.sources.rows import Facts, normal, read_rows
 from steadygan.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 
-class Table(BaseModel):
+class Table(PathSource):
     """A table of image files in CSV, TSV or JSONL, with a header or, in CSV, just a path and a label in each line.
 
     - `image`, `label`: columns of the paths and labels; None finds them by their names, "" for `label` uses none.
@@ -29,22 +27,9 @@ class Table(BaseModel):
       there are looked for in the archives beside the table.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["table"] = "table"
-    path: Path
     image: str | None = None
     label: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().stem or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """Files of the table, each once, and those that are not there or have two labels.
