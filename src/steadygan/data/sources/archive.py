@@ -19,13 +19,13 @@ from steadygan.data.sources.items import (
     PathSource,
     Rejection,
     Version,
+    check_version,
     passed_over,
     skipped,
     tidy,
     version_of,
 )
 from steadygan.data.sources.unpacked import unpacked
-from steadygan.data.sources.window import open_window
 from steadygan.errors import DataError
 
 _ENCRYPTED, _UTF8 = 1, 2**11
@@ -128,6 +128,26 @@ class _Contents(NamedTuple):
     problem: str
 
 
+class _Stream(tarfile.ExFileObject):
+    """A member read in place; closing it closes the archive."""
+
+    def __init__(self, archive: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+        super().__init__(archive, info)
+        self._archive = archive
+
+    def close(self) -> None:
+        super().close()
+        self._archive.close()
+
+
+def open_member(path: Path, version: Version, start: int, size: int) -> IO[bytes]:
+    """`size` bytes of a tar from `start` on; DataError if the archive is not the one of that version any more."""
+    check_version(path, version)
+    info = tarfile.TarInfo()
+    info.offset_data, info.size = start, size
+    return _Stream(tarfile.TarFile(path), info)
+
+
 def _tar_members(path: Path) -> Iterator[Raw]:
     """Everything in a tar archive; of two members with the same name the later, as for every unpacker."""
     whole = unpacked(path)
@@ -135,7 +155,7 @@ def _tar_members(path: Path) -> Iterator[Raw]:
     members, problem = _contents(whole.path, version)
     for name in sorted(members, key=is_notes, reverse=True):
         start, size, reason = members[name]
-        reader = partial(open_window, whole.path, version, start, size)
+        reader = partial(open_member, whole.path, version, start, size)
         if reason := _skipped(name) or reason:
             yield reason
         elif start + size > version[0]:
@@ -169,12 +189,9 @@ def _contents(path: Path, version: Version) -> _Contents:
 
 
 def _not_ordinary(info: tarfile.TarInfo) -> str | None:
-    kinds = (
-        (info.issym() or info.islnk(), "link in an archive"),
-        (info.issparse(), "sparse file in an archive"),
-        (not info.isreg(), "not an ordinary file"),
-    )
-    return next((reason for is_so, reason in kinds if is_so), None)
+    if info.issym() or info.islnk():
+        return "link in an archive"
+    return "sparse file in an archive" if info.issparse() else None if info.isreg() else "not an ordinary file"
 
 
 def _ending(path: Path, end: int) -> str:

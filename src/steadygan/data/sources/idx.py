@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from steadygan.data.sources.items import Found, Item, PathSource, Version, version_of
+from steadygan.data.sources.items import Found, Item, PathSource, Version, check_version, version_of
 from steadygan.data.sources.unpacked import unpacked
-from steadygan.data.sources.window import open_window
 from steadygan.errors import ConfigError, DataError
 
 _NAME = re.compile(r"(?P<stem>.+?)[-._]idx[0-9][-._](ubyte|byte|short|int|float|double)(\.gz)?", re.IGNORECASE)
@@ -99,8 +98,10 @@ def pictures(path: Path) -> Iterator[Item]:
 
 
 def _open_picture(path: Path, version: Version, start: int, size: int, header: bytes) -> IO[bytes]:
-    with open_window(path, version, start, size) as window:
-        return io.BytesIO(header + window.read())
+    check_version(path, version)
+    with path.open("rb") as file:
+        file.seek(start)
+        return io.BytesIO(header + file.read(size))
 
 
 def _array(path: Path) -> _Array:

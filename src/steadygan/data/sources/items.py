@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from steadygan.data.reading.decode import is_image
+from steadygan.errors import DataError
 from steadygan.part import Value
 
 _IMAGES = """
@@ -123,6 +124,12 @@ def version_of(path: Path) -> Version:
     """Size in bytes and modification time in ns: another pair as soon as somebody wrote the file anew."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
+
+
+def check_version(path: Path, version: Version) -> None:
+    """Raise DataError if a file was written anew since its version was noted."""
+    if version_of(path) != version:
+        raise DataError(f"{path} was changed while it was read; start again")
 
 
 def tidy(name: str) -> str:

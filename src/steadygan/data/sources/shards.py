@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from steadygan.data.sources.items import Version
-from steadygan.data.sources.window import check_version
+from steadygan.data.sources.items import Version, check_version
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import in_utf8
 
