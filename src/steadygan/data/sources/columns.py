@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path, PurePath
 from typing import IO, Any, Literal
 
@@ -18,6 +18,7 @@ from steadygan.data.sources.items import Found, Item, PathSource, Rejection, Ver
 from steadygan.data.sources.rows import LABEL_NAMES, label_text
 from steadygan.errors import ConfigError, DataError
 
+_BINARY = ("binary", "large_binary", "fixed_size_binary")
 _SHARD = re.compile(r"(-\d{5}-of-\d{5}(-[0-9a-f]+)?|-\d{5}|\.\d+)$")
 
 
@@ -70,7 +71,7 @@ def images_in(files: Sequence[Path]) -> int:
     for file in files:
         with suppress(DataError):
             if _image_columns(shards.schema(file)):
-                number += sum(shards.rows(file, group) for group in range(shards.groups(file)))
+                number += sum(len(batch) for it in range(shards.groups(file)) for batch in shards.batches(file, it, []))
     return number
 
 
@@ -86,9 +87,8 @@ def rows_of(root: Path, files: Sequence[Path], image: str | None, label: str | N
         raise DataError(_without_images(*readable[0]))
     for file, schema in readable:
         if _image_columns(schema):
-            yield from _rows(
-                file, _stem(file, root), _choose_image(file, schema, image), _choose_label(file, schema, label)
-            )
+            columns = _choose_image(file, schema, image), _choose_label(file, schema, label)
+            yield from _rows(file, _stem(file, root), *columns)
         else:
             yield f"{file.suffix} without images"
 
@@ -118,10 +118,8 @@ def _rows(file: Path, stem: str, image: str, label: str | None) -> Iterator[Foun
 
 def _labels(file: Path, group: int, label: str | None) -> Iterator[Any]:
     """The label of each row of a group; of None as many as there are rows."""
-    if label is None:
-        return repeat(None, shards.rows(file, group))
-    batches = shards.batches(file, group, [label])
-    return chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
+    for batch in shards.batches(file, group, [] if label is None else [label]):
+        yield from repeat(None, len(batch)) if label is None else batch.column(0).to_pylist()
 
 
 def column_files(path: Path) -> list[Path]:
@@ -155,43 +153,30 @@ def _open_row(path: Path, version: Version, group: int, row: int, column: str) -
 def _image_columns(schema: Any) -> list[str]:
     """Columns of the first kind there is: said to be images by Hugging Face, with bytes and path, or of bytes."""
     features = _features(schema)
-    said = [
-        name for name in schema.names if features.get(name, {}).get("_type") == "Image" and _holds_files(schema, name)
-    ]
-    structs = [name for name in schema.names if _has_bytes(schema.field(name).type)]
-    return said or structs or [name for name in schema.names if _is_binary(schema.field(name).type)]
-
-
-def _holds_files(schema: Any, name: str) -> bool:
-    kind = schema.field(name).type
-    return _has_bytes(kind) or _is_binary(kind)
+    files = [field.name for field in schema if _has_bytes(field.type) or _is(field.type, *_BINARY)]
+    said = [name for name in files if features.get(name, {}).get("_type") == "Image"]
+    return said or [name for name in files if _has_bytes(schema.field(name).type)] or files
 
 
 def _has_bytes(kind: Any) -> bool:
+    at = kind.get_field_index("bytes") if _is(kind, "struct") else -1
+    return at >= 0 and _is(kind.field(at).type, *_BINARY, "null")
+
+
+def _is(kind: Any, *names: str) -> bool:
+    """Whether a type is one of those that `pyarrow.types` knows by these names."""
     from pyarrow import types
 
-    if not types.is_struct(kind):
-        return False
-    fields = {field.name: field.type for field in (kind.field(index) for index in range(kind.num_fields))}
-    return "bytes" in fields and (_is_binary(fields["bytes"]) or types.is_null(fields["bytes"]))
-
-
-def _is_binary(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+    return any(getattr(types, f"is_{name}")(kind) for name in names)
 
 
 def _choose_image(file: Path, schema: Any, wanted: str | None) -> str:
-    found = _image_columns(schema)
     if wanted is not None:
-        if wanted not in schema.names:
-            raise ConfigError(
-                f"{file} has no column {wanted!r}, as image={wanted} says; it has {', '.join(schema.names)}"
-            )
-        if not _holds_files(schema, wanted):
-            raise ConfigError(f"{file}: the column {wanted!r} is {schema.field(wanted).type} and holds no image files")
+        kind = _known(file, schema, "image", wanted).type
+        if not (_has_bytes(kind) or _is(kind, *_BINARY)):
+            raise ConfigError(f"{file}: the column {wanted!r} is {kind} and holds no image files")
         return wanted
+    found = _image_columns(schema)
     if len(found) > 1:
         raise ConfigError(f"{file} has several columns of images ({', '.join(found)}); say which as ?image=COLUMN")
     return found[0]
@@ -199,11 +184,7 @@ def _choose_image(file: Path, schema: Any, wanted: str | None) -> str:
 
 def _choose_label(file: Path, schema: Any, wanted: str | None) -> str | None:
     if wanted is not None:
-        if wanted and wanted not in schema.names:
-            raise ConfigError(
-                f"{file} has no column {wanted!r}, as label={wanted} says; it has {', '.join(schema.names)}"
-            )
-        return wanted or None
+        return _known(file, schema, "label", wanted).name if wanted else None
     usual = [name for name in schema.names if name.lower() in LABEL_NAMES and _may_be_label(schema.field(name).type)]
     found = usual or [name for name in schema.names if name in _class_names(schema)]
     if len(found) > 1:
@@ -213,12 +194,17 @@ def _choose_label(file: Path, schema: Any, wanted: str | None) -> str | None:
     return found[0] if found else None
 
 
-def _may_be_label(kind: Any) -> bool:
-    from pyarrow import types
+def _known(file: Path, schema: Any, setting: str, wanted: str) -> Any:
+    """The field of the column that a setting names."""
+    if wanted not in schema.names:
+        has = ", ".join(schema.names)
+        raise ConfigError(f"{file} has no column {wanted!r}, as {setting}={wanted} says; it has {has}")
+    return schema.field(wanted)
 
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    tests = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean)
-    return any(test(kind) for test in tests)
+
+def _may_be_label(kind: Any) -> bool:
+    kind = kind.value_type if _is(kind, "dictionary") else kind
+    return _is(kind, "integer", "string", "large_string", "boolean")
 
 
 def _features(schema: Any) -> dict[str, dict[str, Any]]:

@@ -29,25 +29,16 @@ def groups(path: Path) -> int:
     return int(_read(path, lambda: _parquet(path).num_row_groups)) if path.suffix.lower() == ".parquet" else 1
 
 
-def rows(path: Path, group: int) -> int:
-    """How many rows a group has."""
-    if path.suffix.lower() == ".parquet":
-        return int(_read(path, lambda: _parquet(path).metadata.row_group(group).num_rows))
-    return int(_read(path, lambda: sum(batch.num_rows for batch in _arrow_batches(path, []))))
-
-
 def batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
     """`pyarrow.RecordBatch`es of the rows of a group, in order, of a few rows each where the format allows it.
 
-    A file of Arrow is mapped into memory and not read. Raises DataError if the file is damaged.
+    Without columns they have nothing but a length. A file of Arrow is mapped into memory and not read. Raises DataError
+    if the file is damaged.
     """
     found = (
         _parquet_batches(path, group, columns) if path.suffix.lower() == ".parquet" else _arrow_batches(path, columns)
     )
-    while True:
-        batch = _read(path, lambda: next(found, None))
-        if batch is None:
-            return
+    while (batch := _read(path, lambda: next(found, None))) is not None:
         yield batch
 
 
