@@ -86,18 +86,14 @@ def _files(entry: os.DirEntry[str], name: str) -> Iterator[Raw]:
     elif is_notes(name):
         yield Notes(name, reader)
     elif is_idx(entry.name):
-        yield from _idx(Path(entry.path), name)
+        try:
+            yield from idx_in_folder(Path(entry.path), name.removesuffix(entry.name))
+        except StorageError:
+            raise
+        except (DataError, OSError) as problem:
+            yield Rejection(name, f"gives no pictures: {problem}")
     else:
         yield passed_over(name, reader) or Item(name, status.st_size, status.st_mtime_ns, reader)
-
-
-def _idx(path: Path, name: str) -> Iterator[Found]:
-    try:
-        yield from idx_in_folder(path, name.removesuffix(path.name))
-    except StorageError:
-        raise
-    except (DataError, OSError) as problem:
-        yield Rejection(name, f"gives no pictures: {problem}")
 
 
 def _identity(folder: str) -> tuple[int, int]:

@@ -35,9 +35,7 @@ def batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
     Without columns they have nothing but a length. A file of Arrow is mapped into memory and not read. Raises DataError
     if the file is damaged.
     """
-    found = (
-        _parquet_batches(path, group, columns) if path.suffix.lower() == ".parquet" else _arrow_batches(path, columns)
-    )
+    found = _batches(path, group, columns)
     while (batch := _read(path, lambda: next(found, None))) is not None:
         yield batch
 
@@ -93,11 +91,10 @@ def _parquet(path: Path) -> Any:
         return parquet.ParquetFile(named, pre_buffer=False, buffer_size=2**20)
 
 
-def _parquet_batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
-    yield from _parquet(path).iter_batches(_BATCH, row_groups=[group], columns=columns, use_threads=False)
-
-
-def _arrow_batches(path: Path, columns: list[str]) -> Iterator[Any]:
+def _batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
+    if path.suffix.lower() == ".parquet":
+        yield from _parquet(path).iter_batches(_BATCH, row_groups=[group], columns=columns, use_threads=False)
+        return
     reader = _arrow(path)
     numbered = hasattr(reader, "num_record_batches")
     for batch in map(reader.get_batch, range(reader.num_record_batches)) if numbered else reader:
