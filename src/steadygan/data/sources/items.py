@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from pydantic import BaseModel, ConfigDict
+
 from steadygan.data.reading.decode import is_image
 from steadygan.errors import DataError
 from steadygan.part import Value
@@ -56,8 +58,10 @@ class Rejection:
         return {"file": self.file, "reason": self.reason} | {name: True for name, is_so in marks.items() if is_so}
 
 
-class Place(Value):
+class Place(BaseModel):
     """Where a tile lies: `bounds` west, south, east, north in units of `crs`, which is an EPSG code or WKT."""
+
+    model_config = ConfigDict(frozen=True)
 
     crs: str
     bounds: tuple[float, float, float, float]
