@@ -195,10 +195,10 @@ def _of_generated(data: bytes, name: str) -> _Said | None:
     """
     rows = read_rows(data, PurePosixPath(name).name)
     said = _of_rows(rows, name, "file") if {"run", "checkpoint", "seed", "index"} <= set(rows.columns) else None
-    if said:
-        said.classes = True
-        said.facts = {file: (label, {**about, "generated": 1}) for file, (label, about) in said.facts.items()}
-    return said
+    if said is None:
+        return None
+    facts = {file: (label, {**about, "generated": 1}) for file, (label, about) in said.facts.items()}
+    return replace(said, facts=facts, classes=True)
 
 
 def _of_rows(rows: Rows, name: str, image: str) -> _Said | None:

@@ -43,8 +43,10 @@ class Columns(PathSource):
         Raises ConfigError if it is not clear which columns to use.
         """
         yield from rows_of(self.path, self._files(), self.image, self.label)
-        if self.path.is_dir():
-            yield from _beside(self.path)
+        if self.path.is_dir():  # a page about the set may have pictures
+            why = "left out: beside columns that hold more pictures; give its folder by itself to use it"
+            beside = Folder(path=self.path).entries()
+            yield from (Rejection(entry.name, why, left_out=True) for entry in beside if isinstance(entry, Item))
 
     def _files(self) -> list[Path]:
         files = column_files(self.path)
@@ -56,13 +58,6 @@ class Columns(PathSource):
             known = sorted({name for names in splits.values() for name in names})
             raise ConfigError(f"{self.path} has no split {self.split!r}; there are {', '.join(known)}")
         return chosen
-
-
-def _beside(folder: Path) -> Iterator[Found]:
-    """The pictures in a folder that hold fewer than the columns there, such as those of a page about the set."""
-    why = "left out: beside columns that hold more pictures; give its folder by itself to use it"
-    found = Folder(path=folder).entries()
-    return (Rejection(entry.name, why, left_out=True) for entry in found if isinstance(entry, Item))
 
 
 def images_in(files: Sequence[Path]) -> int:

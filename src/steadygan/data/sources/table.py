@@ -41,8 +41,9 @@ class Table(PathSource):
         except OSError as problem:
             raise DataError(f"{self.path} cannot be read ({problem.strerror})") from problem
         folder = self.path.absolute().parent
-        rows = read_rows(data, self.path.name, lambda file: _is_file(folder, file))
-        image = rows.image_column(self.image, lambda file: _is_file(folder, file))
+        exists = partial(_is_file, folder)
+        rows = read_rows(data, self.path.name, exists)
+        image = rows.image_column(self.image, exists)
         label = rows.label_column(self.label, image)
         above = folder.as_posix().rstrip("/") + "/"
         packed = cache(partial(_packed, folder))
