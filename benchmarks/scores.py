@@ -25,7 +25,8 @@ from torch.nn.functional import conv2d, pad
 from steadygan.config import resolve
 from steadygan.data import Dataset
 from steadygan.features import AnyFeatures, Scattering
-from steadygan.scoring import Judge, Metric, Reference, Scored, choose_reference
+from steadygan.records import Score
+from steadygan.scoring import Judge, Metric, Reference, choose_reference
 from steadygan.scoring.metrics import DEFAULT, InceptionScore
 from steadygan.studies.evaluate import EvaluationSettings, open_reals
 from steadygan.training.console import Reporter, Silent, reporter
@@ -196,7 +197,7 @@ def _bench(dataset: Dataset, count: int | None) -> Bench:
     return Bench(reference, fresh, copied, np.random.default_rng(0))
 
 
-def _answers(disturbance: str, level: int, scores: list[Scored]) -> list[Answer]:
+def _answers(disturbance: str, level: int, scores: list[Score]) -> list[Answer]:
     return [
         Answer(
             disturbance=disturbance,

@@ -23,8 +23,8 @@ _HOMES = (
     *("data.loader", "networks", "networks.choices", "networks.norms", "networks.resampling", "augment", "features"),
     *("objectives.base", "objectives.gradients", "objectives.lecam", "objectives.losses", "objectives.penalties"),
     *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
-    *("scoring.judge", "scoring.metrics", "scoring.reference", "training.average", "training.optim", "training.turns"),
-    *("training.replay", "training.opponent", "training.game", "training.config", "training.resuming"),
+    *("scoring.base", "scoring.metrics", "scoring.reference", "scoring.judge", "training.average", "training.optim"),
+    *("training.turns", "training.replay", "training.opponent", "training.game", "training.config"),
     *("recipes.facts", "recipes.start", "export", "studies.evaluate"),
 )
 
@@ -58,6 +58,7 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.records import *
     from steadygan.runs.run import *
     from steadygan.schedule import *
+    from steadygan.scoring.base import *
     from steadygan.scoring.judge import *
     from steadygan.scoring.metrics import *
     from steadygan.scoring.reference import *
@@ -70,7 +71,6 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.training.opponent import *
     from steadygan.training.optim import *
     from steadygan.training.replay import *
-    from steadygan.training.resuming import *
     from steadygan.training.turns import *
 else:
 

@@ -14,7 +14,7 @@ from steadygan.augment.base import Show, Turn, chosen, normal, uniform
 from steadygan.ops.colour import brightness, contrast, hue, luma_flip, recolour, saturation
 from steadygan.ops.warp import cut_out, move_pixels, rotation, scaling, shift, warp
 from steadygan.part import Part
-from steadygan.schedule import ScheduleSettings, Share
+from steadygan.schedule import Count, ScheduleSettings, Share
 from steadygan.spec import ImageSpec
 
 
@@ -146,7 +146,7 @@ class ADA(Part):
     kind: Literal["ada"] = "ada"
     probability: Share | None = None
     target: float = Field(default=0.6, gt=-1, lt=1)
-    speed_images: int = Field(default=500_000, ge=1)
+    speed_images: Count = 500_000
     every: int = Field(default=4, ge=1)
     blitting: bool = True
     geometry: bool = True

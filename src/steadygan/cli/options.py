@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +10,12 @@ import typer
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
 Checkpoint = Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")]
+OwnRecipe = Annotated[
+    str, typer.Option("--recipe", help="FILE.py:FUNCTION it was trained with, if that made objects of your own.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 PRINTED = "-"
-_IS_FILE = re.compile(r"-|.+\.json", re.IGNORECASE)
 
 
 def writable(path: Path | None) -> Path | None:
@@ -34,6 +35,19 @@ Json = Annotated[
 ]
 
 
+def how_many(text: str) -> int:
+    """What an option takes as a number of images or steps: 1 or more, as 200000, 200_000, 200k, 1.5M or 1e6."""
+    from steadygan.schedule import whole_number
+
+    try:
+        found = int(whole_number(text))
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem)) from problem
+    if found < 1:
+        raise typer.BadParameter(f"{text} is less than 1")
+    return found
+
+
 def with_json_spelled_out(words: Sequence[str]) -> list[str]:
     """The words of a command line in which `--json` has a value: the next word if its name ends in `.json`, or `-`.
 
@@ -41,5 +55,5 @@ def with_json_spelled_out(words: Sequence[str]) -> list[str]:
     """
     end = words.index("--") if "--" in words else len(words)
     pairs = zip(words[:end], [*words[1:end], ""], strict=False)
-    alone = [word == "--json" and not _IS_FILE.fullmatch(then) for word, then in pairs]
+    alone = [word == "--json" and then != PRINTED and not then.lower().endswith(".json") for word, then in pairs]
     return [f"--json={PRINTED}" if bare else word for word, bare in zip(words, alone, strict=False)] + [*words[end:]]

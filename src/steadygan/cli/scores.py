@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from steadygan.cli.answers import answer
-from steadygan.cli.options import Checkpoint, Device, Json, RunFolder, writable
+from steadygan.cli.options import Checkpoint, Device, Json, OwnRecipe, RunFolder, how_many, writable
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def evaluate(
     weights: Annotated[Path | None, typer.Option(help="File of the features' weights. [default: downloaded]")] = None,
     count: Annotated[
         int | None,
-        typer.Option("-n", "--count", help="Pictures of each kind. [default: all, up to 10,000]"),
+        typer.Option(
+            "-n", "--count", help="Pictures of each kind. [default: all, up to 10,000]", parser=how_many, metavar="N"
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which reals: held-out, training or all.")] = "held-out",
     size: Annotated[int | None, typer.Option(help="Pixels of a side, where nothing else says it.")] = None,
@@ -65,6 +67,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Draw those most like training images here. [default: RUN/nearest.png]", callback=writable),
     ] = None,
+    recipe: OwnRecipe = "",
     json: Json = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Say what each metric means and leave.", callback=_explain, is_eager=True)
@@ -85,7 +88,7 @@ def evaluate(
         "nearest": nearest,
         **({} if metrics is None else {"metrics": metrics}),
     }
-    found = run_evaluation(subject, reals, console=reporter(), **settings)
+    found = run_evaluation(subject, reals, console=reporter(), recipe=recipe, **settings)
     answer(found, json, lambda: _show(found))
 
 
@@ -96,10 +99,12 @@ def probe(
         typer.Argument(metavar="DATASET", help="Labelled images, some of them held out. [default: the run's own]"),
     ] = None,
     checkpoint: Checkpoint = "best",
+    recipe: OwnRecipe = "",
     json: Json = None,
 ) -> None:
     """Ask what a run's discriminator, each layer of its generator, and its pictures know of classes."""
     from steadygan.networks import classes_of
+    from steadygan.recipes import told_again
     from steadygan.runs import Run
     from steadygan.studies.augmentation import augmentation_gain
     from steadygan.studies.evaluate import open_reals
@@ -109,11 +114,12 @@ def probe(
     from steadygan.studies.probe import probe as discriminator_probe
     from steadygan.training.console import reporter
 
+    own = told_again(recipe, Run(run))
     dataset, remarks = open_reals(run, reals, reporter(), trained_on=Run(run).info().data.digest)
-    reports: list[LabelledReport] = [discriminator_probe(run, dataset, checkpoint=checkpoint)]
-    reports.append(generator_probe(run, dataset, checkpoint=checkpoint))
-    if classes_of(load_discriminator(run, checkpoint)):
-        reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint))
+    reports: list[LabelledReport] = [discriminator_probe(run, dataset, checkpoint=checkpoint, recipe=own)]
+    reports.append(generator_probe(run, dataset, checkpoint=checkpoint, recipe=own))
+    if classes_of(load_discriminator(run, checkpoint, own)):
+        reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint, recipe=own))
     answer(reports, json, lambda: typer.echo("\n\n".join([*remarks, *(report.table() for report in reports)])))
 
 

@@ -122,8 +122,9 @@ def _leave_path(folder: Path) -> None:
 
 def _found_in(module: ModuleType) -> Path | None:
     """The folder in which an import found a module or a package."""
-    places = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
-    return Path(places[0]).parent if places[0] else None
+    spec = getattr(module, "__spec__", None)  # not __path__, which the modules torch makes up have with no sense
+    places = [*(spec.submodule_search_locations or ()), spec.origin] if spec else []
+    return Path(places[0]).parent if places and places[0] else None
 
 
 def _sentence(problem: BaseException) -> str:

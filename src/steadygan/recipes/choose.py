@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from steadygan.config import merge, python_function, read_toml, resolve
+from steadygan.config import merge, nearest, python_function, read_toml, resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.modern import r3gan, steady
-from steadygan.training.config import RunConfig, own_places
+from steadygan.training.config import Budget, Cadence, RunConfig
+from steadygan.training.restoring import own_again
 
 Recipe = Callable[[Facts], RunConfig]
 
@@ -34,8 +34,7 @@ RECIPES: dict[str, Recipe] = {
     "ring": classic.ring,
 }
 DEFAULT = "steady"
-LIMITS = ("images", "steps", "minutes")
-_EITHER = {"budget": LIMITS, **dict.fromkeys(("log", "samples", "checkpoint"), ("every_images", "every_steps"))}
+_EITHER = {"budget": Budget.model_fields, **dict.fromkeys(("log", "samples", "checkpoint"), Cadence.model_fields)}
 
 
 def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
@@ -59,8 +58,7 @@ def recipe_of(recipe: str | RunConfig) -> Recipe:
         return _from_toml(recipe)
     if ".py:" in recipe:
         return _from_python(recipe)
-    near = difflib.get_close_matches(recipe, RECIPES, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
+    hint = nearest(recipe, RECIPES) or "."
     raise ConfigError(f"no recipe '{recipe}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
 
 
@@ -68,7 +66,12 @@ def _from_toml(text: str) -> Recipe:
     settings = read_toml(Path(text))
     named = str(settings.get("recipe", DEFAULT))
     base = recipe_of(RunConfig() if named.endswith(".toml") else named)
-    return lambda facts: override(base(facts), whole({**settings, "recipe": text}))
+
+    def recipe(facts: Facts) -> RunConfig:
+        config = base(facts)
+        return override(config, whole({**own_again(settings, config, Path(text), named), "recipe": text}))
+
+    return recipe
 
 
 def _from_python(text: str) -> Recipe:
@@ -97,14 +100,7 @@ def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:
     """A configuration with settings laid over it, checked as a whole; objects of the user's own stay."""
-    tree = config.dump()
-    for path in own_places(tree):
-        owner, value = tree, getattr(config, path[0])
-        for name in path[:-1]:
-            owner = owner[name]
-        for name in path[1:]:
-            value = getattr(value, name)
-        owner[path[-1]] = value
+    tree = own_again(config.dump(), config, Path(config.recipe), config.recipe)
     return resolve(RunConfig, merge(tree, *layers))
 
 

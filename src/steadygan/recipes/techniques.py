@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import shlex
@@ -12,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 
 from steadygan.augment import AnyShow
+from steadygan.config import nearest
 from steadygan.errors import ConfigError
 from steadygan.networks import AnyNetworks
 from steadygan.networks.choices import AnyActivation, AnyInit, AnyMinibatch
@@ -107,8 +107,7 @@ def find(name: str) -> list[Technique]:
     named = [entry for entry in known if entry.name == wanted]
     if found := named or [entry for entry in known if wanted in (setting.name for setting in entry.settings)]:
         return found
-    near = difflib.get_close_matches(wanted, list(dict.fromkeys(entry.name for entry in known)), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
+    hint = nearest(wanted, dict.fromkeys(entry.name for entry in known)) or "."
     raise ConfigError(f"no technique '{name}'{hint} `steadygan techniques` lists them all")
 
 
@@ -172,7 +171,7 @@ def _switch(group: Group, seam: str, model: type[Part]) -> str:
         return f"--set {seam}.{name}={shown(default_of(model, name))}"
     given = {name: group.example[name] for name, field in model.model_fields.items() if field.is_required()}
     value: Any = {"kind": kind, **given} if given else kind
-    text = json.dumps([value] if group.several else value) if given or group.several else kind
+    text = json.dumps([value] if group.several else value) if given else kind
     return f"--set {shlex.quote(f'{seam}={text}')}"
 
 

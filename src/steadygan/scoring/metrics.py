@@ -21,7 +21,9 @@ from steadygan.metrics.kernel import kernel_distance
 from steadygan.metrics.neighbours import chance_of_copies, has_twin, nearer_than_chance, nearest
 from steadygan.metrics.patches import project, projected_distance, sliced_distance
 from steadygan.metrics.spectrum import checkerboard_distance, spectrum_distance
-from steadygan.scoring.base import Better, Circumstances, Index, Metric, OneSided, Sides, Statistic
+from steadygan.part import lacks
+from steadygan.records import Better
+from steadygan.scoring.base import Circumstances, Index, Metric, OneSided, Sides, Statistic
 from steadygan.scoring.describe import (
     COLOURS,
     GRIDS,
@@ -323,6 +325,8 @@ def choose_metrics(chosen: Iterable[str | Metric]) -> tuple[Metric, ...]:
         metric = known.get(one) if isinstance(one, str) else one
         if metric is None:
             raise ConfigError(_unknown(str(one), list(known)))
+        if lacking := lacks(metric, Metric):
+            raise ConfigError(f"metrics: {lacking}")
         found[metric.name] = metric
     return tuple(found.values())
 

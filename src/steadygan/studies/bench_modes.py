@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -30,6 +29,7 @@ from steadygan.training.build import open_data
 from steadygan.training.check import check
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Silent
+from steadygan.training.restoring import rebuilt, with_weights
 from steadygan.training.run import train
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import generate, labels_in_turn, rows
@@ -267,7 +267,8 @@ def bench_modes(
     the generator itself, as the older papers do.
     """
     settings, seeds, budget = dict(settings or {}), list(seeds), budget or Budget(images=DEFAULT_IMAGES)
-    with _folder(folder) as place:
+    with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as kept:
+        place = Path(kept)
         test = open_test(data, place, int(settings.pop("size", None) or 32))
         count = samples or test.samples
         trials = []
@@ -286,16 +287,6 @@ def bench_modes(
             trials=trials,
             published=test.published,
         )
-
-
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    """The folder itself, or one that is gone afterwards."""
-    if kept:
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
 
 
 def _entrants(
@@ -344,9 +335,7 @@ def _trial(test: ModesTest, config: RunConfig, dataset: Dataset, samples: int, o
 def _samples(run: Run, config: RunConfig, dataset: Dataset, count: int) -> Images:
     """Pictures (N, H, W, C) from the averaged generator at the end of a run, on the device it was trained on."""
     saved = checkpoint.load(run.checkpoint("latest"), ("average",))
-    with torch.random.fork_rng(devices=[]):
-        generator = config.networks.build(dataset.spec).generator.eval()
-    generator.load_state_dict(saved["average"])
+    generator = with_weights(rebuilt(config.networks, dataset.spec).generator, saved["average"], run.path)
     generator.to(run.info().device.device)
     latents = fixed_latents(range(count), latents_of(config.networks), config.seed, "modes")
     return rows(generate(generator, latents, *labels_in_turn(range(count), classes_of(generator)), batch=_BATCH))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from steadygan.config import flatten
 from steadygan.errors import os_errors
-from steadygan.records import Score
+from steadygan.records import DatedScore
 from steadygan.runs import Run, RunInfo
 
 __all__ = ["compare"]
@@ -48,7 +48,7 @@ def compare(paths: Sequence[str | Path]) -> Comparison:
     return Comparison(runs=[str(p) for p in paths], settings=differing, results=results, refused=refused)
 
 
-Scores = dict[str, dict[str, Score]]
+Scores = dict[str, dict[str, DatedScore]]
 """By metric and protocol, the score of the checkpoint that another score picked; the last one where it has none."""
 
 

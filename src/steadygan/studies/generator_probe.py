@@ -16,6 +16,7 @@ from steadygan.runs import Run
 from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, markdown
 from steadygan.studies.probe import features_of, load_discriminator, pooled, settled, untrained
 from steadygan.training.average import measure_statistics
+from steadygan.training.config import RunConfig
 from steadygan.training.runtime import choose_device
 
 LATENT = "latent"
@@ -63,7 +64,12 @@ class GeneratorReport(LabelledReport):
 
 
 def generator_probe(
-    run: Path, dataset: Dataset, seeds: int = 3, checkpoint: str = "latest", pictures: int = 1_000
+    run: Path,
+    dataset: Dataset,
+    seeds: int = 3,
+    checkpoint: str = "latest",
+    pictures: int = 1_000,
+    recipe: RunConfig | None = None,
 ) -> GeneratorReport:
     """A linear classifier on each layer of the averaged generator, which tells the class its picture will be of.
 
@@ -80,14 +86,14 @@ def generator_probe(
     """
     run, labelled = Path(run), Labelled(dataset)
     labelled.must_fit(run, dataset.spec.classes)
-    model = load(run, checkpoint).to(choose_device("auto"))
-    judge, right = _judge(run, labelled, checkpoint)
+    model = load(run, checkpoint, recipe).to(choose_device("auto"))
+    judge, right = _judge(labelled, load_discriminator(run, checkpoint, recipe))
     found: dict[str, list[tuple[float, float]]] = {}
     frequent = []
     for seed in range(seeds):
         latents, given = model.latents(pictures, seed), model.labels(range(pictures))
         labels = judge(model.pictures(latents, *given))
-        network = untrained(run, seed).generator.to(choose_device("auto"))
+        network = untrained(run, seed, recipe).generator.to(choose_device("auto"))
         batches = _batches(network, latents[:_SETTLING], *(label[:_SETTLING] for label in given))
         measure_statistics(network.eval(), batches)
         channels = dataset.spec.channels
@@ -177,9 +183,9 @@ class _Judge:
         return linear_labels(self.rows, self.labels, features_of(self.discriminator, pictures), self.classes)
 
 
-def _judge(run: Path, labelled: Labelled, checkpoint: str) -> tuple[_Judge, float]:
+def _judge(labelled: Labelled, discriminator: nn.Module) -> tuple[_Judge, float]:
     """With the share of held-out reals that it labels rightly."""
-    discriminator = settled(load_discriminator(run, checkpoint), labelled.settling)
+    discriminator = settled(discriminator, labelled.settling)
     chosen = labelled.few(labelled.possible([min(_TAUGHT, labelled.least)])[0], 0)
     rows = features_of(discriminator, labelled.pictures(chosen))
     judge = _Judge(discriminator, rows, labelled.labels[chosen], labelled.dataset.spec.classes)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
 from steadygan.data import Dataset
 from steadygan.errors import DataError
 from steadygan.metrics.probe import linear_probe
-from steadygan.networks import AnyNetworks, Networks, Pair, classes_of
+from steadygan.networks import Pair, classes_of
 from steadygan.ops.images import from_uint8
 from steadygan.runs import Run
 from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, markdown
 from steadygan.training.average import measure_statistics
 from steadygan.training.checkpoint import load as load_checkpoint
+from steadygan.training.config import RunConfig
+from steadygan.training.restoring import rebuilt, stored_networks, with_weights
 from steadygan.training.runtime import choose_device
 from steadygan.training.seeds import derive
 
@@ -64,20 +67,19 @@ class ProbeReport(LabelledReport):
         return markdown(lines, notes)
 
 
-def load_discriminator(run: Path, which: str = "latest") -> nn.Module:
+def load_discriminator(run: Path, which: str = "latest", recipe: RunConfig | None = None) -> nn.Module:
     """The discriminator of a run, in evaluation mode on the CPU; of its "latest", "best" or a checkpoint by name.
 
-    DataError if there is no such checkpoint, or if the networks were the user's own.
+    `recipe` is what the run was trained with, needed if the networks are the user's own. DataError if there is no such
+    checkpoint, or if its discriminator gives no features.
     """
-    run = Path(run)
-    saved = Run(run).checkpoint(which)
-    discriminator = untrained(run, 0).discriminator
-    try:
-        discriminator.load_state_dict(load_checkpoint(saved, ("discriminator",))["discriminator"])
-    except RuntimeError as problem:
-        where = run / "run.json"
-        raise DataError(f"{saved.folder} is not of the networks in {where}; one of both was changed") from problem
-    return discriminator.eval()
+    saved = Run(Path(run)).checkpoint(which)
+    discriminator = untrained(run, 0, recipe).discriminator
+    if "with_features" not in inspect.signature(discriminator.forward).parameters:
+        raise DataError(
+            f"the discriminator of {run} has no forward(images, with_features=True), so it gives no features"
+        )
+    return with_weights(discriminator, load_checkpoint(saved, ("discriminator",))["discriminator"], saved.folder)
 
 
 def probe(
@@ -86,6 +88,7 @@ def probe(
     labels_per_class: Sequence[int] = (1, 5, 20, 100),
     seeds: int = 5,
     checkpoint: str = "latest",
+    recipe: RunConfig | None = None,
 ) -> ProbeReport:
     """A linear classifier on the discriminator's features, on those of an untrained one like it, and on pixels.
 
@@ -105,11 +108,11 @@ def probe(
     labelled.must_fit(run, dataset.spec.classes)
     counts, classes, held = labelled.possible(labels_per_class), dataset.spec.classes, labelled.judged
     reals = labelled.settling
-    trained = settled(load_discriminator(run, checkpoint), reals)
+    trained = settled(load_discriminator(run, checkpoint, recipe), reals)
     test = {"discriminator": features_of(trained, labelled.pictures(held)), "pixels": _pixels(labelled.pictures(held))}
     found: dict[tuple[ProbedFeatures, int], list[float]] = {}
     for seed in range(seeds):
-        fresh = settled(untrained(run, seed).discriminator, reals)
+        fresh = settled(untrained(run, seed, recipe).discriminator, reals)
         test["random discriminator"] = features_of(fresh, labelled.pictures(held))
         chosen = labelled.few(counts[-1], seed)
         images, labels = labelled.pictures(chosen), labelled.labels[chosen]
@@ -168,19 +171,11 @@ def _pixels(images: Tensor) -> Tensor:
     return torch.cat([adaptive_avg_pool2d(from_uint8(part), side).flatten(1) for part in images.split(_BATCH)])
 
 
-def untrained(run: Path, seed: int) -> Pair:
+def untrained(run: Path, seed: int, recipe: RunConfig | None = None) -> Pair:
     """The networks of a run's configuration with new weights that do not learn, in training mode."""
-    info = Run(run).info()
-    try:
-        settings: Networks = TypeAdapter(AnyNetworks).validate_python(info.config["networks"])
-    except (ValidationError, KeyError) as problem:
-        raise DataError(
-            f"the networks of {run} are none this steadygan can build; if they were your own, give their features to "
-            "steadygan.metrics.probe.linear_probe"
-        ) from problem
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "probe"))
-        return Pair(*(network.requires_grad_(False) for network in settings.build(info.data.spec)))
+    info = Run(Path(run)).info()
+    networks = stored_networks(info.config.get("networks"), recipe, Path(run), info.recipe)
+    return rebuilt(networks, info.data.spec, derive(seed, "probe"))
 
 
 def settled(network: nn.Module, reals: Tensor) -> nn.Module:

@@ -19,6 +19,7 @@ from steadygan.ops.images import to_uint8
 from steadygan.runs import Run, run_at
 from steadygan.scoring.describe import BATCH
 from steadygan.scoring.reference import Reference
+from steadygan.training.config import RunConfig
 from steadygan.training.sampling import generate, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 
@@ -110,11 +111,11 @@ def digest_of(model: TrainedGenerator | None) -> str | None:
     return model.about.get("trained_on") if model else None
 
 
-def trained(subject: Subject, checkpoint: str) -> TrainedGenerator | None:
+def trained(subject: Subject, checkpoint: str, recipe: str | RunConfig | None = None) -> TrainedGenerator | None:
     """The generator of a run, of one of its checkpoints or of an exported file; None if the subject is none of them."""
     if run_of(subject) is None and not (is_path(subject) and Path(str(subject)).suffix == ".safetensors"):
         return None
-    return load(str(subject), checkpoint)
+    return load(str(subject), checkpoint, recipe)
 
 
 def run_of(subject: Subject) -> Run | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
 from steadygan.part import Part
-from steadygan.schedule import NonNegative, at
+from steadygan.schedule import NonNegative, at, number
 
 __all__ = ["EMA", "Average"]
 
@@ -28,7 +28,7 @@ class EMA(Part):
     helps: ClassVar[str] = "Nearly always: the average of a generator that circles is better than each of its points."
     hurts: ClassVar[str] = "A half life too long shows pictures of the past; it costs a copy of the generator."
 
-    half_life_images: NonNegative = 10_000
+    half_life_images: Annotated[NonNegative, BeforeValidator(number)] = 10_000
     ramp_up: float = Field(default=0.05, gt=0)
 
     def weight(self, images_seen: int, batch: int) -> float:

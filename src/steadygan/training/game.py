@@ -19,12 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from steadygan.errors import ConfigError
 from steadygan.objectives.base import GeneratorTerm, Penalty
 from steadygan.objectives.losses import Loss, NonSaturating, Separable, SeparableLoss
 from steadygan.objectives.view import View
+from steadygan.part import lacks
 from steadygan.training.opponent import Itself
 from steadygan.training.optim import Adam, OptimizerSettings, PlayerOptimizer
-from steadygan.training.seams import Move, Opponent, Remembers, Report, Turns, Watches
+from steadygan.training.seams import Changes, Move, Opponent, Remembers, Report, Turns, Watches
 from steadygan.training.turns import Fixed
 
 __all__ = ["Game"]
@@ -37,6 +39,15 @@ _SIDES: dict[Move, tuple[str, ...]] = {  # what each of the discriminator's move
     "discriminator": ("real", "fake"),
     "discriminator_real": ("real",),
     "discriminator_fake": ("fake",),
+}
+_RULES: dict[str, tuple[type[Any], ...]] = {  # what the rules of a game must be
+    "loss": (Loss,),
+    "penalties": (Penalty, Remembers),
+    "generator_terms": (GeneratorTerm, Remembers),
+    **dict.fromkeys(("show", "replay"), (Changes,)),
+    "opponent": (Opponent,),
+    "turns": (Turns,),
+    **dict.fromkeys(("generator_optimizer", "discriminator_optimizer"), (OptimizerSettings,)),
 }
 
 
@@ -81,6 +92,7 @@ class Game:
     processes: int = 1
 
     def __post_init__(self) -> None:
+        _refuse_unfit(self)
         self.steps = self.d_turns = self.images = 0
         self.healthy = torch.ones((), device=next(self.generator.parameters()).device)
         players = dict.fromkeys(_SIDES, self.discriminator) | {"generator": self.generator}
@@ -255,6 +267,20 @@ class _Term:
     def differentiates(self) -> bool:
         """Whether it takes gradients with respect to images, for which a compiled network will not do."""
         return getattr(self.settings, "differentiates", True)
+
+
+def _refuse_unfit(game: Game) -> None:
+    """ConfigError names every rule that is none, and the methods it lacks."""
+    wrong = []
+    for name, kinds in _RULES.items():
+        rule, several = getattr(game, name), name in ("penalties", "generator_terms")
+        if several and not isinstance(rule, Sequence):
+            wrong.append(f"{name}: give a list, as in {name}=[{type(rule).__name__}(...)]")
+            continue
+        parts = {f"{name}[{place}]": part for place, part in enumerate(rule)} if several else {name: rule}
+        wrong += [f"{place}: {lacking}" for place, part in parts.items() if (lacking := lacks(part, *kinds))]
+    if wrong:
+        raise ConfigError(*wrong)
 
 
 def _d_losses(loss: Any) -> dict[Move, dict[str, Callable[[View], Tensor]]]:

@@ -32,6 +32,13 @@ class Builds(Protocol):
 
 
 @runtime_checkable
+class Changes(Protocol):
+    """What is built for `show` and `replay`, as a game takes it: images (N, C, H, W) in, images out."""
+
+    def __call__(self, images: Tensor) -> Tensor: ...
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """Settings of a penalty or term with a memory: the module, called with a view, keeps it in its buffers."""
 

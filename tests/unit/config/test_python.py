@@ -69,6 +69,24 @@ def test_two_files_each_find_the_module_of_one_name_that_lies_beside_them(tmp_pa
     assert ask(tmp_path / "another")()[0] == "changed, and longer", "as in a new process"
 
 
+ODD = """
+import sys, types
+class Odd(types.ModuleType):
+    def __getattr__(self, name):
+        return 3
+sys.modules["odd"] = Odd("odd")
+def lazy():
+    return "done"
+"""
+
+
+def test_modules_that_were_made_up_are_no_hindrance(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "odd", None)
+    del sys.modules["odd"]
+    write(tmp_path, odd=ODD)
+    assert [ask(tmp_path, "odd")() for _ in range(2)] == ["done"] * 2
+
+
 def test_a_folder_that_stood_on_the_path_before_stays_there(tmp_path):
     write(tmp_path / "one", blocks="WORD = 1", mine=LAZY)
     write(tmp_path / "other", blocks="WORD = 2", mine=LAZY)

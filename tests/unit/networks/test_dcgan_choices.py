@@ -52,7 +52,6 @@ def close(actual, expected, **tolerance):
 # Every value of every union
 
 ALL = [member for union in UNIONS.values() for member in members(union)]
-OFF = (norms.NoNorm, choices.NoMinibatch)
 
 
 @pytest.mark.parametrize(("name", "union"), UNIONS.items())

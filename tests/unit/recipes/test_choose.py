@@ -169,7 +169,7 @@ def test_a_run_with_a_plain_object_of_the_users_own_goes_on_after_a_restart(pict
     )
     train(config, tmp_path / "run", Silent())
     again = sg.RunConfig(loss=Plain(), penalties=(Remembered(),))
-    run = sg.resume(tmp_path / "run", sg.Budget(steps=4), console=Silent(), own=again)
+    run = sg.resume(tmp_path / "run", sg.Budget(steps=4), console=Silent(), recipe=again)
     assert run.log()[-1].step == 4
     facts = facts_of(run)
     assert facts == Facts(size=16, channels=3, classes=2, images=18, device="cpu", budget_images=4 * 8)

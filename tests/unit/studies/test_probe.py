@@ -148,14 +148,14 @@ def test_what_cannot_be_probed_is_refused_in_a_sentence(tmp_path, glyphs):
         probe(run, glyphs, (1,), checkpoint="images-9")
 
 
-def test_networks_of_the_users_own_are_refused_with_another_way(tmp_path, glyphs):
+def test_networks_that_cannot_be_built_or_have_other_weights_are_refused(tmp_path, glyphs):
     run = fresh_run(tmp_path / "run", glyphs)
     info = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**info, "config": {"networks": {"kind": "own"}}}))
-    with pytest.raises(DataError, match="linear_probe"):
+    (run / "run.json").write_text(json.dumps({**info, "config": {"networks": {"kind": "later"}}}))
+    with pytest.raises(DataError, match=r"cannot build \(later\)"):
         load_discriminator(run)
     (run / "run.json").write_text(json.dumps({**info, "config": {"networks": DCGAN(width=8).model_dump()}}))
-    with pytest.raises(DataError, match="is not of the networks"):
+    with pytest.raises(DataError, match="are not of the networks"):
         load_discriminator(run)
 
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from steadygan.augment import AnyShow
+from steadygan.augment import AnyShow, DiffAugment
+from steadygan.errors import ConfigError
 from steadygan.objectives import R1, R2, AnyGeneratorTerm, AnyPenalty, Hinge, NonSaturating, Relativistic, View
 from steadygan.objectives.losses import AnyLoss
 from steadygan.spec import ImageSpec
@@ -227,3 +228,22 @@ def test_bare_strips_the_compiler():
     network = nn.Linear(2, 2)
     assert bare(torch.compile(network)) is network
     assert bare(network) is network
+
+
+def test_rules_that_lack_a_method_are_all_named_before_the_first_turn():
+    class Critic:
+        def d_loss(self, view): ...
+        def gloss(self, view): ...
+
+    rules = {"loss": Critic(), "penalties": [R1(), Critic()], "show": DiffAugment(), "turns": Fixed, "opponent": None}
+    with pytest.raises(ConfigError) as error:
+        tiny(**rules)
+    assert str(error.value).splitlines() == [
+        "loss: Critic lacks `g_loss`; did you mean its `gloss`?",
+        "penalties[1]: Critic lacks `build`",
+        "show: DiffAugment lacks `__call__`",
+        "opponent: NoneType lacks `against`",
+        "turns: Fixed is a class; give an object of it, as in Fixed()",
+    ]
+    with pytest.raises(ConfigError, match=r"penalties: give a list, as in penalties=\[R1\(\.\.\.\)\]"):
+        tiny(penalties=R1())

@@ -18,7 +18,7 @@ from steadygan.data.work import Entry
 from steadygan.rundir import atomic_write
 
 if TYPE_CHECKING:
-    from steadygan.data.findings import Inspection
+    from steadygan.data.inspection import Inspection
 
 _RANDOM = 60
 _CLASSES, _PER_CLASS, _BARS = 24, 6, 200
