@@ -116,7 +116,7 @@ def test_listing_reads_labels_and_no_images(tmp_path: Path, monkeypatch: pytest.
     assert labels(listed(path)) == ["a", "b"]
     assert labels(listed(f"{path}?label=")) == [None, None]
     assert asked
-    assert all(columns == ["label"] for columns in asked)
+    assert not any("image" in columns for columns in asked)
 
 
 def test_a_single_large_group_of_rows_is_not_held_in_memory(tmp_path: Path) -> None:

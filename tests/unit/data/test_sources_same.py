@@ -353,3 +353,20 @@ def test_what_a_killed_process_unpacked_is_removed_by_the_next(tmp_path: Path, m
     other.communicate("\n")
     assert left(tmp_path / "cache") == []
     assert os.listdir(tmp_path / "cache" / "unpacked") == [".lock"]
+
+
+def test_what_is_known_of_the_damage_stays_as_long_as_the_file_that_another_process_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path / "cache"))
+    path = FORMS["tar.gz"](tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data[:-8] + bytes([data[-8] ^ 1]) + data[-7:])
+    holder = unpacking(path)
+    assert holder.stdout
+    assert holder.stdout.readline() == "6\n"
+    (tmp_path / "b").mkdir()
+    list_items([open_source(FORMS["tar.xz"](tmp_path / "b"))])
+    problems = [problem.reason for problem in list_items([open_source(path)]).problems]
+    holder.communicate("\n")
+    assert any("CRC check failed" in reason for reason in problems)

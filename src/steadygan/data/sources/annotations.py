@@ -66,7 +66,7 @@ def annotated(found: Iterable[Raw]) -> Iterator[Found]:
         if isinstance(entry, Notes):
             answer = _read(entry)
             if isinstance(answer, _Said):
-                said.setdefault(_folder(entry.name), answer)
+                said.setdefault(entry.name.rpartition("/")[0], answer)
             else:
                 yield answer
         elif said and isinstance(entry, Item | Rejection):
@@ -84,17 +84,17 @@ def said_beside(archive: Path, found: Iterable[Found]) -> Iterator[Found]:
     there: by their names in the archive, with the name of the archive before them, without the first folder, or alone.
     What notes in the archive say comes first.
     """
-    said = [_read(Notes(name, partial(open_file, archive.parent / name))) for name in _BESIDE
-            if (archive.parent / name).is_file()]  # fmt: skip
+    files = [archive.parent / name for name in _BESIDE]
+    said = [_read(Notes(file.name, partial(open_file, file))) for file in files if file.is_file()]
     notes = next((one for one in said if isinstance(one, _Said)), None)
     if notes is None:
         yield from found
         return
     entries = list(found)
-    images = [entry for entry in entries if isinstance(entry, Item)]
-    spelled = _spelling(archive, [image.name for image in images], notes)
-    told = 0 if spelled is None else sum(spelled(image.name) in notes.facts for image in images)
-    if spelled is None or told < min(len(images), len(notes.facts)) / 2:
+    names = [entry.name for entry in entries if isinstance(entry, Item)]
+    known = [(sum(spelled(name) in notes.facts for name in names), spelled) for spelled in spellings(archive, names)]
+    told, spelled = max(known, key=lambda one: one[0])
+    if not told or told < min(len(names), len(notes.facts)) / 2:
         yield from entries
         return
     for entry in entries:
@@ -109,13 +109,6 @@ def said_beside(archive: Path, found: Iterable[Found]) -> Iterator[Found]:
         yield Rejection(notes.name, f"lists {missing} files that are not in {archive.name}")
 
 
-def _spelling(archive: Path, names: Sequence[str], notes: _Said) -> Callable[[str], str] | None:
-    """How the notes spell names in an archive; None if they name none."""
-    known = spellings(archive, names)
-    counts = [sum(spelled(name) in notes.facts for name in names) for spelled in known]
-    return known[counts.index(max(counts))] if any(counts) else None
-
-
 def spellings(archive: Path, names: Sequence[str]) -> list[Callable[[str], str]]:
     """How a table beside an archive may call the files in it; without their folders only where that is clear."""
     known: list[Callable[[str], str]] = [
@@ -127,10 +120,6 @@ def spellings(archive: Path, names: Sequence[str]) -> list[Callable[[str], str]]
     if len({name.rpartition("/")[2] for name in names}) == len(names):
         known.append(lambda name: name.rpartition("/")[2])
     return known
-
-
-def _folder(name: str) -> str:
-    return name.rpartition("/")[0]
 
 
 def _read(notes: Notes) -> _Said | Found:
@@ -186,17 +175,12 @@ def _of_stylegan(data: bytes, name: str) -> _Said | None:
     try:
         labels = {str(file).replace("\\", "/"): label for file, label in pairs}
     except (TypeError, ValueError):
-        return _Said(
-            name, {}, classes=True, problem='has "labels" that are no list of [file, label]; they are not used'
-        )
-    usable: dict[str, tuple[str | None, Attributes]] = {
-        file: (label_text(label), {}) for file, label in labels.items() if isinstance(label, int | float | str)
-    }
-    if len(usable) < len(labels):
-        facts = {file: usable.get(file, (None, {})) for file in labels}
-        problem = f"holds {len(labels) - len(usable)} labels that are lists or empty; they are not used"
-        return _Said(name, facts, classes=True, problem=problem)
-    return _Said(name, usable, classes=True)
+        problem = 'has "labels" that are no list of [file, label]; they are not used'
+        return _Said(name, {}, classes=True, problem=problem)
+    usable = {file: label_text(label) for file, label in labels.items() if isinstance(label, int | float | str)}
+    unused = len(labels) - len(usable)
+    problem = f"holds {unused} labels that are lists or empty; they are not used" if unused else ""
+    return _Said(name, {file: (usable.get(file), {}) for file in labels}, classes=True, problem=problem)
 
 
 def _of_hugging_face(data: bytes, name: str) -> _Said | None:
@@ -211,10 +195,10 @@ def _of_generated(data: bytes, name: str) -> _Said | None:
     """
     rows = read_rows(data, PurePosixPath(name).name)
     said = _of_rows(rows, name, "file") if {"run", "checkpoint", "seed", "index"} <= set(rows.columns) else None
-    if said:
-        said.classes = True
-        said.facts = {file: (label, {**about, "generated": 1}) for file, (label, about) in said.facts.items()}
-    return said
+    if said is None:
+        return None
+    facts = {file: (label, {**about, "generated": 1}) for file, (label, about) in said.facts.items()}
+    return replace(said, facts=facts, classes=True)
 
 
 def _of_rows(rows: Rows, name: str, image: str) -> _Said | None:

@@ -6,78 +6,88 @@ import io
 import os
 import tarfile
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes, said_beside
 from steadygan.data.sources.items import (
     Found,
     Item,
+    PathSource,
     Rejection,
     Version,
-    archive_stem,
+    check_version,
     passed_over,
     skipped,
     tidy,
     version_of,
 )
 from steadygan.data.sources.unpacked import unpacked
-from steadygan.data.sources.window import open_window
 from steadygan.errors import DataError
 
 _ENCRYPTED, _UTF8 = 1, 2**11
 _AGAIN = "get the archive again"
 
 
-class Zip(BaseModel):
-    """A zip archive, read in place; a `metadata.csv` or `.jsonl` beside it may say what is in its pictures."""
+class _Archive(PathSource, ABC):
+    """An archive; a `metadata.csv` or `.jsonl` beside it may say what is in its pictures."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    def entries(self) -> Iterator[Found]:
+        """Image files, what cannot be read, and the kind of each file passed over, in any order."""
+        return said_beside(self.path, annotated(self._members()))
+
+    @abstractmethod
+    def _members(self) -> Iterator[Raw]:
+        """Everything in it, notes first; of two members with the same name the later, as for every unpacker."""
+
+
+class Zip(_Archive):
+    """A zip archive, read in place."""
 
     kind: Literal["zip"] = "zip"
-    path: Path
 
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return archive_stem(self.path.resolve().name) or "images"
+    def _members(self) -> Iterator[Raw]:
+        infos = {tidy(_name(info)): info for info in _archive(self.path).infolist() if not info.is_dir()}
+        for name in sorted(infos, key=is_notes, reverse=True):
+            info = infos[name]
+            reader = partial(_open_member, self.path, info.filename)
+            if reason := _skipped(name):
+                yield reason
+            elif info.flag_bits & _ENCRYPTED:
+                yield Rejection(name, "is encrypted; unpack the archive with its password and give the folder")
+            elif is_notes(name):
+                yield Notes(name, reader)
+            else:
+                whole = partial(_read_member, self.path, info.filename, info.file_size)
+                yield passed_over(name, reader) or Item(name, info.file_size, info.CRC, whole)
 
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
-    def entries(self) -> Iterator[Found]:
-        """Image files, members that cannot be read, and the kind of each file passed over, in any order."""
-        return said_beside(self.path, annotated(_zip_members(self.path)))
-
-
-class Tar(BaseModel):
+class Tar(_Archive):
     """A tar archive, read in place; one packed with gzip, bzip2 or xz is first unpacked to a temporary file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["tar"] = "tar"
-    path: Path
 
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return archive_stem(self.path.resolve().name) or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
-
-    def entries(self) -> Iterator[Found]:
-        """Image files, damage, and the kind of each file passed over, in any order."""
-        return said_beside(self.path, annotated(_tar_members(self.path)))
+    def _members(self) -> Iterator[Raw]:
+        whole = unpacked(self.path)
+        version, stamp = version_of(whole.path), version_of(self.path)[1]
+        members, problem = _contents(whole.path, version)
+        for name in sorted(members, key=is_notes, reverse=True):
+            start, size, reason = members[name]
+            reader = partial(open_member, whole.path, version, start, size)
+            if reason := _skipped(name) or reason:
+                yield reason
+            elif start + size > version[0]:
+                yield Rejection(name, f"is cut short, for the archive ends within it; {_AGAIN}")
+            elif is_notes(name):
+                yield Notes(name, reader)
+            else:
+                yield passed_over(name, reader) or Item(name, size, stamp, reader)
+        if damage := whole.problem or problem:
+            yield Rejection(self.path.name, f"{damage}; {len(members)} files were found before that; {_AGAIN}")
 
 
 def is_tar(path: Path) -> bool:
@@ -86,23 +96,6 @@ def is_tar(path: Path) -> bool:
         return tarfile.is_tarfile(path)
     except (OSError, EOFError, ValueError):
         return False
-
-
-def _zip_members(path: Path) -> Iterator[Raw]:
-    """Everything in a zip archive; of two members with the same name the later, as for every unpacker."""
-    infos = {tidy(_name(info)): info for info in _archive(path).infolist() if not info.is_dir()}
-    for name in sorted(infos, key=is_notes, reverse=True):
-        info = infos[name]
-        reader = partial(_open_member, path, info.filename)
-        if reason := _skipped(name):
-            yield reason
-        elif info.flag_bits & _ENCRYPTED:
-            yield Rejection(name, "is encrypted; unpack the archive with its password and give the folder")
-        elif is_notes(name):
-            yield Notes(name, reader)
-        else:
-            whole = partial(_read_member, path, info.filename, info.file_size)
-            yield passed_over(name, reader) or Item(name, info.file_size, info.CRC, whole)
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -156,24 +149,24 @@ class _Contents(NamedTuple):
     problem: str
 
 
-def _tar_members(path: Path) -> Iterator[Raw]:
-    """Everything in a tar archive; of two members with the same name the later, as for every unpacker."""
-    whole = unpacked(path)
-    version, stamp = version_of(whole.path), version_of(path)[1]
-    members, problem = _contents(whole.path, version)
-    for name in sorted(members, key=is_notes, reverse=True):
-        start, size, reason = members[name]
-        reader = partial(open_window, whole.path, version, start, size)
-        if reason := _skipped(name) or reason:
-            yield reason
-        elif start + size > version[0]:
-            yield Rejection(name, f"is cut short, for the archive ends within it; {_AGAIN}")
-        elif is_notes(name):
-            yield Notes(name, reader)
-        else:
-            yield passed_over(name, reader) or Item(name, size, stamp, reader)
-    if damage := whole.problem or problem:
-        yield Rejection(path.name, f"{damage}; {len(members)} files were found before that; {_AGAIN}")
+class _Stream(tarfile.ExFileObject):
+    """A member read in place; closing it closes the archive."""
+
+    def __init__(self, archive: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+        super().__init__(archive, info)
+        self._archive = archive
+
+    def close(self) -> None:
+        super().close()
+        self._archive.close()
+
+
+def open_member(path: Path, version: Version, start: int, size: int) -> IO[bytes]:
+    """`size` bytes of a tar from `start` on; DataError if the archive is not the one of that version any more."""
+    check_version(path, version)
+    info = tarfile.TarInfo()
+    info.offset_data, info.size = start, size
+    return _Stream(tarfile.TarFile(path), info)
 
 
 @lru_cache(maxsize=4)
@@ -197,12 +190,9 @@ def _contents(path: Path, version: Version) -> _Contents:
 
 
 def _not_ordinary(info: tarfile.TarInfo) -> str | None:
-    kinds = (
-        (info.issym() or info.islnk(), "link in an archive"),
-        (info.issparse(), "sparse file in an archive"),
-        (not info.isreg(), "not an ordinary file"),
-    )
-    return next((reason for is_so, reason in kinds if is_so), None)
+    if info.issym() or info.islnk():
+        return "link in an archive"
+    return "sparse file in an archive" if info.issparse() else None if info.isreg() else "not an ordinary file"
 
 
 def _ending(path: Path, end: int) -> str:

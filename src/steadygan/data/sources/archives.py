@@ -9,39 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import is_notes
 from steadygan.data.sources.archive import Tar, Zip
 from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.items import Found, Item, Rejection, archive_stem, files_below, is_archive
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, archive_stem, files_below, is_archive
 from steadygan.errors import DataError
 
 _NUMBER = re.compile(r"(?P<base>.*?)[\W_]*(?:\d+|\d+[\W_]+of[\W_]+\d+)")
 _PACKED = frozenset({".bz2", ".gz", ".tar", ".tbz", ".tbz2", ".tgz", ".txz", ".xz", ".zip"})
 
 
-class Archives(BaseModel):
+class Archives(PathSource):
     """All archives in a folder and below it, for a folder whose pictures are in them.
 
     One archive alone is read as if it were given itself. Several stand for folders of their names, as `train.zip` and
     `val.zip` or `cat.zip` and `dog.zip`; those that differ in their numbers, as `00000.tar` and `00001.tar`, are parts.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["archives"] = "archives"
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().name or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """What is in the archives, archives that cannot be read, and pictures beside them, which are left out."""

@@ -8,22 +8,21 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path, PurePath
 from typing import IO, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources import shards
 from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.items import Found, Item, Rejection, Version, files_below, open_file, version_of
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, Version, files_below, open_file, version_of
 from steadygan.data.sources.rows import LABEL_NAMES, label_text
 from steadygan.errors import ConfigError, DataError
 
+_BINARY = ("binary", "large_binary", "fixed_size_binary")
 _SHARD = re.compile(r"(-\d{5}-of-\d{5}(-[0-9a-f]+)?|-\d{5}|\.\d+)$")
 
 
-class Columns(BaseModel):
+class Columns(PathSource):
     """Images in a `.parquet` or `.arrow` file, or in all such files of a folder (`datasets.save_to_disk`, shards).
 
     - `image`: the column of images, which are stored as files (`bytes` and `path`, or bytes alone); None takes the
@@ -33,23 +32,10 @@ class Columns(BaseModel):
     - `split`: use only files of this split, as in `train-00000-of-00003.parquet` or `train/0000.parquet`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["columns"] = "columns"
-    path: Path
     image: str | None = None
     label: str | None = None
     split: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().stem or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """One item for each row, named `FILE/000123`, and files that cannot be read. Only labels are read.
@@ -57,8 +43,10 @@ class Columns(BaseModel):
         Raises ConfigError if it is not clear which columns to use.
         """
         yield from rows_of(self.path, self._files(), self.image, self.label)
-        if self.path.is_dir():
-            yield from _beside(self.path)
+        if self.path.is_dir():  # a page about the set may have pictures
+            why = "left out: beside columns that hold more pictures; give its folder by itself to use it"
+            beside = Folder(path=self.path).entries()
+            yield from (Rejection(entry.name, why, left_out=True) for entry in beside if isinstance(entry, Item))
 
     def _files(self) -> list[Path]:
         files = column_files(self.path)
@@ -72,20 +60,13 @@ class Columns(BaseModel):
         return chosen
 
 
-def _beside(folder: Path) -> Iterator[Found]:
-    """The pictures in a folder that hold fewer than the columns there, such as those of a page about the set."""
-    why = "left out: beside columns that hold more pictures; give its folder by itself to use it"
-    found = Folder(path=folder).entries()
-    return (Rejection(entry.name, why, left_out=True) for entry in found if isinstance(entry, Item))
-
-
 def images_in(files: Sequence[Path]) -> int:
     """How many rows with images these files have; those that are damaged have none."""
     number = 0
     for file in files:
         with suppress(DataError):
             if _image_columns(shards.schema(file)):
-                number += sum(shards.rows(file, group) for group in range(shards.groups(file)))
+                number += sum(len(batch) for it in range(shards.groups(file)) for batch in shards.batches(file, it, []))
     return number
 
 
@@ -101,9 +82,8 @@ def rows_of(root: Path, files: Sequence[Path], image: str | None, label: str | N
         raise DataError(_without_images(*readable[0]))
     for file, schema in readable:
         if _image_columns(schema):
-            yield from _rows(
-                file, _stem(file, root), _choose_image(file, schema, image), _choose_label(file, schema, label)
-            )
+            columns = _choose_image(file, schema, image), _choose_label(file, schema, label)
+            yield from _rows(file, _stem(file, root), *columns)
         else:
             yield f"{file.suffix} without images"
 
@@ -133,10 +113,8 @@ def _rows(file: Path, stem: str, image: str, label: str | None) -> Iterator[Foun
 
 def _labels(file: Path, group: int, label: str | None) -> Iterator[Any]:
     """The label of each row of a group; of None as many as there are rows."""
-    if label is None:
-        return repeat(None, shards.rows(file, group))
-    batches = shards.batches(file, group, [label])
-    return chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
+    for batch in shards.batches(file, group, [] if label is None else [label]):
+        yield from repeat(None, len(batch)) if label is None else batch.column(0).to_pylist()
 
 
 def column_files(path: Path) -> list[Path]:
@@ -170,43 +148,30 @@ def _open_row(path: Path, version: Version, group: int, row: int, column: str) -
 def _image_columns(schema: Any) -> list[str]:
     """Columns of the first kind there is: said to be images by Hugging Face, with bytes and path, or of bytes."""
     features = _features(schema)
-    said = [
-        name for name in schema.names if features.get(name, {}).get("_type") == "Image" and _holds_files(schema, name)
-    ]
-    structs = [name for name in schema.names if _has_bytes(schema.field(name).type)]
-    return said or structs or [name for name in schema.names if _is_binary(schema.field(name).type)]
-
-
-def _holds_files(schema: Any, name: str) -> bool:
-    kind = schema.field(name).type
-    return _has_bytes(kind) or _is_binary(kind)
+    files = [field.name for field in schema if _has_bytes(field.type) or _is(field.type, *_BINARY)]
+    said = [name for name in files if features.get(name, {}).get("_type") == "Image"]
+    return said or [name for name in files if _has_bytes(schema.field(name).type)] or files
 
 
 def _has_bytes(kind: Any) -> bool:
+    at = kind.get_field_index("bytes") if _is(kind, "struct") else -1
+    return at >= 0 and _is(kind.field(at).type, *_BINARY, "null")
+
+
+def _is(kind: Any, *names: str) -> bool:
+    """Whether a type is one of those that `pyarrow.types` knows by these names."""
     from pyarrow import types
 
-    if not types.is_struct(kind):
-        return False
-    fields = {field.name: field.type for field in (kind.field(index) for index in range(kind.num_fields))}
-    return "bytes" in fields and (_is_binary(fields["bytes"]) or types.is_null(fields["bytes"]))
-
-
-def _is_binary(kind: Any) -> bool:
-    from pyarrow import types
-
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+    return any(getattr(types, f"is_{name}")(kind) for name in names)
 
 
 def _choose_image(file: Path, schema: Any, wanted: str | None) -> str:
-    found = _image_columns(schema)
     if wanted is not None:
-        if wanted not in schema.names:
-            raise ConfigError(
-                f"{file} has no column {wanted!r}, as image={wanted} says; it has {', '.join(schema.names)}"
-            )
-        if not _holds_files(schema, wanted):
-            raise ConfigError(f"{file}: the column {wanted!r} is {schema.field(wanted).type} and holds no image files")
+        kind = _known(file, schema, "image", wanted).type
+        if not (_has_bytes(kind) or _is(kind, *_BINARY)):
+            raise ConfigError(f"{file}: the column {wanted!r} is {kind} and holds no image files")
         return wanted
+    found = _image_columns(schema)
     if len(found) > 1:
         raise ConfigError(f"{file} has several columns of images ({', '.join(found)}); say which as ?image=COLUMN")
     return found[0]
@@ -214,11 +179,7 @@ def _choose_image(file: Path, schema: Any, wanted: str | None) -> str:
 
 def _choose_label(file: Path, schema: Any, wanted: str | None) -> str | None:
     if wanted is not None:
-        if wanted and wanted not in schema.names:
-            raise ConfigError(
-                f"{file} has no column {wanted!r}, as label={wanted} says; it has {', '.join(schema.names)}"
-            )
-        return wanted or None
+        return _known(file, schema, "label", wanted).name if wanted else None
     usual = [name for name in schema.names if name.lower() in LABEL_NAMES and _may_be_label(schema.field(name).type)]
     found = usual or [name for name in schema.names if name in _class_names(schema)]
     if len(found) > 1:
@@ -228,12 +189,17 @@ def _choose_label(file: Path, schema: Any, wanted: str | None) -> str | None:
     return found[0] if found else None
 
 
-def _may_be_label(kind: Any) -> bool:
-    from pyarrow import types
+def _known(file: Path, schema: Any, setting: str, wanted: str) -> Any:
+    """The field of the column that a setting names."""
+    if wanted not in schema.names:
+        has = ", ".join(schema.names)
+        raise ConfigError(f"{file} has no column {wanted!r}, as {setting}={wanted} says; it has {has}")
+    return schema.field(wanted)
 
-    kind = kind.value_type if types.is_dictionary(kind) else kind
-    tests = (types.is_integer, types.is_string, types.is_large_string, types.is_boolean)
-    return any(test(kind) for test in tests)
+
+def _may_be_label(kind: Any) -> bool:
+    kind = kind.value_type if _is(kind, "dictionary") else kind
+    return _is(kind, "integer", "string", "large_string", "boolean")
 
 
 def _features(schema: Any) -> dict[str, dict[str, Any]]:

@@ -9,36 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes
 from steadygan.data.sources.idx import idx_in_folder, is_idx
-from steadygan.data.sources.items import Found, Item, Rejection, open_file, passed_over, skipped
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, open_file, passed_over, skipped
 from steadygan.errors import DataError, StorageError
 
 _OWN_FOLDERS = (frozenset({"dataset.json", "images.npy"}), frozenset({"run.json", "log.jsonl"}))
 
 
-class Folder(BaseModel):
+class Folder(PathSource):
     """A folder and everything below it; hidden files and folders that steadygan wrote are passed over.
 
     The pictures of idx files count as images. What `dataset.json` and `metadata.csv` say is used (see `annotated`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["folder"] = "folder"
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().name or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """Image files, folders that cannot be read, and the kind of each file passed over, in any order."""
@@ -101,18 +86,14 @@ def _files(entry: os.DirEntry[str], name: str) -> Iterator[Raw]:
     elif is_notes(name):
         yield Notes(name, reader)
     elif is_idx(entry.name):
-        yield from _idx(Path(entry.path), name)
+        try:
+            yield from idx_in_folder(Path(entry.path), name.removesuffix(entry.name))
+        except StorageError:
+            raise
+        except (DataError, OSError) as problem:
+            yield Rejection(name, f"gives no pictures: {problem}")
     else:
         yield passed_over(name, reader) or Item(name, status.st_size, status.st_mtime_ns, reader)
-
-
-def _idx(path: Path, name: str) -> Iterator[Found]:
-    try:
-        yield from idx_in_folder(path, name.removesuffix(path.name))
-    except StorageError:
-        raise
-    except (DataError, OSError) as problem:
-        yield Rejection(name, f"gives no pictures: {problem}")
 
 
 def _identity(folder: str) -> tuple[int, int]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import glob
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
-
-from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.sources.annotations import is_notes
 from steadygan.data.sources.archives import inside
@@ -18,6 +17,7 @@ from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.items import IMAGE_SUFFIXES, Found, Item, Rejection, archive_stem, is_archive
 from steadygan.data.sources.labels import SPLITS
 from steadygan.errors import ConfigError, DataError, StorageError
+from steadygan.part import Value
 
 _CONVERTED = "refs/convert/parquet"
 _PATIENCE = 30  # seconds
@@ -25,14 +25,12 @@ _PARTIAL = "partial-"
 _NOTES = ("metadata.csv", "metadata.jsonl", "dataset.json")
 
 
-class Hub(BaseModel):
+class Hub(Value):
     """A data set of huggingface.co, downloaded once into its own cache.
 
     Its Parquet files are used, else those that the Hub made of it, else its images and archives of images.
     `config`, `split` and `revision` are the Hub's; `image` and `label` are columns, as for `Columns`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["hub"] = "hub"
     repo: str
@@ -107,14 +105,15 @@ def _fetch(source: Hub, local: bool) -> _Place:
     if source.revision is not None:
         places.remove((_CONVERTED, True))  # it is made of the newest revision
     for revision, is_parquet in places:
-        listed = _ask(source, revision, partial(_listed, source.repo, revision, local))
+        listed = list[str]()
+        with _explained(source, revision):
+            listed = _listed(source.repo, revision, local)
         files = _chosen(source, [file for file in listed if _is_wanted(file, is_parquet)])
         if files:
             patterns = [glob.escape(file) for file in files] if is_parquet and not local else _patterns(source, files)
-            folder = _ask(source, revision, partial(_snapshot, source.repo, revision, local, patterns))
-            if not folder:
-                raise _Unreachable("the download broke off")
-            return _Place(Path(folder[0]), tuple(files), is_parquet)
+            with _explained(source, revision):
+                return _Place(_snapshot(source.repo, revision, local, patterns), tuple(files), is_parquet)
+            raise _Unreachable("the download broke off")
     raise DataError(f"{source.where} holds neither Parquet files nor images or archives of images")
 
 
@@ -125,21 +124,22 @@ def _listed(repo: str, revision: str | None, local: bool) -> list[str]:
         # unlike the calls that list the tree, this one does not try for half a minute when there is no network
         about = HfApi().dataset_info(repo, revision=revision, timeout=_PATIENCE)
         return [file.rfilename for file in about.siblings or ()]
-    (folder,) = _snapshot(repo, revision, local, ["-"])
-    return [file.relative_to(folder).as_posix() for file in Path(folder).rglob("*") if file.is_file()]
+    folder = _snapshot(repo, revision, local, ["-"])
+    return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
 
 
-def _snapshot(repo: str, revision: str | None, local: bool, patterns: list[str]) -> list[str]:
+def _snapshot(repo: str, revision: str | None, local: bool, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     folder = snapshot_download(
         repo, repo_type="dataset", revision=revision, allow_patterns=patterns, local_files_only=local
     )
-    return [str(folder)]
+    return Path(folder)
 
 
-def _ask(source: Hub, revision: str | None, question: Callable[[], list[str]]) -> list[str]:
-    """An answer of the Hub; what it refuses becomes one line. A missing conversion to Parquet is no files."""
+@contextmanager
+def _explained(source: Hub, revision: str | None) -> Iterator[None]:
+    """What the Hub refuses becomes one line. That it has made no Parquet files ends the block and is no error."""
     from huggingface_hub import errors
 
     page = f"https://huggingface.co/datasets/{source.repo}"
@@ -150,10 +150,11 @@ def _ask(source: Hub, revision: str | None, question: Callable[[], list[str]]) -
         (errors.HFValidationError, "is no name of a data set; write hub:USER/NAME"),
     )
     try:
-        return question()
+        yield
     except Exception as problem:
-        if isinstance(problem, errors.RevisionNotFoundError) and revision == _CONVERTED:
-            return []
+        missing = isinstance(problem, errors.RevisionNotFoundError | errors.LocalEntryNotFoundError)
+        if missing and revision == _CONVERTED:
+            return
         for kind, words in refusals:
             if isinstance(problem, kind):
                 raise ConfigError(f"{source.where} {words}") from problem
@@ -161,8 +162,6 @@ def _ask(source: Hub, revision: str | None, question: Callable[[], list[str]]) -
             raise StorageError(
                 f"{source.where} does not fit on the disk; set HF_HOME to a folder on another"
             ) from problem
-        if isinstance(problem, errors.LocalEntryNotFoundError) and revision == _CONVERTED:
-            return []
         raise _Unreachable(str(problem).strip().split("\n")[0] or type(problem).__name__) from problem
 
 

@@ -11,11 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
-from steadygan.data.sources.items import Found, Item, Version, version_of
+from steadygan.data.sources.items import Found, Item, PathSource, Version, check_version, version_of
 from steadygan.data.sources.unpacked import unpacked
-from steadygan.data.sources.window import open_window
 from steadygan.errors import ConfigError, DataError
 
 _NAME = re.compile(r"(?P<stem>.+?)[-._]idx[0-9][-._](ubyte|byte|short|int|float|double)(\.gz)?", re.IGNORECASE)
@@ -24,26 +21,18 @@ _UBYTE = 0x08
 _MAGIC = {1: "P5", 3: "P6"}
 
 
-class Idx(BaseModel):
+class Idx(PathSource):
     """Pictures in an idx file of bytes, N×H×W or N×H×W×C, packed with gzip or not.
 
     The labels are taken from the file beside it: `t10k-labels-idx1-ubyte` for `t10k-images-idx3-ubyte`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["idx"] = "idx"
-    path: Path
 
     @property
     def name(self) -> str:
         """What the source is called among others."""
         return _stem(self.path.resolve().name)
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """One item for each picture; ConfigError for a file of labels, DataError for any other that is no pictures."""
@@ -109,8 +98,10 @@ def pictures(path: Path) -> Iterator[Item]:
 
 
 def _open_picture(path: Path, version: Version, start: int, size: int, header: bytes) -> IO[bytes]:
-    with open_window(path, version, start, size) as window:
-        return io.BytesIO(header + window.read())
+    check_version(path, version)
+    with path.open("rb") as file:
+        file.seek(start)
+        return io.BytesIO(header + file.read(size))
 
 
 def _array(path: Path) -> _Array:

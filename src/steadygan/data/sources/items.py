@@ -13,6 +13,8 @@ from typing import IO
 from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.reading.decode import is_image
+from steadygan.errors import DataError
+from steadygan.part import Value
 
 _IMAGES = """
     avif avifs bmp dds dib gif heic heif icns ico j2k jfif jp2 jpe jpeg jpf jpg jpx jxl pbm pcx pfm pgm png pnm ppm
@@ -97,6 +99,26 @@ Found = Item | Rejection | str
 """An image file, a problem, or the kind of a file or folder that is passed over."""
 
 
+class PathSource(Value):
+    """A source that is a file or folder of this machine; its `entries` are what it holds."""
+
+    kind: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the source is called among others."""
+        path = self.path.resolve()
+        return (
+            path.name if path.is_dir() else archive_stem(path.name) if is_archive(path.name) else path.stem
+        ) or "images"
+
+    @property
+    def where(self) -> str:
+        """What to call the source in messages."""
+        return str(self.path)
+
+
 def open_file(path: str | Path) -> IO[bytes]:
     """A file for reading bytes; unlike a lambda it can be sent to another process."""
     return open(path, "rb")
@@ -106,6 +128,12 @@ def version_of(path: Path) -> Version:
     """Size in bytes and modification time in ns: another pair as soon as somebody wrote the file anew."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
+
+
+def check_version(path: Path, version: Version) -> None:
+    """Raise DataError if a file was written anew since its version was noted."""
+    if version_of(path) != version:
+        raise DataError(f"{path} was changed while it was read; start again")
 
 
 def tidy(name: str) -> str:

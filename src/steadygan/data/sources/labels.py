@@ -48,7 +48,7 @@ def find_classes(names: Sequence[str], how: How = "auto") -> Classes:
         below = [index for index in inside if len(folders[index]) > level]
         tops = {folders[index][level] for index in below}
         if _are_many(len(inside) - len(below), len(inside), STRAY) and how == "auto":
-            return _refused(none, inside, below, len(tops))
+            return _refused(none, len(below), len(inside), len(tops))
         inside = below
         if len(tops) != 1:
             break
@@ -57,7 +57,7 @@ def find_classes(names: Sequence[str], how: How = "auto") -> Classes:
     if len(set(found.values())) < 2:
         return none
     if _are_many(len(inside) - len(found), len(inside), UNLABELLED) and how == "auto":
-        return _refused(none, inside, found, len(set(found.values())))
+        return _refused(none, len(found), len(inside), len(set(found.values())))
     return Classes(tuple(found.get(index) for index in range(len(names))))
 
 
@@ -70,12 +70,9 @@ def _are_many(some: int, all_: int, share: float) -> bool:
     return some > all_ * share if share < UNLABELLED else some >= all_ * share
 
 
-def _refused(none: Classes, inside: Sequence[int], below: Iterable[int], folders: int) -> Classes:
+def _refused(none: Classes, below: int, all_: int, folders: int) -> Classes:
     """No classes, and the reason if there is something to wonder about."""
-    if folders < 2:
-        return none
-    beside = len(inside) - len(list(below))
-    return none._replace(refused=f"{beside} of {len(inside)} pictures lie in no class folder")
+    return none._replace(refused=f"{all_ - below} of {all_} pictures lie in no class folder") if folders > 1 else none
 
 
 def _labels(folders: Sequence[tuple[str, ...]], inside: Sequence[int], level: int) -> dict[int, str]:

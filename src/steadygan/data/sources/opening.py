@@ -207,13 +207,12 @@ def _labelled(source: AnyFiles, items: list[Item], labels: How) -> tuple[list[It
 
 def _beside(folder: Path) -> Iterator[Rejection]:
     """Archives and columns of images in a folder of which the loose pictures are used."""
-    why = "left out: {} beside pictures; give it by itself to use the images in it"
-    for file in archive_files(folder):
-        yield Rejection(file.relative_to(folder).as_posix(), why.format("an archive"), left_out=True)
-    for file in column_files(folder):
-        with suppress(ConfigError):  # without pyarrow nobody knows
-            if images_in([file]):
-                yield Rejection(file.relative_to(folder).as_posix(), why.format("columns"), left_out=True)
+    beside = [(file, "an archive") for file in archive_files(folder)]
+    with suppress(ConfigError):  # without pyarrow nobody knows
+        beside += [(file, "columns") for file in column_files(folder) if images_in([file])]
+    for file, what in beside:
+        why = f"left out: {what} beside pictures; give it by itself to use the images in it"
+        yield Rejection(file.relative_to(folder).as_posix(), why, left_out=True)
 
 
 def _tables(folder: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ import math
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from steadygan.data.sources.items import IMAGE_SUFFIXES, Attributes
@@ -95,31 +95,26 @@ class Rows:
             if text is None:
                 continue
             file, others = spelled(text), {name: row.get(name) for name in self.columns if name not in (image, label)}
-            known = found.get(file)
-            fact = Facts(
-                line, labels.get(line), {name: v for name, it in others.items() if (v := _scalar(it)) is not None}
-            )
-            if known and known.label is None:
-                found[file] = fact
-            elif known and not known.clash and fact.label is not None and known.label != fact.label:
-                clash = f"{known.label!r} in line {known.line} and {fact.label!r} in line {line}"
-                found[file] = Facts(known.line, known.label, known.attributes, clash)
-            elif not known:
-                found[file] = fact
+            known, here = found.get(file), labels.get(line)
+            if known is None or known.label is None:
+                about = {name: value for name, it in others.items() if (value := _scalar(it)) is not None}
+                found[file] = Facts(line, here, about)
+            elif not known.clash and here not in (None, known.label):
+                clash = f"{known.label!r} in line {known.line} and {here!r} in line {line}"
+                found[file] = replace(known, clash=clash)
         return found
 
     def _named(self, wanted: str, setting: str) -> str:
-        same = [name for name in self.columns if name == wanted] or [
-            name for name in self.columns if _plain(name) == _plain(wanted)
-        ]
+        alike = [name for name in self.columns if _plain(name) == _plain(wanted)]
+        same = [wanted] * self.columns.count(wanted) or alike
         if len(same) != 1:
             raise ConfigError(f"{self.file} has no column {wanted!r}, as {setting}={wanted} says; {self._listed()}")
         return same[0]
 
     def _may_name_files(self, name: str) -> bool:
         """Whether a column holds paths; one of identifiers does only if they end like the name of an image."""
-        values = [str(row.get(name) or "") for _, row in self.rows[:20]]
-        return _plain(name) not in ("id", "image_id") or any(_has_image_suffix(value) for value in values)
+        ends = {posixpath.splitext(str(row.get(name) or ""))[1].lower() for _, row in self.rows[:20]}
+        return _plain(name) not in ("id", "image_id") or not ends.isdisjoint(IMAGE_SUFFIXES)
 
     def _which(self, found: Sequence[str], what: str, setting: str) -> str:
         many = f"more than one column {what} ({', '.join(found)})" if found else f"no column {what}"
@@ -215,10 +210,6 @@ def _delimiter(text: str, file: str) -> str:
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().casefold())
-
-
-def _has_image_suffix(value: str) -> bool:
-    return posixpath.splitext(value)[1].lower() in IMAGE_SUFFIXES
 
 
 def _is_fraction(value: object) -> bool:

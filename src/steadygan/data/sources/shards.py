@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from steadygan.data.sources.items import Version
-from steadygan.data.sources.window import check_version
+from steadygan.data.sources.items import Version, check_version
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import in_utf8
 
@@ -30,25 +29,14 @@ def groups(path: Path) -> int:
     return int(_read(path, lambda: _parquet(path).num_row_groups)) if path.suffix.lower() == ".parquet" else 1
 
 
-def rows(path: Path, group: int) -> int:
-    """How many rows a group has."""
-    if path.suffix.lower() == ".parquet":
-        return int(_read(path, lambda: _parquet(path).metadata.row_group(group).num_rows))
-    return int(_read(path, lambda: sum(batch.num_rows for batch in _arrow_batches(path, []))))
-
-
 def batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
     """`pyarrow.RecordBatch`es of the rows of a group, in order, of a few rows each where the format allows it.
 
-    A file of Arrow is mapped into memory and not read. Raises DataError if the file is damaged.
+    Without columns they have nothing but a length. A file of Arrow is mapped into memory and not read. Raises DataError
+    if the file is damaged.
     """
-    found = (
-        _parquet_batches(path, group, columns) if path.suffix.lower() == ".parquet" else _arrow_batches(path, columns)
-    )
-    while True:
-        batch = _read(path, lambda: next(found, None))
-        if batch is None:
-            return
+    found = _batches(path, group, columns)
+    while (batch := _read(path, lambda: next(found, None))) is not None:
         yield batch
 
 
@@ -103,11 +91,10 @@ def _parquet(path: Path) -> Any:
         return parquet.ParquetFile(named, pre_buffer=False, buffer_size=2**20)
 
 
-def _parquet_batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
-    yield from _parquet(path).iter_batches(_BATCH, row_groups=[group], columns=columns, use_threads=False)
-
-
-def _arrow_batches(path: Path, columns: list[str]) -> Iterator[Any]:
+def _batches(path: Path, group: int, columns: list[str]) -> Iterator[Any]:
+    if path.suffix.lower() == ".parquet":
+        yield from _parquet(path).iter_batches(_BATCH, row_groups=[group], columns=columns, use_threads=False)
+        return
     reader = _arrow(path)
     numbered = hasattr(reader, "num_record_batches")
     for batch in map(reader.get_batch, range(reader.num_record_batches)) if numbered else reader:

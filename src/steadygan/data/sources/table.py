@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.data.sources.annotations import spellings
 from steadygan.data.sources.archives import inside
-from steadygan.data.sources.items import Found, Item, Rejection, is_archive, open_file, tidy
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, is_archive, open_file, tidy
 from steadygan.data.sources.rows import Facts, normal, read_rows
 from steadygan.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 
 
-class Table(BaseModel):
+class Table(PathSource):
     """A table of image files in CSV, TSV or JSONL, with a header or, in CSV, just a path and a label in each line.
 
     - `image`, `label`: columns of the paths and labels; None finds them by their names, "" for `label` uses none.
@@ -29,22 +27,9 @@ class Table(BaseModel):
       there are looked for in the archives beside the table.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["table"] = "table"
-    path: Path
     image: str | None = None
     label: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.resolve().stem or "images"
-
-    @property
-    def where(self) -> str:
-        """What to call the source in messages."""
-        return str(self.path)
 
     def entries(self) -> Iterator[Found]:
         """Files of the table, each once, and those that are not there or have two labels.
@@ -56,17 +41,18 @@ class Table(BaseModel):
         except OSError as problem:
             raise DataError(f"{self.path} cannot be read ({problem.strerror})") from problem
         folder = self.path.absolute().parent
-        rows = read_rows(data, self.path.name, lambda file: _is_file(folder, file))
-        image = rows.image_column(self.image, lambda file: _is_file(folder, file))
+        exists = partial(_is_file, folder)
+        rows = read_rows(data, self.path.name, exists)
+        image = rows.image_column(self.image, exists)
         label = rows.label_column(self.label, image)
         above = folder.as_posix().rstrip("/") + "/"
-        packed = _Packed(folder)
+        packed = cache(partial(_packed, folder))
         for line, what in (*rows.broken, *rows.without(image)):
             yield Rejection(f"{self.path.name} line {line}", what)
         for file, fact in rows.facts(image, label, lambda text: normal(text).removeprefix(above)).items():
             yield self._entry(file, os.path.join(folder, file), fact, packed)
 
-    def _entry(self, file: str, path: str, fact: Facts, packed: _Packed) -> Found:
+    def _entry(self, file: str, path: str, fact: Facts, packed: Callable[[], Mapping[str, Item]]) -> Found:
         name = tidy(file)
         listed = f"is listed in {self.path.name} line {fact.line}"
         if fact.clash:
@@ -78,34 +64,26 @@ class Table(BaseModel):
         except (OSError, ValueError) as problem:
             reason = getattr(problem, "strerror", None) or str(problem)
             missing = isinstance(problem, FileNotFoundError | NotADirectoryError)
-            if missing and (item := packed.items.get(file)):
-                told = replace(item, label=fact.label, attributes=fact.attributes)
-                return replace(told, name=name, in_folders=self.label is None)
-            return Rejection(name, f"{listed} but {'does not exist' if missing else f'cannot be read ({reason})'}")
-        if not stat.S_ISREG(status.st_mode):
-            return Rejection(name, f"{listed} but is no ordinary file")
-        reader = partial(open_file, path)
-        about = fact.label, fact.attributes
-        return Item(name, status.st_size, status.st_mtime_ns, reader, *about, in_folders=self.label is None)
+            item = packed().get(file) if missing else None
+            if item is None:
+                return Rejection(name, f"{listed} but {'does not exist' if missing else f'cannot be read ({reason})'}")
+        else:
+            if not stat.S_ISREG(status.st_mode):
+                return Rejection(name, f"{listed} but is no ordinary file")
+            item = Item(name, status.st_size, status.st_mtime_ns, partial(open_file, path))
+        in_folders = self.label is None
+        return replace(item, name=name, label=fact.label, attributes=fact.attributes, in_folders=in_folders)
 
 
-class _Packed:
-    """The images in the archives beside a table, looked for only when a file that it names is not there."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    @cached_property
-    def items(self) -> dict[str, Item]:
-        """By all names that a table may have for them."""
-        archives = sorted(self._folder / name for name in os.listdir(self._folder) if is_archive(name))
-        found: dict[str, Item] = {}
-        for archive in archives:
-            items = [entry for entry in inside(archive, "") if isinstance(entry, Item)]
-            for spelled in spellings(archive, [item.name for item in items]):
-                for item in items:
-                    found.setdefault(spelled(item.name), item)
-        return found
+def _packed(folder: Path) -> dict[str, Item]:
+    """The images in the archives beside a table, by all names that the table may have for them."""
+    found: dict[str, Item] = {}
+    for archive in sorted(folder / name for name in os.listdir(folder) if is_archive(name)):
+        items = [entry for entry in inside(archive, "") if isinstance(entry, Item)]
+        for spelled in spellings(archive, [item.name for item in items]):
+            for item in items:
+                found.setdefault(spelled(item.name), item)
+    return found
 
 
 def _is_file(folder: Path, name: str) -> bool:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.data.places import cache_folder
+from steadygan.data.sources.archive import open_member
 from steadygan.data.sources.items import Item, open_file
-from steadygan.data.sources.window import open_window
 from steadygan.data.tiles.fetch import USER_AGENT, open_url
 from steadygan.data.tiles.remote import open_start
 from steadygan.data.tiles.scene import identity
@@ -61,7 +61,7 @@ def locate(item: Item) -> Location:
         return Location(os.path.abspath(os.fsdecode(arguments[0])), opener)
     if function is open_url:
         return Location(REMOTE + str(arguments[0]), partial(open_start, *arguments))
-    if function is open_window:
+    if function is open_member:
         path, _, start, size = arguments
         return Location(f"/vsisubfile/{start}_{size},{Path(path).absolute()}", opener)
     if _is_member(arguments):
