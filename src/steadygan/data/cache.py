@@ -47,7 +47,7 @@ def prepare_cached(
     try:
         with storage_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with alone(place.with_name(f".{place.name}.lock"), f"preparing {source}", "", say):
+            with alone(making(place), f"preparing {source}", "", say):
                 with suppress(DataError):
                     return _complete(place)
                 if not _opens(place):

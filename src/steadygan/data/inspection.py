@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,14 +21,14 @@ from steadygan.data.health import Health, examine
 from steadygan.data.health.closely import FILES, chosen, look_closely
 from steadygan.data.health.page import write_page
 from steadygan.data.health.pixels import reduced, small_side
-from steadygan.data.making import Progress, choose_channels, results_of
+from steadygan.data.making import Progress, choose_channels
 from steadygan.data.plan import Plan, make_plan
-from steadygan.data.pool import cores
+from steadygan.data.pool import Pool, cores
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.items import Rejection
 from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, open_source
-from steadygan.data.work import Entry, ReadFile, Row
+from steadygan.data.work import Entry, ReadFile, Result, Row, carried_out
 from steadygan.errors import ConfigError, os_errors
 from steadygan.names import shown
 from steadygan.rundir import storage_errors
@@ -190,7 +191,7 @@ def _read(plan: Plan, workers: int | None, progress: Progress) -> Iterator[_Read
     rejected: list[Rejection] = []
     passed_over: Counter[str] = Counter()
     with tempfile.TemporaryFile() as file:
-        for result in results_of(plan, workers, progress):
+        for result in _results(plan, workers, progress):
             if isinstance(result, Row):
                 pixels = reduced(result.pixels[None])
                 whole = pixels if pixels.shape[-1] == channels else pixels.repeat(channels, axis=-1)
@@ -205,6 +206,15 @@ def _read(plan: Plan, workers: int | None, progress: Progress) -> Iterator[_Read
         shape = (len(entries), side, side, channels)
         images = np.memmap(file, np.uint8, "r", shape=shape) if entries else np.zeros(shape, np.uint8)
         yield _Read(images, entries, rejected, passed_over)
+
+
+def _results(plan: Plan, workers: int | None, progress: Progress) -> Iterator[Result]:
+    done = 0
+    with Pool[list[Result]](cores() if workers is None else workers) as pool:
+        for group in carried_out(plan.tasks, plan.settings.side, pool):
+            yield from chain.from_iterable(results for _, results in group)
+            done += len(group)
+            progress(done, len(plan.tasks))
 
 
 def _factors(

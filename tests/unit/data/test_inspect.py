@@ -145,7 +145,7 @@ def test_what_a_task_passes_over_is_counted(source: Path, monkeypatch: pytest.Mo
     def some(plan: Plan, *_: object) -> Iterator[Result]:
         yield from ["empty tile", *plan.tasks[0].run(), "empty tile"]
 
-    monkeypatch.setattr(sys.modules["steadygan.data.inspection"], "results_of", some)
+    monkeypatch.setattr(sys.modules["steadygan.data.inspection"], "_results", some)
     found = inspect(source, workers=0)
     assert (found.images, found.passed_over) == (1, {".txt": 1, "empty tile": 2})
 
