@@ -74,7 +74,7 @@ def prepare(
         if os.path.realpath(out) == os.path.realpath(os.curdir):
             raise ConfigError(f"{out} is the folder you are in; name a new one for the data set with -o")
         with storage_errors(out):
-            if (there := _there(out, plan)) and _is_current(there, plan):
+            if (there := _there(out, plan)) and is_current(there, plan):
                 return there
             out.parent.mkdir(parents=True, exist_ok=True)
             with alone(making(out), f"preparing {out}", "wait for it, or choose another folder with -o"):
@@ -96,7 +96,7 @@ def carry_out(
         if _old(out).exists() and not out.exists():  # a killed process had put it aside for the next version
             _old(out).replace(out)
         there = _there(out, plan)
-        if there and _is_current(there, plan):
+        if there and is_current(there, plan):
             return there
         part = out.with_name(f".{out.name}.part")
         if not _is_finished(part, plan):
@@ -121,7 +121,7 @@ def _make(part: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result
         raise Interrupted("preparing was interrupted; the same command goes on where it stopped") from stop
 
 
-def _is_current(there: Dataset, plan: Plan) -> bool:
+def is_current(there: Dataset, plan: Plan) -> bool:
     """Whether a set holds what the plan would make, and no file is missing that may be readable now."""
     return there.meta.get("key") == plan.key and not there.meta["counts"].get("try_again")
 
