@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,14 @@ Pixels = NDArray[np.uint8]
 
 
 class Growing:
-    """The images of a set so far, uint8 (n, S, S, C) in `images.npy`, and what is known about each.
+    """The images of a set so far, uint8 (n, S, S, C) in a file as NumPy writes it, and what is known about each.
 
     The first line of the journal says which set it is, each further one what a task gave. Opened again for the same
-    set, it goes on after the last task of which the line and the pixels are there. To be closed.
+    set, it goes on after the last task of which the line and the pixels are there.
     """
 
-    def __init__(self, folder: Path, key: str, shape: tuple[int, int, int], earlier: Earlier | None = None,
-                 keep_duplicates: bool = True) -> None:  # fmt: skip
+    def __init__(self, pixels: IO[bytes], journal: IO[bytes], key: str, shape: tuple[int, int, int],
+                 earlier: Earlier | None = None, keep_duplicates: bool = True) -> None:  # fmt: skip
         self.entries: list[Entry] = []
         self.rejected: list[Rejection] = []
         self.passed_over: Counter[str] = Counter()
@@ -43,8 +43,8 @@ class Growing:
         self._earlier = earlier
         self._old = earlier.dataset.entries() if earlier else []
         self._seen: set[tuple[object, ...]] | None = None if keep_duplicates else set()
-        self._pixels, self._journal = _open(folder / "images.npy"), _open(folder / JOURNAL)
-        size = (folder / "images.npy").stat().st_size
+        self._pixels, self._journal = pixels, journal
+        size = os.fstat(pixels.fileno()).st_size
         self._header = write_header(self._pixels, (0, *shape))
         first = json.dumps(key).encode() + b"\n"
         if self._journal.readline() == first:
@@ -55,12 +55,6 @@ class Growing:
             self._journal.write(first)
         self._pixels.seek(self._header + len(self.entries) * self._bytes)
         self._pixels.truncate()
-
-    def close(self) -> None:
-        """Close the files; what counts was flushed, and the disk may be full."""
-        for file in (self._pixels, self._journal):
-            with suppress(OSError):
-                file.close()
 
     def add(self, task: ImageTask, results: Sequence[Result]) -> None:
         """Take in what a task gave."""
@@ -98,6 +92,13 @@ class Growing:
         self._pixels.seek(0)
         write_header(self._pixels, (len(self.entries), *self._shape))
         self.flush()
+
+    def mapped(self) -> Pixels:
+        """The images, read from the file while it is open."""
+        shape = (len(self.entries), *self._shape)
+        return (
+            np.memmap(self._pixels, np.uint8, "r", self._header, shape) if self.entries else np.zeros(shape, np.uint8)
+        )
 
     def _rows(self, result: Result) -> Iterator[Row]:
         if isinstance(result, Row):
@@ -140,16 +141,10 @@ class Growing:
         self._journal.truncate()
 
 
-def write_header(file: BinaryIO, shape: tuple[int, ...]) -> int:
+def write_header(file: IO[bytes], shape: tuple[int, ...]) -> int:
     """Write the header of a uint8 .npy file; returns its length.
 
     NumPy leaves room in it for the first number to grow, so that its length does not depend on it.
     """
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return file.tell()
-
-
-def _open(path: Path) -> BinaryIO:
-    """A file to read and write, with what it holds."""
-    path.touch()
-    return path.open("r+b")

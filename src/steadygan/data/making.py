@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,7 +209,8 @@ def _grow(
             earlier = Earlier.of(before, same_source=before.meta["origin"] == plan.origin)
     shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
     identity = hashlib.sha256(exact("\n".join([plan.key, *(task.key for task in plan.tasks)]))).hexdigest()
-    with closing(Growing(folder, identity, shape, earlier, plan.settings.duplicates == "keep")) as growing:
+    with _opened(folder / "images.npy") as pixels, _opened(folder / JOURNAL) as journal:
+        growing = Growing(pixels, journal, identity, shape, earlier, plan.settings.duplicates == "keep")
         rest: Iterable[ImageTask] = plan.tasks[len(growing.carried) :]
         for group in carried_out(earlier.spare(rest) if earlier else rest, plan.settings.side, pool):
             for task, results in group:
@@ -219,6 +221,18 @@ def _grow(
         bring_to_one_scale(growing, plan.tasks, plan.settings.side, pool)
         growing.finish()
     return growing
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to read and write, with what it holds."""
+    path.touch()
+    file = path.open("r+b")
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # the disk may be full: what counts was flushed
+            file.close()
 
 
 def _fill(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,10 @@ class Plan:
     problems: tuple[Rejection, ...] = ()
     passed_over: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+
+    def with_passed_over(self, also: Counter[str]) -> dict[str, int]:
+        """How many of each kind are passed over, those that only the work meets among them."""
+        return dict(sorted((Counter(dict(self.passed_over)) + also).items()))
 
     @property
     def key(self) -> str:
