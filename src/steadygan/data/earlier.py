@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+import numpy as np
+
 from steadygan.data.dataset import Dataset, lines_of
-from steadygan.data.work import Copy, ImageTask, Known, ReadFile
+from steadygan.data.work import Copy, Entry, ImageTask, Known, ReadFile, Row, told
 from steadygan.errors import DataError
 
 TASKS = "tasks.jsonl"
@@ -34,6 +36,7 @@ class Earlier:
     """The images of a set by the tasks they came from, and by the size of their files."""
 
     dataset: Dataset
+    entries: list[Entry]
     by_key: dict[str, Known] = field(default_factory=dict)
     by_size: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
 
@@ -44,7 +47,7 @@ class Earlier:
         Of another source than that of the new set, only what has the same bytes: equal names, sizes and times mean
         nothing then.
         """
-        earlier, start = cls(dataset), 0
+        earlier, start = cls(dataset, dataset.entries()), 0
         try:
             for task in (Carried(*json.loads(line)) for line in lines_of(dataset.path / TASKS)):
                 if task.digest:
@@ -55,7 +58,7 @@ class Earlier:
                 start += task.images
         except (ValueError, TypeError) as problem:
             raise DataError(f"{dataset.path / TASKS} cannot be read ({problem})") from problem
-        if not start == len(dataset) == len(dataset.entries()):
+        if not start == len(dataset) == len(earlier.entries):
             raise DataError(f"{dataset.path / TASKS} does not speak of the images that are there")
         return earlier
 
@@ -69,3 +72,9 @@ class Earlier:
                 yield replace(task, known=tuple(known[:_MOST_ALIKE]))
             else:
                 yield task
+
+    def rows(self, copy: Copy) -> Iterator[Row]:
+        """The images that are to be taken over."""
+        now = {} if copy.item is None else told(copy.item)
+        for index in range(copy.start, copy.start + copy.count):
+            yield Row(self.entries[index].model_copy(update=now), np.array(self.dataset.images[index]))

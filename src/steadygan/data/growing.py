@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from steadygan.data.earlier import Carried, Earlier
 from steadygan.data.mapped import let_go
 from steadygan.data.sources.items import Rejection
-from steadygan.data.work import Copy, Entry, ImageTask, Result, Row, told
+from steadygan.data.work import Copy, Entry, ImageTask, Result, Row
 from steadygan.names import to_json
 
 JOURNAL = "journal.jsonl"
@@ -41,7 +41,6 @@ class Growing:
         self.carried: list[Carried] = []
         self._shape, self._bytes = shape, int(np.prod(shape))
         self._earlier = earlier
-        self._old = earlier.dataset.entries() if earlier else []
         self._seen: set[tuple[object, ...]] | None = None if keep_duplicates else set()
         self._pixels, self._journal = pixels, journal
         size = os.fstat(pixels.fileno()).st_size
@@ -58,7 +57,7 @@ class Growing:
 
     def add(self, task: ImageTask, results: Sequence[Result]) -> None:
         """Take in what a task gave."""
-        found = [row for result in results for row in self._rows(result)]
+        found = [row for it in results for row in ([it] if isinstance(it, Row) else self._copied(it))]
         rows = [row for row in found if self._is_new(row.entry)]
         passed = [it for it in results if isinstance(it, str)] + [SAME_BYTES] * (len(found) - len(rows))
         for row in rows:
@@ -100,14 +99,8 @@ class Growing:
             np.memmap(self._pixels, np.uint8, "r", self._header, shape) if self.entries else np.zeros(shape, np.uint8)
         )
 
-    def _rows(self, result: Result) -> Iterator[Row]:
-        if isinstance(result, Row):
-            yield result
-        if isinstance(result, Copy):
-            assert self._earlier is not None
-            now = {} if result.item is None else told(result.item)
-            for index in range(result.start, result.start + result.count):
-                yield Row(self._old[index].model_copy(update=now), np.array(self._earlier.dataset.images[index]))
+    def _copied(self, result: Result) -> Iterable[Row]:
+        return self._earlier.rows(result) if self._earlier and isinstance(result, Copy) else ()
 
     def _is_new(self, entry: Entry) -> bool:
         if self._seen is None:

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,19 +100,21 @@ def carry_out(
         if there and is_current(there, plan):
             return there
         part = out.with_name(f".{out.name}.part")
-        if not _is_finished(part, plan):
+        if _meta(part).get("key") != plan.key:  # else a process was killed when it had but to give the set its name
             _check_space(out, plan, part)
             part.mkdir(parents=True, exist_ok=True)
-            _make(part, plan, there or earlier, pool, progress)
+            (part / "dataset.json").unlink(missing_ok=True)
+            with _keeping(part):
+                _fill(part, plan, _grow(part, plan, there or earlier, pool, progress), there or earlier)
         _put_in_place(part, out)
     return open_dataset(out)
 
 
-def _make(part: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None) -> None:
-    """Fill a folder; if that fails, what was done stays for the next time, if there is any and it can become a set."""
-    (part / "dataset.json").unlink(missing_ok=True)
+@contextmanager
+def _keeping(part: Path) -> Iterator[None]:
+    """If the block fails, what was done stays in the folder for the next time, if there is any."""
     try:
-        _fill(part, plan, before, pool, progress)
+        yield
     except (DataError, OSError):
         journal = part / JOURNAL
         if not journal.exists() or journal.read_bytes().count(b"\n") < 2:
@@ -127,21 +129,18 @@ def is_current(there: Dataset, plan: Plan) -> bool:
     return there.meta.get("key") == plan.key and not there.meta["counts"].get("try_again")
 
 
-def _is_finished(part: Path, plan: Plan) -> bool:
-    """Whether a process was killed when nothing was left to do but to give the set its name."""
+def _meta(folder: Path) -> dict[str, Any]:
+    """`dataset.json` of a folder, empty if it is no whole set."""
     with suppress(DataError):
-        return bool(read_meta(part).get("key") == plan.key)
-    return False
+        return read_meta(folder)
+    return {}
 
 
 def _there(out: Path, plan: Plan) -> Dataset | None:
     """The data set at `out` if this plan made it or may bring it up to date; ConfigError for anything else there."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
-    try:
-        meta = read_meta(out)
-    except DataError:
-        meta = {}
+    meta = _meta(out)
     if meta.get("origin") == plan.origin:
         return open_dataset(out)
     what = _difference(meta.get("settings"), plan) or "something else"
@@ -235,20 +234,15 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             file.close()
 
 
-def _fill(
-    folder: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None
-) -> None:
-    """Write all files of the data set."""
-    growing = _grow(folder, plan, before, pool, progress)
+def _fill(folder: Path, plan: Plan, growing: Growing, before: Dataset | None) -> None:
+    """Write all other files of the data set."""
     entries, rejected = growing.entries, [*plan.problems, *growing.rejected]
     if len(entries) < 2:
         shutil.rmtree(folder)
         raise _too_few(plan, len(entries), rejected)
     pixels: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="r")
     if not plan.channels and choose_channels(entries) == 1:
-        np.save(
-            folder / GREY, pixels[..., :1]
-        )  # the other stays as it is as long as the journal beside it speaks of it
+        np.save(folder / GREY, pixels[..., :1])  # the other stays as it is while the journal beside it speaks of it
         pixels = np.load(folder / GREY, mmap_mode="r")
     labels, names = _labels(entries, plan)
     if labels is not None:

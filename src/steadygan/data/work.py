@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.pool import Pool
+from steadygan.data.pool import Pool, Task
 from steadygan.data.reading.decode import Decoded, Mode, decode_frames
 from steadygan.data.reading.fit import Box, cut, is_enlarged, smallest, squares
 from steadygan.data.settings import PrepareSettings
@@ -82,7 +82,7 @@ Result = Row | Copy | Rejection | str
 """What a task gives any number of: images, a file that cannot be used, or the kind of something passed over."""
 
 
-class ImageTask(Protocol):
+class ImageTask(Task[list[Result]], Protocol):
     """A piece of the work of preparing a set.
 
     `key` names it and changes with what it reads, `size` is that of the file in bytes (0 if it reads no whole file),
@@ -97,14 +97,6 @@ class ImageTask(Protocol):
 
     @property
     def weight(self) -> int: ...
-
-    def run(self) -> list[Result]:
-        """Do it, in whatever process."""
-        ...
-
-    def lost(self) -> list[Result]:
-        """What to say if the process died of it."""
-        ...
 
 
 T = TypeVar("T", bound=ImageTask)

@@ -55,25 +55,22 @@ def laplacian(grey: Numbers) -> Numbers:
     """Four times each inner pixel less its four neighbours: (N, H, W) becomes (N, H-2, W-2), at least 1×1."""
     if min(grey.shape[1:]) < 3:
         return np.zeros((len(grey), 1, 1), np.float32)
-    edges: Numbers = 4 * grey[:, 1:-1, 1:-1]
-    edges -= grey[:, :-2, 1:-1]
-    edges -= grey[:, 2:, 1:-1]
-    edges -= grey[:, 1:-1, :-2]
-    edges -= grey[:, 1:-1, 2:]
+    left, right, up, down = grey[:, 1:-1, :-2], grey[:, 1:-1, 2:], grey[:, :-2, 1:-1], grey[:, 2:, 1:-1]
+    edges: Numbers = 4 * grey[:, 1:-1, 1:-1] - up - down - left - right
     return edges
 
 
 def _measured(images: Images) -> Measures:
     planes = _planes(images)
     grey = _luminance(planes)
-    contrast = _spread(grey)
+    contrast, edges = _spread(grey), _spread(laplacian(grey))
     plain, mirrored = hashes(grey)
     return Measures(
-        brightness=_mean(grey),
+        brightness=grey.reshape(len(grey), -1).mean(axis=1),
         contrast=contrast,
         colour=_colours(planes),
         saturation=_saturation(planes),
-        sharpness=_relative(_spread(laplacian(grey)), contrast),
+        sharpness=np.divide(edges, contrast, out=np.zeros_like(edges), where=contrast > 0.5),
         hash=plain,
         mirrored=mirrored,
         checksum=_checksums(images),
@@ -99,11 +96,6 @@ def _luminance(planes: Images) -> Numbers:
     return np.divide(grey, 256, out=grey)
 
 
-def _mean(values: Numbers) -> Numbers:
-    means: Numbers = values.reshape(len(values), -1).mean(axis=1)
-    return means
-
-
 def _spread(values: Numbers) -> Numbers:
     """Standard deviation of each image, by two sums: half the passes of `std`."""
     flat = values.reshape(len(values), -1)
@@ -111,11 +103,6 @@ def _spread(values: Numbers) -> Numbers:
     squares = np.einsum("ij,ij->i", flat, flat, dtype=np.float64) / flat.shape[1]
     spread: Numbers = np.sqrt(np.maximum(squares - mean.astype(np.float64) ** 2, 0)).astype(np.float32)
     return spread
-
-
-def _relative(values: Numbers, to: Numbers) -> Numbers:
-    share: Numbers = np.divide(values, to, out=np.zeros_like(values), where=to > 0.5)
-    return share
 
 
 def _colours(planes: Images) -> Numbers:
