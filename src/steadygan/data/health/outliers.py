@@ -42,14 +42,12 @@ def robust_z(values: Floats, least: float, among: Mask | None = None) -> Floats:
 
 def blank(seen: Seen) -> Remark | None:
     """Images of a single colour, or nearly."""
-    where = np.flatnonzero(seen.blank)
+    where, contrast = np.flatnonzero(seen.blank), seen.measures.contrast
+    sentence = f"{plural(len(where), 'image is', 'images are')} blank or of nearly a single colour"
+    remedy = "remove them: there is nothing to learn from them, and the generator will draw such images, too"
+    grave = graded(len(where), len(seen), warning=0, serious=0.05)
     return seen.remark(
-        check="blank",
-        severity=graded(len(where), len(seen), warning=0, serious=0.05),
-        sentence=f"{plural(len(where), 'image is', 'images are')} blank or of nearly a single colour",
-        remedy="remove them: there is nothing to learn from them, and the generator will draw such images, too",
-        where=where,
-        caption=lambda index: f"contrast {seen.measures.contrast[index]:.1f}",
+        "blank", sentence, remedy, where, severity=grave, caption=lambda at: f"contrast {contrast[at]:.1f}"
     )
 
 
@@ -58,14 +56,10 @@ def brightness(seen: Seen) -> Remark | None:
     values = seen.measures.brightness
     usual = np.median(values[~seen.blank]) if not seen.blank.all() else 0
     where = _apart(seen, "brightness", values, ~seen.blank)
-    return seen.remark(
-        check="brightness",
-        sentence=f"{plural(len(where), 'image is', 'images are')} far darker or lighter than the others, whose median "
-        f"brightness is {usual:.0f} of 255",
-        remedy="look at them: over-exposed and black pictures are better removed",
-        where=where,
-        caption=lambda index: f"brightness {values[index]:.0f}",
-    )
+    number = plural(len(where), "image is", "images are")
+    sentence = f"{number} far darker or lighter than the others, whose median brightness is {usual:.0f} of 255"
+    remedy = "look at them: over-exposed and black pictures are better removed"
+    return seen.remark("brightness", sentence, remedy, where, caption=lambda index: f"brightness {values[index]:.0f}")
 
 
 def colour(seen: Seen) -> Remark | None:
@@ -78,13 +72,9 @@ def colour(seen: Seen) -> Remark | None:
     apart = robust_z(red - green, least, considered), robust_z((red + green) / 2 - blue, least, considered)
     z = np.hypot(*apart)
     where = _few(seen, considered & (z > _LIMIT["colour"]), z)
-    return seen.remark(
-        check="colour",
-        sentence=f"{plural(len(where), 'image has', 'images have')} a colour unlike the rest of the set",
-        remedy="look whether they belong here: false colours, tinted scans and strangers are better removed",
-        where=where,
-        caption=lambda index: f"{z[index]:.0f} deviations away",
-    )
+    sentence = f"{plural(len(where), 'image has', 'images have')} a colour unlike the rest of the set"
+    remedy = "look whether they belong here: false colours, tinted scans and strangers are better removed"
+    return seen.remark("colour", sentence, remedy, where, caption=lambda index: f"{z[index]:.0f} deviations away")
 
 
 def blurred(seen: Seen) -> Remark | None:
@@ -102,14 +92,10 @@ def blurred(seen: Seen) -> Remark | None:
     least = _LEAST_DEVIATION["sharpness"]
     z, z_edges = robust_z(sharpness, least, considered), robust_z(edges, least, considered)
     where = _few(seen, considered & (z < -_LIMIT["sharpness"]) & (z_edges < -_LIMIT["edges"]), z)
-    middle = np.median(sharpness[considered]) if considered.any() else 0
-    return seen.remark(
-        check="blurred",
-        sentence=f"{plural(len(where), 'image is', 'images are')} far less sharp than the others",
-        remedy="remove them if they are out of focus: the generator learns blur as readily as detail",
-        where=where,
-        caption=lambda index: f"{np.exp(sharpness[index] - middle):.0%} of the usual sharpness",
-    )
+    share = np.exp(sharpness - (np.median(sharpness[considered]) if considered.any() else 0))
+    sentence = f"{plural(len(where), 'image is', 'images are')} far less sharp than the others"
+    remedy = "remove them if they are out of focus: the generator learns blur as readily as detail"
+    return seen.remark("blurred", sentence, remedy, where, caption=lambda at: f"{share[at]:.0%} of the usual sharpness")
 
 
 def grey(seen: Seen) -> Remark | None:
@@ -123,45 +109,31 @@ def grey(seen: Seen) -> Remark | None:
     where = np.flatnonzero(considered & ~is_grey if few_coloured else is_grey)
     which, others = ("coloured", "grey") if few_coloured else ("grey", "coloured")
     mixed = _FEW_GREY < number / total < 1 - _FEW_GREY
-    return seen.remark(
-        check=which,
-        severity="warning" if mixed else graded(len(where), total),
-        sentence=f"{plural(len(where), 'image is', 'images are')} {which}, the other {total - len(where):,} {others}",
-        remedy="--channels grey makes them all alike"
-        if few_coloured or mixed
-        else "remove them if grey pictures are not wanted: the generator will draw some",
-        where=where,
-    )
+    sentence = f"{plural(len(where), 'image is', 'images are')} {which}, the other {total - len(where):,} {others}"
+    remedy = "remove them if grey pictures are not wanted: the generator will draw some"
+    if few_coloured or mixed:
+        remedy = "--channels grey makes them all alike"
+    return seen.remark(which, sentence, remedy, where, severity="warning" if mixed else graded(len(where), total))
 
 
 def size(seen: Seen) -> Remark | None:
     """Files with far fewer or more pixels than the rest."""
     sides = np.sqrt(np.array([entry.size[0] * entry.size[1] for entry in seen.entries], np.float64))
     where = _apart(seen, "size", np.log(np.maximum(sides, 1)))
-    return seen.remark(
-        check="size",
-        severity="info",
-        sentence=f"{plural(len(where), 'file has', 'files have')} a size unlike the rest: most have about "
-        f"{np.median(sides):.0f} pixels a side",
-        remedy="look whether they belong here; thumbnails and whole scans often come along by accident",
-        where=where,
-        caption=seen.size_of,
-    )
+    number, usual = plural(len(where), "file has", "files have"), np.median(sides)
+    sentence = f"{number} a size unlike the rest: most have about {usual:.0f} pixels a side"
+    remedy = "look whether they belong here; thumbnails and whole scans often come along by accident"
+    return seen.remark("size", sentence, remedy, where, severity="info", caption=seen.size_of)
 
 
 def shape(seen: Seen) -> Remark | None:
     """Files with proportions unlike the rest."""
     aspects = np.array([entry.size[0] / max(1, entry.size[1]) for entry in seen.entries])
     where = _apart(seen, "shape", np.log(np.maximum(aspects, 1e-3)))
-    return seen.remark(
-        check="shape",
-        severity="info",
-        sentence=f"{plural(len(where), 'file is', 'files are')} much longer or taller than the rest, whose width is "
-        f"{np.median(aspects):.2g} times the height",
-        remedy="see what is left of them in a square; --fit pad keeps all of it, --fit random-crops uses more of it",
-        where=where,
-        caption=seen.size_of,
-    )
+    number, usual = plural(len(where), "file is", "files are"), np.median(aspects)
+    sentence = f"{number} much longer or taller than the rest, whose width is {usual:.2g} times the height"
+    remedy = "see what is left of them in a square; --fit pad keeps all of it, --fit random-crops uses more of it"
+    return seen.remark("shape", sentence, remedy, where, severity="info", caption=seen.size_of)
 
 
 def _grey(seen: Seen) -> Mask:
