@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ class Earlier:
     dataset: Dataset
     entries: list[Entry]
     by_key: dict[str, Known] = field(default_factory=dict)
-    by_size: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
+    by_size: dict[int, dict[str, Copy]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset, same_source: bool) -> Earlier:
@@ -54,7 +55,7 @@ class Earlier:
                     copy = Copy(start, task.images)
                     if same_source:
                         earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
-                    earlier.by_size.setdefault(task.size, []).append((task.digest, start, task.images))
+                    earlier.by_size.setdefault(task.size, {}).setdefault(task.digest, copy)
                 start += task.images
         except (ValueError, TypeError) as problem:
             raise DataError(f"{dataset.path / TASKS} cannot be read ({problem})") from problem
@@ -69,7 +70,7 @@ class Earlier:
             if task.key in self.by_key:
                 yield self.by_key[task.key]
             elif isinstance(task, ReadFile) and known:
-                yield replace(task, known=tuple(known[:_MOST_ALIKE]))
+                yield replace(task, known=dict(islice(known.items(), _MOST_ALIKE)))
             else:
                 yield task
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from steadygan.data.advice import advice, conversions, meant
-from steadygan.data.dataset import Dataset, is_dataset, open_dataset
+from steadygan.data.dataset import is_dataset, open_dataset
 from steadygan.data.growing import Growing
-from steadygan.data.health import Health, examine
+from steadygan.data.health import examine
 from steadygan.data.health.closely import FILES, chosen, look_closely
 from steadygan.data.health.page import write_page
 from steadygan.data.health.pixels import reduced, small_side
@@ -48,7 +51,11 @@ def inspect(
     Raises ConfigError for a missing path, DataError if there is nothing to look at, StorageError if there is no room.
     """
     if is_dataset(Path(path)):
-        return _of_dataset(open_dataset(Path(path)), page)
+        dataset = open_dataset(path)
+        passed_over, notes = dataset.meta["counts"]["passed_over"], dataset.meta.get("notes", ())
+        about = {"path": dataset.path, "kind": "dataset", "passed_over": passed_over, "digest": dataset.digest}
+        entries, rejected = dataset.entries(), dataset.rejected()
+        return _found(page, dataset.images, entries, rejected, notes, dataset.spec.size, **about)
     source = open_source(path)
     if not isinstance(source, AnyFiles):
         raise ConfigError(f"{path} is drawn and holds no files to inspect; prepare it and inspect the data set")
@@ -66,28 +73,9 @@ def inspect(
         images = read.mapped() if channels > 1 else read.mapped()[..., :1]
         factors = _factors(plan, entries, workers, lambda done: heard(files + done))
         heard(total)
-        health = examine(images, entries, factors, plan.settings.side)
-        facts = _facts(entries, rejected, plan.notes, plan.settings.side, channels, health)
         passed_over = plan.with_passed_over(read.passed_over)
-        found = Inspection(path=Path(source.where), kind=source.kind, passed_over=passed_over, **facts)
-        if page:
-            write_page(found, images, entries, Path(page))
-    return found
-
-
-def _of_dataset(dataset: Dataset, page: str | Path | None) -> Inspection:
-    entries = dataset.entries()
-    health, notes, spec = examine(dataset.images, entries), dataset.meta.get("notes", ()), dataset.spec
-    found = Inspection(
-        path=dataset.path,
-        kind="dataset",
-        passed_over=dataset.meta["counts"]["passed_over"],
-        digest=dataset.digest,
-        **_facts(entries, dataset.rejected(), notes, spec.size, spec.channels, health),
-    )
-    if page:
-        write_page(found, dataset.images, entries, Path(page))
-    return found
+        about = {"path": Path(source.where), "kind": source.kind, "passed_over": passed_over}
+        return _found(page, images, entries, rejected, plan.notes, plan.settings.side, factors, **about)
 
 
 @contextmanager
@@ -120,34 +108,45 @@ def _factors(
     return {index: factor for index, factor in zip(indices, factors, strict=True) if factor is not None}
 
 
-def _facts(
+def _found(
+    page: str | Path | None,
+    images: NDArray[np.uint8],
     entries: Sequence[Entry],
     rejected: Sequence[Rejection],
     notes: Sequence[str],
     size: int,
-    channels: int,
-    health: Health,
-) -> dict[str, Any]:
-    """What is known of a set besides the pictures themselves."""
+    factors: dict[int, float] | None = None,
+    **about: Any,
+) -> Inspection:
+    """All that is to be said, `about` what else than the pictures themselves; with a page if one is wanted."""
     labels = Counter(entry.label for entry in entries if entry.label is not None)
-    return {
-        "images": len(entries),
-        "size": size,
-        "channels": channels,
-        "enlarged": sum(entry.enlarged for entry in entries),
-        "widths": _range([entry.size[0] for entry in entries]),
-        "heights": _range([entry.size[1] for entry in entries]),
-        "modes": dict(Counter(entry.mode for entry in entries).most_common()),
-        "formats": dict(Counter(entry.format for entry in entries).most_common()),
-        "changes": dict(Counter(change for entry in entries for change in entry.changes).most_common()),
-        "grey": sum(entry.grey for entry in entries),
-        "classes": {name: labels[name] for name in class_names(labels)},
-        "rejected": tuple(rejected),
-        "converted": conversions(entries, channels),
-        "notes": (*notes, *meant(entries, rejected)),
-        "advice": (*notes, *advice(entries, rejected, health)),
-        "health": health,
-    }
+    health, channels = examine(images, entries, factors, size), images.shape[3]
+    found = Inspection(
+        images=len(entries),
+        size=size,
+        channels=channels,
+        enlarged=sum(entry.enlarged for entry in entries),
+        widths=_range([entry.size[0] for entry in entries]),
+        heights=_range([entry.size[1] for entry in entries]),
+        modes=_counted(entry.mode for entry in entries),
+        formats=_counted(entry.format for entry in entries),
+        changes=_counted(change for entry in entries for change in entry.changes),
+        grey=sum(entry.grey for entry in entries),
+        classes={name: labels[name] for name in class_names(labels)},
+        rejected=tuple(rejected),
+        converted=conversions(entries, channels),
+        notes=(*notes, *meant(entries, rejected)),
+        advice=(*notes, *advice(entries, rejected, health)),
+        health=health,
+        **about,
+    )
+    if page:
+        write_page(found, images, entries, Path(page))
+    return found
+
+
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(words).most_common())
 
 
 def _range(numbers: Sequence[int]) -> Range:

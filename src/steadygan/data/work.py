@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
@@ -127,7 +127,7 @@ class ReadFile:
 
     item: Item
     settings: PrepareSettings
-    known: tuple[tuple[str, int, int], ...] = ()
+    known: Mapping[str, Copy] = field(default_factory=dict)
 
     seconds: ClassVar[float] = 30.0
 
@@ -149,9 +149,8 @@ class ReadFile:
         try:
             data = self._bytes()
             digest = hashlib.sha256(data).hexdigest()
-            for known, start, count in self.known:
-                if known == digest:
-                    return [Copy(start, count, self.item)]
+            if known := self.known.get(digest):
+                return [replace(known, item=self.item)]
             how = self.settings
             pictures = decode_frames(data, _MODES.get(how.channels), how.background, smallest(how), how.frames)
             for decoded in pictures:
