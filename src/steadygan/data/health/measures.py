@@ -69,7 +69,7 @@ def _measured(images: Images) -> Measures:
         brightness=grey.reshape(len(grey), -1).mean(axis=1),
         contrast=contrast,
         colour=_colours(planes),
-        saturation=_saturation(planes),
+        saturation=_means(planes.max(axis=0) - planes.min(axis=0)),
         sharpness=np.divide(edges, contrast, out=np.zeros_like(edges), where=contrast > 0.5),
         hash=plain,
         mirrored=mirrored,
@@ -106,19 +106,14 @@ def _spread(values: Numbers) -> Numbers:
 
 
 def _colours(planes: Images) -> Numbers:
-    flat = planes.reshape(*planes.shape[:2], -1)
-    means: Numbers = (flat.sum(axis=2, dtype=np.uint32) / np.float32(flat.shape[2])).astype(np.float32).T
+    means = _means(planes).T
     return np.broadcast_to(means, (len(means), 3)) if means.shape[1] == 1 else means
 
 
-def _saturation(planes: Images) -> Numbers:
-    if len(planes) == 1:
-        return np.zeros(planes.shape[1], np.float32)
-    red, green, blue = planes
-    apart = np.maximum(np.maximum(red, green), blue)
-    apart -= np.minimum(np.minimum(red, green), blue)
-    flat = apart.reshape(len(apart), -1)
-    means: Numbers = (flat.sum(axis=1, dtype=np.uint32) / np.float32(flat.shape[1])).astype(np.float32)
+def _means(images: Images) -> Numbers:
+    """The mean over the last two axes, from sums of whole numbers."""
+    sums = images.reshape(*images.shape[:-2], -1).sum(axis=-1, dtype=np.uint32)
+    means: Numbers = (sums / np.float32(images.shape[-1] * images.shape[-2])).astype(np.float32)
     return means
 
 
