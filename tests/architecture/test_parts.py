@@ -39,7 +39,6 @@ TESTED = {  # where the tables stand that hold each of a union against an indepe
     "unit/scoring/test_judge.py": members(AnyMetric),
     "unit/test_schedule.py": members(AnySchedule),
 }
-TO_BE_RENAMED = {"Facts"}
 
 
 def parts(base: type[Part] = Part) -> Iterator[type[Part]]:
@@ -107,5 +106,4 @@ def namesakes() -> dict[str, list[str]]:
 
 
 def test_two_classes_never_share_a_name() -> None:
-    assert {name: places for name, places in namesakes().items() if name not in TO_BE_RENAMED} == {}
-    assert TO_BE_RENAMED - set(namesakes()) == set(), "these need no allowance any more"
+    assert namesakes() == {}
