@@ -79,7 +79,7 @@ def every_technique() -> dict[str, dict[str, Any]]:
     found = {f"{place}={kind}": at_place(place, kind) for place, union in PLACES.items() for kind in kinds(union)}
     found |= {f"penalties={kind}": {"penalties": [kind]} for kind in kinds(AnyPenalty)}
     found |= {f"terms={kind}": {"generator_terms": [kind]} for kind in kinds(AnyGeneratorTerm)}
-    found |= {f"networks={kind}": {"networks": {"kind": kind, **SMALL[kind]}} for kind in kinds(AnyNetworks)}
+    found |= {f"networks={kind}": {"networks": {"kind": kind, **SMALL.get(kind, {})}} for kind in kinds(AnyNetworks)}
     return found | SETTINGS
 
 
