@@ -216,7 +216,7 @@ def conditional(tmp_path_factory):
         "batch": 16,
         "size": 16,
         "ema": {"half_life_images": 100},
-        "runtime": {"device": "cpu", "precision": "float32", "layout": "channels_last", "threads": 2},
+        "runtime": {"device": "cpu", "precision": "float32", "layout": "channels_last", "threads": 1},
         "optimizer": {"generator": {"lr": 2e-3}, "discriminator": {"lr": 2e-3}},
     }
     config, dataset = plan(coloured_classes(folder / "data"), "steady", {**settings, "budget": {"steps": 40}})
