@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from steadygan.data.dataset import Dataset, lines_of
 from steadygan.data.work import Copy, ImageTask, Known, ReadFile
 from steadygan.errors import DataError
-from steadygan.names import spelled
 
 TASKS = "tasks.jsonl"
 
@@ -46,15 +44,17 @@ class Earlier:
         Of another source than that of the new set, only what has the same bytes: equal names, sizes and times mean
         nothing then.
         """
-        earlier = cls(dataset)
-        start = 0
-        for task in _tasks(dataset):
-            if task.digest:
-                copy = Copy(start, task.images)
-                if same_source:
-                    earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
-                earlier.by_size.setdefault(task.size, []).append((task.digest, start, task.images))
-            start += task.images
+        earlier, start = cls(dataset), 0
+        try:
+            for task in (Carried(*json.loads(line)) for line in lines_of(dataset.path / TASKS)):
+                if task.digest:
+                    copy = Copy(start, task.images)
+                    if same_source:
+                        earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
+                    earlier.by_size.setdefault(task.size, []).append((task.digest, start, task.images))
+                start += task.images
+        except (ValueError, TypeError) as problem:
+            raise DataError(f"{dataset.path / TASKS} cannot be read ({problem})") from problem
         if not start == len(dataset) == len(dataset.entries()):
             raise DataError(f"{dataset.path / TASKS} does not speak of the images that are there")
         return earlier
@@ -69,18 +69,3 @@ class Earlier:
                 yield replace(task, known=tuple(known[:_MOST_ALIKE]))
             else:
                 yield task
-
-
-def _tasks(dataset: Dataset) -> Iterator[Carried]:
-    try:
-        for line in lines_of(dataset.path / TASKS):
-            key, size, digest, images, passed = json.loads(line)
-            yield Carried(str(key), int(size), str(digest), int(images), tuple(passed))
-    except (ValueError, TypeError) as problem:
-        raise DataError(f"{dataset.path / TASKS} cannot be read ({problem})") from problem
-
-
-def write_tasks(path: Path, carried: Iterable[Carried]) -> None:
-    """Note for the next time what was done."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(spelled(json.dumps(task, ensure_ascii=False)) + "\n" for task in carried)

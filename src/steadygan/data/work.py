@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from steadygan.data.pool import Pool
 from steadygan.data.reading.decode import Decoded, Mode, decode_frames
 from steadygan.data.reading.fit import Box, cut, is_enlarged, smallest, squares
 from steadygan.data.settings import PrepareSettings
@@ -53,6 +54,11 @@ class Entry(BaseModel):
     bits: int = 0
     attributes: dict[str, int | float | str] = {}
     place: Place | None = None
+
+
+def told(item: Item) -> dict[str, Any]:
+    """What an entry says of the item that its image comes from."""
+    return {"file": item.name, "label": item.label, "attributes": dict(item.attributes), "place": item.place}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +107,9 @@ class ImageTask(Protocol):
         ...
 
 
+T = TypeVar("T", bound=ImageTask)
+
+
 @dataclass(frozen=True)
 class Known:
     """A task whose images are in the set that was here before."""
@@ -113,8 +122,7 @@ class Known:
     def run(self) -> list[Result]:
         return list(self.results)
 
-    def lost(self) -> list[Result]:
-        return list(self.results)
+    lost = run
 
 
 class _Unread(DataError):
@@ -170,7 +178,7 @@ class ReadFile:
             return
         for pixels, box in found:
             entry = Entry(
-                file=self.item.name,
+                **told(self.item),
                 size=decoded.size,
                 mode=decoded.mode,
                 format=decoded.format,
@@ -179,12 +187,9 @@ class ReadFile:
                 changes=decoded.changes,
                 enlarged=is_enlarged((box[2] - box[0], box[3] - box[1]), self.settings),
                 grey=is_grey(pixels),
-                label=self.item.label,
                 frame=decoded.frame,
                 needed=decoded.needed,
                 bits=decoded.bits,
-                attributes=dict(self.item.attributes),
-                place=self.item.place,
             )
             yield Row(entry, pixels)
 
@@ -269,10 +274,17 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     return whole[::3] == whole[1::3] == whole[2::3]
 
 
-def groups(tasks: Iterable[ImageTask], side: int) -> Iterator[list[ImageTask]]:
+def carried_out(tasks: Iterable[T], side: int, pool: Pool[list[Result]]) -> Iterator[list[tuple[T, list[Result]]]]:
+    """Each task once with what it gave, in order, a group at a time."""
+    parts = list(groups(tasks, side))
+    for part, answers in zip(parts, pool.run(parts), strict=True):
+        yield list(zip(part, answers, strict=True))
+
+
+def groups(tasks: Iterable[T], side: int) -> Iterator[list[T]]:
     """Tasks in groups whose files and pixels take a few megabytes each: some tenths of a second of work."""
     most = max(1, min(_GROUP_LENGTH, _GROUP_BYTES // (side * side * 3)))
-    group: list[ImageTask] = []
+    group: list[T] = []
     weight = size = 0
     for task in tasks:
         if group and (weight + task.weight > most or size + task.size > _GROUP_FILES):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from steadygan.data.health.hashing import Hashes, averaging, distances
 from steadygan.data.health.measures import Measures
-from steadygan.data.health.pixels import Images, Pixels
 from steadygan.data.indices import Groups, joined
+from steadygan.data.mapped import Images, Pixels
 
 Indices = NDArray[np.int64]
 Pairs = NDArray[np.int64]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.data.health.hashing import hashes
-from steadygan.data.health.pixels import Images, Pixels
-from steadygan.data.mapped import let_go
+from steadygan.data.mapped import Images, Pixels, blocks
 
 Numbers = NDArray[np.float32]
 
@@ -47,21 +45,10 @@ class Measures:
 
 def measure(images: Pixels) -> Measures:
     """All measures of a batch or memory map (N, S, S, C); beyond the result it takes a few megabytes."""
-    if not len(images):
-        return _measured_none()
-    blocks = [_measured(block) for block in in_blocks(images)]
-    return Measures(
-        **{it.name: np.concatenate([getattr(block, it.name) for block in blocks]) for it in fields(Measures)}
-    )
-
-
-def in_blocks(images: Pixels) -> Iterator[Images]:
-    """The images some at a time, read into memory, as many as stay in a processor's cache."""
-    length = max(1, _BLOCK_BYTES // (max(1, int(np.prod(images.shape[1:]))) * 4))
-    for start in range(0, len(images), length):
-        yield np.ascontiguousarray(images[start : start + length])
-        if isinstance(images, np.ndarray):
-            let_go(images)
+    length = max(1, _BLOCK_BYTES // (max(1, int(np.prod(images.shape[1:]))) * 4))  # which stays in a processor's cache
+    parts = [_measured(block) for block in blocks(images, length)] or [_measured(np.zeros((1, 8, 8, 1), np.uint8))]
+    whole = {it.name: np.concatenate([getattr(part, it.name) for part in parts]) for it in fields(Measures)}
+    return Measures(**{name: values[: len(images)] for name, values in whole.items()})
 
 
 def laplacian(grey: Numbers) -> Numbers:
@@ -74,11 +61,6 @@ def laplacian(grey: Numbers) -> Numbers:
     edges -= grey[:, 1:-1, :-2]
     edges -= grey[:, 1:-1, 2:]
     return edges
-
-
-def _measured_none() -> Measures:
-    numbers, bits = np.zeros(0, np.float32), np.zeros(0, np.uint64)
-    return Measures(numbers, numbers, np.zeros((0, 3), np.float32), numbers, numbers, bits, bits, bits)
 
 
 def _measured(images: Images) -> Measures:

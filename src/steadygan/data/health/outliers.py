@@ -56,15 +56,12 @@ def blank(seen: Seen) -> Remark | None:
 def brightness(seen: Seen) -> Remark | None:
     """Images much darker or lighter than the rest."""
     values = seen.measures.brightness
-    z = robust_z(values, _LEAST_DEVIATION["brightness"], ~seen.blank)
-    where = _few(seen, ~seen.blank & (np.abs(z) > _LIMIT["brightness"]), z)
-    if not len(where):
-        return None
+    usual = np.median(values[~seen.blank]) if not seen.blank.all() else 0
+    where = _apart(seen, "brightness", values, ~seen.blank)
     return seen.remark(
         check="brightness",
-        severity=graded(len(where), len(seen)),
         sentence=f"{plural(len(where), 'image is', 'images are')} far darker or lighter than the others, whose median "
-        f"brightness is {np.median(values[~seen.blank]):.0f} of 255",
+        f"brightness is {usual:.0f} of 255",
         remedy="look at them: over-exposed and black pictures are better removed",
         where=where,
         caption=lambda index: f"brightness {values[index]:.0f}",
@@ -83,7 +80,6 @@ def colour(seen: Seen) -> Remark | None:
     where = _few(seen, considered & (z > _LIMIT["colour"]), z)
     return seen.remark(
         check="colour",
-        severity=graded(len(where), len(seen)),
         sentence=f"{plural(len(where), 'image has', 'images have')} a colour unlike the rest of the set",
         remedy="look whether they belong here: false colours, tinted scans and strangers are better removed",
         where=where,
@@ -106,12 +102,9 @@ def blurred(seen: Seen) -> Remark | None:
     least = _LEAST_DEVIATION["sharpness"]
     z, z_edges = robust_z(sharpness, least, considered), robust_z(edges, least, considered)
     where = _few(seen, considered & (z < -_LIMIT["sharpness"]) & (z_edges < -_LIMIT["edges"]), z)
-    if not len(where):
-        return None
-    middle = float(np.median(sharpness[considered]))
+    middle = np.median(sharpness[considered]) if considered.any() else 0
     return seen.remark(
         check="blurred",
-        severity=graded(len(where), len(seen)),
         sentence=f"{plural(len(where), 'image is', 'images are')} far less sharp than the others",
         remedy="remove them if they are out of focus: the generator learns blur as readily as detail",
         where=where,
@@ -128,11 +121,10 @@ def grey(seen: Seen) -> Remark | None:
         return None
     few_coloured = total - number <= total * _FEW_GREY
     where = np.flatnonzero(considered & ~is_grey if few_coloured else is_grey)
-    others = "grey" if few_coloured else "coloured"
-    which = "coloured" if few_coloured else "grey"
+    which, others = ("coloured", "grey") if few_coloured else ("grey", "coloured")
     mixed = _FEW_GREY < number / total < 1 - _FEW_GREY
     return seen.remark(
-        check="grey" if not few_coloured else "coloured",
+        check=which,
         severity="warning" if mixed else graded(len(where), total),
         sentence=f"{plural(len(where), 'image is', 'images are')} {which}, the other {total - len(where):,} {others}",
         remedy="--channels grey makes them all alike"
@@ -145,8 +137,7 @@ def grey(seen: Seen) -> Remark | None:
 def size(seen: Seen) -> Remark | None:
     """Files with far fewer or more pixels than the rest."""
     sides = np.sqrt(np.array([entry.size[0] * entry.size[1] for entry in seen.entries], np.float64))
-    z = robust_z(np.log(np.maximum(sides, 1)), _LEAST_DEVIATION["size"])
-    where = _few(seen, np.abs(z) > _LIMIT["size"], z)
+    where = _apart(seen, "size", np.log(np.maximum(sides, 1)))
     return seen.remark(
         check="size",
         severity="info",
@@ -161,8 +152,7 @@ def size(seen: Seen) -> Remark | None:
 def shape(seen: Seen) -> Remark | None:
     """Files with proportions unlike the rest."""
     aspects = np.array([entry.size[0] / max(1, entry.size[1]) for entry in seen.entries])
-    z = robust_z(np.log(np.maximum(aspects, 1e-3)), _LEAST_DEVIATION["shape"])
-    where = _few(seen, np.abs(z) > _LIMIT["shape"], z)
+    where = _apart(seen, "shape", np.log(np.maximum(aspects, 1e-3)))
     return seen.remark(
         check="shape",
         severity="info",
@@ -177,6 +167,13 @@ def shape(seen: Seen) -> Remark | None:
 def _grey(seen: Seen) -> Mask:
     mask: Mask = seen.measures.saturation < GREY_LEVELS
     return mask
+
+
+def _apart(seen: Seen, check: str, values: Floats, among: Mask | None = None) -> NDArray[np.int64]:
+    """The images far from the middle of those in `among`, and in it themselves, the farthest first."""
+    z = robust_z(values, _LEAST_DEVIATION[check], among)
+    far = np.abs(z) > _LIMIT[check]
+    return _few(seen, far if among is None else far & among, z)
 
 
 def _few(seen: Seen, mask: Mask, z: Floats) -> NDArray[np.int64]:

@@ -5,33 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.data.mapped import blocks
-
-Images = NDArray[np.uint8]
-"""Images in memory: (N, S, S, C) in [0, 255]."""
-
-Chosen = slice | NDArray[np.int64]
+from steadygan.data.mapped import Chosen, Images, Pixels, blocks
 
 SIDE = 64
 """Images of twice this side and more are reduced by a whole factor, to at least this and less than twice it."""
 
 _READ_BYTES = 2**25
-
-
-class Pixels(Protocol):
-    """Images (N, S, S, C) of which some at a time are read: an array, a memory map, or `Reduced`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, chosen: Chosen) -> Images: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from steadygan.data.health.pixels import Images, Pixels
+from steadygan.data.mapped import Images, Pixels
 
 BUDGET = 2_000_000
 """Characters that all pictures of a page may take together."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import chain
 from statistics import median
 
 from steadygan.data.health.findings import Remark, Seen, copies, graded, plural
@@ -36,7 +34,7 @@ def few(seen: Seen) -> Remark | None:
 
 def classes(seen: Seen) -> Remark | None:
     """Classes with far fewer images than the others."""
-    labels = Counter(entry.label for entry in seen.entries if entry.label is not None)
+    labels = seen.labels
     usual = median(labels.values()) if len(labels) > 1 else 0
     tiny = {name: number for name, number in sorted(labels.items()) if number < _TINY * usual}
     named = ", ".join(f"'{name}' {number:,}" for name, number in list(tiny.items())[:5])
@@ -53,7 +51,7 @@ def classes(seen: Seen) -> Remark | None:
 
 def thin(seen: Seen) -> Remark | None:
     """Classes that all have few images."""
-    labels = Counter(entry.label for entry in seen.entries if entry.label is not None)
+    labels = seen.labels
     if not labels or median(labels.values()) >= _THIN:
         return None
     return Remark(
@@ -70,7 +68,6 @@ def enlarged(seen: Seen) -> Remark | None:
     where = [index for index, entry in enumerate(seen.entries) if entry.enlarged]
     return seen.remark(
         check="enlarged",
-        severity=graded(len(where), len(seen)),
         sentence=f"{len(where):,} of {plural(len(seen), 'image')} {'is' if len(where) == 1 else 'are'} smaller than "
         f"{seen.size} pixels and enlarged, which blurs",
         remedy="choose a smaller --size, or take them out",
@@ -131,10 +128,8 @@ def exact(seen: Seen) -> Remark | None:
     rest = "delete the others by hand" if same_bytes < number else ""
     return seen.remark(
         check="exact-duplicates",
-        severity=graded(number, len(seen)),
         sentence=f"{plural(number, 'image is a copy of another', 'images are copies of others')} in all pixels{tail}",
         remedy="; ".join(part for part in (remedy, rest) if part) + "; what is there twice counts twice in training",
-        where=chain.from_iterable(groups),
         groups=groups,
     )
 
@@ -145,11 +140,9 @@ def near(seen: Seen) -> Remark | None:
     least = "" if seen.duplicates.complete else "at least "
     return seen.remark(
         check="near-duplicates",
-        severity=graded(copies(groups), len(seen)),
         sentence=f"{least}{plural(copies(groups), 'image is', 'images are')} nearly the same as another, in "
         f"{plural(len(groups), 'group')}: saved, scaled, lit or cropped a little differently",
         remedy="keep one of each group, unless the small differences are what you want to learn",
-        where=chain.from_iterable(groups),
         groups=groups,
     )
 
@@ -162,7 +155,6 @@ def mirrored(seen: Seen) -> Remark | None:
         severity="info",
         sentence=f"{plural(copies(groups), 'image is', 'images are')} nearly the mirror image of another",
         remedy="harmless where left and right do not matter; keep one of each if the set was meant to have no copies",
-        where=chain.from_iterable(groups),
         groups=groups,
     )
 
@@ -179,7 +171,6 @@ def labels(seen: Seen) -> Remark | None:
         sentence=f"{plural(len(groups), 'picture is there', 'pictures are there')} more than once under different "
         f"labels: {named}",
         remedy="keep each under the label that is right",
-        where=chain.from_iterable(groups),
         groups=groups,
         count=len(groups),
     )
