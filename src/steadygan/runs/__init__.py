@@ -1,0 +1,19 @@
+"""The run folder as typed objects: training writes through them, everything else reads through them. No torch."""
+
+from __future__ import annotations
+
+from steadygan.runs.checkpoints import FORMAT, Meta, SavedCheckpoint
+from steadygan.runs.info import DataInfo, DeviceInfo, RunInfo
+from steadygan.runs.run import Run, checkpoint_at, run_at
+
+__all__ = [
+    "FORMAT",
+    "DataInfo",
+    "DeviceInfo",
+    "Meta",
+    "Run",
+    "RunInfo",
+    "SavedCheckpoint",
+    "checkpoint_at",
+    "run_at",
+]

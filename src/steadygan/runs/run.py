@@ -1,0 +1,121 @@
+"""A run folder, as Python sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from steadygan import records
+from steadygan.errors import ConfigError, DataError
+from steadygan.names import to_json
+from steadygan.records import Note, Score, Tick
+from steadygan.rundir import RunDir, atomic_write
+from steadygan.runs.checkpoints import SavedCheckpoint
+from steadygan.runs.info import RunInfo, read_info
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder; every method reads or writes it anew."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @property
+    def files(self) -> RunDir:
+        """The names of its files."""
+        return RunDir(self.path)
+
+    def info(self) -> RunInfo:
+        """What the run is made of; DataError if this is not the folder of a run."""
+        return read_info(self.files.run_json)
+
+    def log(self) -> list[Tick]:
+        """The ticks so far."""
+        return records.read(self.files.log, Tick)
+
+    def scores(self) -> list[Score]:
+        """The scores so far."""
+        return records.read(self.files.scores, Score)
+
+    def notes(self) -> list[Note]:
+        """The observation log."""
+        return records.read(self.files.notes, Note)
+
+    def checkpoints(self) -> list[SavedCheckpoint]:
+        """The complete checkpoints, oldest first."""
+        return [SavedCheckpoint(folder) for folder in self.files.all_checkpoints()]
+
+    def checkpoint(self, which: str = "best") -> SavedCheckpoint:
+        """The "best", the "latest" or a checkpoint by its name. ConfigError says which there are; DataError if this is
+        not the folder of a run, or if what names the best or latest is missing or names none.
+        """
+        self.info()
+        pointers = {"best": self.files.best, "latest": self.files.latest}
+        if which in pointers:
+            return SavedCheckpoint(self.files.pointed(pointers[which]))
+        there = {one.name: one for one in self.checkpoints()}
+        if which not in there:
+            raise ConfigError(f"{self.path} has no checkpoint '{which}'; there are: {', '.join([*pointers, *there])}")
+        return there[which]
+
+    def note(self, text: str, author: str = "user") -> None:
+        """Add a line to the observation log, dated by the last tick."""
+        self.info()
+        step, images = next(((tick.step, tick.images) for tick in reversed(self.log())), (0, 0))
+        note = Note.model_validate({"step": step, "images": images, "author": author, "text": text})
+        records.append(self.files.notes, note)
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write `run.json`."""
+        atomic_write(self.files.run_json, to_json(info, indent=2) + "\n")
+
+    def add_scores(self, scores: Iterable[Score]) -> None:
+        """Write down scores, but none that is there already."""
+        known = {_identity(score) for score in self.scores()}
+        for score in scores:
+            if _identity(score) not in known:
+                records.append(self.files.scores, score)
+
+    def pick(self, score: Score) -> None:
+        """Write down the score of the checkpoint just saved; it becomes the best if none by this protocol is lower."""
+        records.append(self.files.scores, score)
+        if score.value <= self._best_value(score.protocol):
+            self.call_best(score.images)
+
+    def call_best(self, images: int) -> None:
+        """Let `best` name the checkpoint after so many images."""
+        atomic_write(self.files.best, self.files.checkpoint(images).name + "\n")
+
+    def _best_value(self, protocol: str) -> float:
+        """Score of the best checkpoint so far; infinite if there is none, or if it was measured otherwise."""
+        try:
+            best = SavedCheckpoint(self.files.pointed(self.files.best)).meta.score
+        except DataError:
+            return math.inf
+        return best.value if best and best.protocol == protocol else math.inf
+
+
+def _identity(score: Score) -> tuple[str, int, str, str]:
+    return score.metric, score.images, score.protocol, repr(score.value)  # one that is no number equals itself so
+
+
+def run_at(path: Path) -> Run | None:
+    """The run whose folder this is, or one of whose checkpoints it is; None if it is neither."""
+    if RunDir(path).run_json.is_file():
+        return Run(path)
+    above = SavedCheckpoint(path).run
+    return Run(above) if (path / "meta.json").is_file() and RunDir(above).run_json.is_file() else None
+
+
+def checkpoint_at(path: Path, which: str = "best") -> SavedCheckpoint:
+    """The folder of a checkpoint as it is; of a run's folder, the checkpoint `which` names. Errors as there."""
+    if (path / "meta.json").exists():
+        return SavedCheckpoint(path)
+    if not path.is_dir():
+        raise ConfigError(f"there is no run folder or exported file at {path}")
+    return Run(path).checkpoint(which)
