@@ -37,8 +37,8 @@ class Choices:
     layout: str
     threads: int
     processes: int
-    most_threads: int
-    threads_pinned: bool
+    most_threads: int = 1
+    threads_pinned: bool = True
     bfloat16_gain: float = 0.0
     channels_last_gain: float = 0.0
     remark: str = ""
