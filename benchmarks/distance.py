@@ -208,7 +208,7 @@ class Judge:
         order = np.random.default_rng(0).permutation(len(dataset))
         count, half = min(count, len(order)), min(count, len(order) // 2)
         features = features_of(classifier, dataset.images[np.sort(order[: max(count, 2 * half)])])
-        features = features[np.argsort(np.argsort(order[: len(features)]))]  # back in the order of the lot
+        features = features[np.argsort(np.argsort(order[: len(features)]))]  # back in the order of the rng
         floor = frechet(Gaussian.of(features[:half]), Gaussian.of(features[half : 2 * half]))
         return cls(classifier, digest, Gaussian.of(features[:count]), count, floor, half, gap(features))
 
@@ -226,10 +226,10 @@ class Judge:
 
 def check() -> None:
     """Hold the distance against closed forms and another algorithm."""
-    lot = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=lot, dtype=torch.float64)
+        return torch.randn(*shape, generator=rng, dtype=torch.float64)
 
     mean, other, deviation, wider = draw(8), draw(8), draw(8).abs() + 0.1, draw(8).abs() + 0.1
     diagonal = frechet(Gaussian(mean, deviation.square().diag()), Gaussian(other, wider.square().diag()))

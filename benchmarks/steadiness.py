@@ -94,15 +94,15 @@ class Outcome(BaseModel):
 
 def design(sets: list[str], seed: int = 0) -> list[Setting]:
     """Every rate with every batch; counts and sets run along both diagonals. The seed shuffles levels and order."""
-    lot = random.Random(seed)
-    rates, batches = lot.sample(RATES, len(RATES)), lot.sample(BATCHES, len(BATCHES))
-    counts, data = lot.sample(COUNTS, len(COUNTS)), lot.sample(sets, len(sets))
+    rng = random.Random(seed)
+    rates, batches = rng.sample(RATES, len(RATES)), rng.sample(BATCHES, len(BATCHES))
+    counts, data = rng.sample(COUNTS, len(COUNTS)), rng.sample(sets, len(sets))
     runs = [
         Setting(rate, batch, counts[(row + column) % len(counts)], data[(row + 2 * column) % len(data)])
         for row, rate in enumerate(rates)
         for column, batch in enumerate(batches)
     ]
-    return lot.sample(runs, len(runs))
+    return rng.sample(runs, len(runs))
 
 
 def check(sets: list[str]) -> None:

@@ -5,233 +5,85 @@
     run = sg.train("photos/", images=200_000, out="runs/a")
     images = sg.load("runs/a").sample(64, seed=0)
 
-Names are loaded when first used, so that importing the package costs nothing.
+A name is public if it stands in the `__all__` of one of the homes below. Homes are loaded when a name is first asked
+for, in this order, those without torch first, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from steadygan.version import __version__
+from steadygan.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from steadygan.augment import ADA, AsIs, DiffAugment, InstanceNoise
-    from steadygan.data import Dataset, PrepareSettings, TorchImages, inspect, open_dataset, prepare, save_images
-    from steadygan.errors import ConfigError, DataError, Diverged, Interrupted, SteadyganError, StorageError
-    from steadygan.export import TrainedGenerator, load
-    from steadygan.networks import (
-        DCGAN,
-        MSG,
-        R3GAN,
-        SNGAN,
-        DCGANDiscriminator,
-        DCGANGenerator,
-        Faces256,
-        Points,
-        R3GANDiscriminator,
-        R3GANGenerator,
-        Satellite,
-        SNGANDiscriminator,
-        SNGANGenerator,
-        Upsample,
-    )
-    from steadygan.objectives import (
-        DRAGAN,
-        L2,
-        R1,
-        R2,
-        WGANGP,
-        Consistency,
-        FeatureMatching,
-        Hinge,
-        HistoricalAveraging,
-        LeastSquares,
-        LeCam,
-        Minimax,
-        ModeSeeking,
-        NonSaturating,
-        PerturbedR1,
-        PerturbedR2,
-        Relativistic,
-        RelativisticAverage,
-        View,
-        Wasserstein,
-        WeightClipping,
-    )
-    from steadygan.recipes import Facts, train
-    from steadygan.runs import Run
-    from steadygan.schedule import Cosine, Cyclical, Linear, WarmUp
-    from steadygan.scoring import Judge, Scored, choose_reference
-    from steadygan.spec import ImageSpec
-    from steadygan.studies.compare import compare
-    from steadygan.studies.evaluate import Evaluation, evaluate
-    from steadygan.training.average import EMA, Average
-    from steadygan.training.config import Budget, RunConfig
-    from steadygan.training.game import Game
-    from steadygan.training.opponent import Unrolled
-    from steadygan.training.optim import SGD, Adam, RMSProp
-    from steadygan.training.replay import History
-    from steadygan.training.resuming import resume
-    from steadygan.training.turns import Balanced, Fixed, Moderated
+_HOMES = (
+    *("errors", "spec", "part", "schedule", "records", "runs.run"),
+    *("data.dataset", "data.settings", "data.pictures", "data.inspection", "data.making", "studies.compare"),
+    *("data.loader", "networks", "networks.choices", "networks.norms", "networks.resampling", "augment", "features"),
+    *("objectives.base", "objectives.gradients", "objectives.lecam", "objectives.losses", "objectives.penalties"),
+    *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
+    *("scoring.base", "scoring.metrics", "scoring.reference", "scoring.judge", "training.average", "training.optim"),
+    *("training.turns", "training.replay", "training.opponent", "training.game", "training.config"),
+    *("recipes.facts", "recipes.start", "export", "studies.evaluate"),
+)
 
-_HOMES = {
-    "augment": ("ADA", "AsIs", "DiffAugment", "InstanceNoise"),
-    "data": ("Dataset", "PrepareSettings", "TorchImages", "inspect", "open_dataset", "prepare", "save_images"),
-    "errors": ("ConfigError", "DataError", "Diverged", "Interrupted", "SteadyganError", "StorageError"),
-    "export": ("TrainedGenerator", "load"),
-    "networks": (
-        "DCGAN",
-        "MSG",
-        "R3GAN",
-        "SNGAN",
-        "DCGANDiscriminator",
-        "DCGANGenerator",
-        "Faces256",
-        "Points",
-        "R3GANDiscriminator",
-        "R3GANGenerator",
-        "SNGANDiscriminator",
-        "SNGANGenerator",
-        "Satellite",
-        "Upsample",
-    ),
-    "objectives": (
-        "DRAGAN",
-        "L2",
-        "R1",
-        "R2",
-        "WGANGP",
-        "Consistency",
-        "FeatureMatching",
-        "Hinge",
-        "HistoricalAveraging",
-        "LeCam",
-        "LeastSquares",
-        "Minimax",
-        "ModeSeeking",
-        "NonSaturating",
-        "PerturbedR1",
-        "PerturbedR2",
-        "Relativistic",
-        "RelativisticAverage",
-        "View",
-        "Wasserstein",
-        "WeightClipping",
-    ),
-    "recipes": ("Facts", "train"),
-    "runs": ("Run",),
-    "schedule": ("Cosine", "Cyclical", "Linear", "WarmUp"),
-    "spec": ("ImageSpec",),
-    "scoring": ("Judge", "Scored", "choose_reference"),
-    "studies.compare": ("compare",),
-    "studies.evaluate": ("Evaluation", "evaluate"),
-    "training.average": ("EMA", "Average"),
-    "training.config": ("Budget", "RunConfig"),
-    "training.game": ("Game",),
-    "training.opponent": ("Unrolled",),
-    "training.optim": ("SGD", "Adam", "RMSProp"),
-    "training.replay": ("History",),
-    "training.resuming": ("resume",),
-    "training.turns": ("Balanced", "Fixed", "Moderated"),
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+if TYPE_CHECKING:  # the same homes, for type checkers and editors
+    from steadygan.augment import *
+    from steadygan.data.dataset import *
+    from steadygan.data.inspection import *
+    from steadygan.data.loader import *
+    from steadygan.data.making import *
+    from steadygan.data.pictures import *
+    from steadygan.data.settings import *
+    from steadygan.errors import *
+    from steadygan.export import *
+    from steadygan.features import *
+    from steadygan.networks import *
+    from steadygan.networks.choices import *
+    from steadygan.networks.norms import *
+    from steadygan.networks.resampling import *
+    from steadygan.objectives.base import *
+    from steadygan.objectives.gradients import *
+    from steadygan.objectives.lecam import *
+    from steadygan.objectives.losses import *
+    from steadygan.objectives.penalties import *
+    from steadygan.objectives.perturbation import *
+    from steadygan.objectives.terms import *
+    from steadygan.objectives.view import *
+    from steadygan.objectives.weights import *
+    from steadygan.part import *
+    from steadygan.recipes.facts import *
+    from steadygan.recipes.start import *
+    from steadygan.records import *
+    from steadygan.runs.run import *
+    from steadygan.schedule import *
+    from steadygan.scoring.base import *
+    from steadygan.scoring.judge import *
+    from steadygan.scoring.metrics import *
+    from steadygan.scoring.reference import *
+    from steadygan.spec import *
+    from steadygan.studies.compare import *
+    from steadygan.studies.evaluate import *
+    from steadygan.training.average import *
+    from steadygan.training.config import *
+    from steadygan.training.game import *
+    from steadygan.training.opponent import *
+    from steadygan.training.optim import *
+    from steadygan.training.replay import *
+    from steadygan.training.turns import *
+else:
 
-__all__ = [
-    "ADA",
-    "DCGAN",
-    "DRAGAN",
-    "EMA",
-    "L2",
-    "MSG",
-    "R1",
-    "R2",
-    "R3GAN",
-    "SGD",
-    "SNGAN",
-    "WGANGP",
-    "Adam",
-    "AsIs",
-    "Average",
-    "Balanced",
-    "Budget",
-    "ConfigError",
-    "Consistency",
-    "Cosine",
-    "Cyclical",
-    "DCGANDiscriminator",
-    "DCGANGenerator",
-    "DataError",
-    "Dataset",
-    "DiffAugment",
-    "Diverged",
-    "Evaluation",
-    "Faces256",
-    "Facts",
-    "FeatureMatching",
-    "Fixed",
-    "Game",
-    "Hinge",
-    "HistoricalAveraging",
-    "History",
-    "ImageSpec",
-    "InstanceNoise",
-    "Interrupted",
-    "Judge",
-    "LeCam",
-    "LeastSquares",
-    "Linear",
-    "Minimax",
-    "ModeSeeking",
-    "Moderated",
-    "NonSaturating",
-    "PerturbedR1",
-    "PerturbedR2",
-    "Points",
-    "PrepareSettings",
-    "R3GANDiscriminator",
-    "R3GANGenerator",
-    "RMSProp",
-    "Relativistic",
-    "RelativisticAverage",
-    "Run",
-    "RunConfig",
-    "SNGANDiscriminator",
-    "SNGANGenerator",
-    "Satellite",
-    "Scored",
-    "SteadyganError",
-    "StorageError",
-    "TorchImages",
-    "TrainedGenerator",
-    "Unrolled",
-    "Upsample",
-    "View",
-    "WarmUp",
-    "Wasserstein",
-    "WeightClipping",
-    "__version__",
-    "choose_reference",
-    "compare",
-    "evaluate",
-    "inspect",
-    "load",
-    "open_dataset",
-    "prepare",
-    "resume",
-    "save_images",
-    "train",
-]
+    def __getattr__(name: str) -> Any:
+        """A public name, from the first home that has it; or all of them, as `__all__` (PEP 562)."""
+        if name == "__all__":
+            return __dir__()
+        hidden = name.startswith("_") or find_spec(f"{__name__}.{name}")  # a room is for `import` to find
+        for home in () if hidden else _HOMES:
+            module = import_module(f"{__name__}.{home}")
+            if name in module.__all__:
+                return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name from its home when it is first used (PEP 562)."""
-    if name not in _HOME:
-        raise AttributeError(f"module 'steadygan' has no attribute {name!r}")
-    value = getattr(import_module(f"steadygan.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+    def __dir__() -> list[str]:
+        return ["__version__", *(name for home in _HOMES for name in import_module(f"{__name__}.{home}").__all__)]

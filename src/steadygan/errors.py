@@ -22,6 +22,8 @@ from typing import ClassVar
 
 from steadygan.names import shown
 
+__all__ = ["ConfigError", "DataError", "Diverged", "Interrupted", "SteadyganError", "StorageError"]
+
 
 class SteadyganError(Exception):
     """Base of all errors meant for the user: a sentence saying what is wrong and what to do, or several.

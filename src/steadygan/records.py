@@ -17,6 +17,10 @@ from steadygan.errors import DataError, os_errors
 from steadygan.names import to_json
 from steadygan.rundir import append_line, atomic_write, storage_errors, undisturbed
 
+__all__ = ["Score"]
+
+Better = Literal["lower", "higher", "as reals"]
+
 
 def now() -> str:
     """The present time in UTC, ISO 8601, to the second."""
@@ -65,19 +69,35 @@ class Tick(Record):
     threads: int = 0
 
 
-class Score(Record):
-    """One metric at one moment. Two scores compare only if their `protocol` is the same.
+class Score(BaseModel):
+    """A metric of generated pictures. Two scores compare only if their `protocol` is the same.
 
-    `floor` is what reals score against other reals; from `low` to `high` reaches the interval of 95 %.
+    `floor` is what reals score against other reals; from `low` to `high` lies the value at infinitely many repetitions
+    with 95 % probability, sampling of both sides considered.
     """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     metric: str
     value: float
     floor: float | None = None
     low: float | None = None
     high: float | None = None
-    better: Literal["lower", "higher", "as reals"] = "lower"
+    better: Better = "lower"
+    unit: str = ""
+    says: str = ""
     protocol: str
+
+    def at(self, step: int, images: int) -> DatedScore:
+        """The same as a record of a run."""
+        return DatedScore.model_validate(self.model_dump() | {"step": step, "images": images})
+
+
+class DatedScore(Score, Record):
+    """A score at one moment of a run; its line leaves out what its metric says and in which unit."""
+
+    unit: str = Field(default="", exclude=True)
+    says: str = Field(default="", exclude=True)
 
 
 class Finding(Record):

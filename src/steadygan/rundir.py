@@ -85,6 +85,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
             yield part
 
 
+def check_output(path: Path) -> None:
+    """Refuse before the work, with a StorageError, a file that could not be written after it."""
+    with storage_errors(path):
+        target = through_links(path)
+        _replaceable(target)
+        folder = next(folder for folder in (target, *target.absolute().parents) if folder.exists())
+        if folder != target and not os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+
 def _replaceable(target: Path) -> bool:
     """Whether a new file may take the name: nothing is there, or a file whose owner and folder allow it."""
     try:

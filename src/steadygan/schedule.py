@@ -5,15 +5,51 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+
+from steadygan.part import Part
+
+__all__ = ["Cosine", "Cyclical", "Linear", "WarmUp"]
+
+_TIMES = {"k": 10**3, "M": 10**6}
+_LARGEST = 10**15
 
 
-class ScheduleSettings(BaseModel, ABC):
+def number(value: Any) -> Any:
+    """Text such as 200k, 1.5M, 1e6 or 200_000 as a number; what is no text stays. ValueError if it is none."""
+    if not isinstance(value, str):
+        return value
+    digits, times = value.strip(), 1
+    for letter, thousands in _TIMES.items():
+        if digits.lower().endswith(letter.lower()):
+            digits, times = digits[:-1], thousands
+    try:
+        found = times * Decimal(digits)
+        known = abs(found) <= _LARGEST
+    except ArithmeticError:  # of decimal, to which NaN and 1e999999999 are no numbers either
+        known = False
+    if not known:
+        raise ValueError(f"{value!r} is no number; write it as 200000, 200_000, 200k, 1.5M or 1e6")
+    return int(found) if found == found.to_integral_value() else float(found)
+
+
+def whole_number(value: Any) -> Any:
+    """As `number`, but ValueError if it has a fraction."""
+    found = number(value)
+    if isinstance(found, bool) or (isinstance(found, float) and not found.is_integer()):
+        raise ValueError(f"{value} is not a whole number; write it as 200000, 200_000, 200k, 1.5M or 1e6")
+    return found
+
+
+Count = Annotated[int, Field(ge=1), BeforeValidator(whole_number)]
+"""How many: 1 or more, of images or steps, also written 200k, 1.5M, 1e6 or 200_000."""
+
+
+class ScheduleSettings(Part, ABC):
     """Base of all schedules: called with the images seen so far, it gives the value; `extremes` bounds it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @abstractmethod
     def __call__(self, images: int) -> float: ...
@@ -28,7 +64,7 @@ class _Ramp(ScheduleSettings):
 
     start: float
     end: float
-    images: int = Field(ge=1)
+    images: Count
 
     def extremes(self) -> tuple[float, float]:
         return min(self.start, self.end), max(self.start, self.end)
@@ -81,7 +117,7 @@ class WarmUp(ScheduleSettings):
 
     kind: Literal["warm_up"] = "warm_up"
     value: float
-    images: int = Field(ge=1)
+    images: Count
 
     def __call__(self, images: int) -> float:
         return min(images / self.images, 1.0) * self.value
@@ -103,7 +139,7 @@ class Cyclical(ScheduleSettings):
     kind: Literal["cyclical"] = "cyclical"
     low: float
     high: float
-    period_images: int = Field(ge=2)
+    period_images: Annotated[int, Field(ge=2), BeforeValidator(whole_number)]
 
     def __call__(self, images: int) -> float:
         place = images % self.period_images / self.period_images

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from steadygan.part import Value
+
+__all__ = ["ImageSpec"]
 
 
-class ImageSpec(BaseModel):
+class ImageSpec(Value):
     """Form of every image of a data set: square, `size` pixels, `channels` channels, `classes` classes.
 
     In memory a batch of them is a float tensor (N, channels, size, size) in [-1, 1];
     on disk uint8 (N, size, size, channels). `classes` is 0 when there are no labels.
     A set of 2-D points (`builtin:ring`) is the case size 1, channels 2.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int = Field(ge=1)
     channels: int = Field(ge=1, le=16)

@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 
 FLOORS = {
-    **dict.fromkeys(("errors", "names", "version", "spec", "schedule", "config"), 0),
+    **dict.fromkeys(("errors", "names", "part", "version", "spec", "schedule", "config"), 0),
     **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal"), 0),
     **dict.fromkeys(("ops", "doctor", "visual"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
@@ -24,7 +24,7 @@ FLOORS = {
     "cli": 8,
     "__main__": 9,
 }
-FOR_EVERYONE = {"errors", "names"}
+FOR_EVERYONE = {"errors", "names", "part"}
 NEIGHBOURS = {
     ("records", "rundir"): "records are lines, and rundir is how a line gets into a file",
     ("runs", "rundir"): "a run is a folder, and its methods write into it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -48,14 +49,38 @@ def locked() -> dict[str, str]:
     return {name.lower().replace("_", "-"): version for name, version in pairs}
 
 
-def by_case_then_name(name: str) -> tuple[int, str]:
-    """CONSTANTS, then Classes, then functions: the order that ruff keeps in `__all__`."""
-    return 0 if name.isupper() else 1 if name[0].isupper() else 2, name
+def starred(file: Path) -> list[str]:
+    """Homes whose public names a file takes as a whole."""
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    found = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
+    return [str(node.module).removeprefix("steadygan.") for node in found]
 
 
-def test_public_names_are_sorted_and_each_stands_there_once() -> None:
-    names = list(steadygan.__all__)
-    assert names == sorted(set(names), key=by_case_then_name)
+def test_every_public_name_stands_in_one_home() -> None:
+    assert sorted(steadygan.__all__) == sorted(set(steadygan.__all__))
+
+
+def test_type_checkers_and_editors_know_the_same_names() -> None:
+    assert sorted(starred(SOURCE / "__init__.py")) == sorted(steadygan._HOMES)
+    assert sorted(starred(SOURCE / "objectives" / "__init__.py")) == sorted(
+        home for home in steadygan._HOMES if home.startswith("objectives.")
+    )
+
+
+@pytest.mark.parametrize("home", steadygan._HOMES)
+def test_a_home_names_what_is_public_word_for_word(home: str) -> None:
+    file = SOURCE / home.replace(".", "/")
+    code = (file / "__init__.py" if file.is_dir() else file.with_suffix(".py")).read_text(encoding="utf-8")
+    [names] = [
+        n.value for n in ast.parse(code).body if isinstance(n, ast.Assign) and ast.unparse(n.targets) == "__all__"
+    ]
+    assert ast.literal_eval(names) == importlib.import_module(f"steadygan.{home}").__all__
+
+
+def test_names_that_need_no_torch_load_none() -> None:
+    names = "sg.ConfigError, sg.Cosine, sg.Part, sg.Run, sg.compare, sg.prepare"
+    code = f"import sys, steadygan as sg; {names}; from steadygan import data; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize("name", steadygan.__all__)

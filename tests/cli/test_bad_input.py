@@ -9,7 +9,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import tomllib
 from pathlib import Path
@@ -567,27 +566,12 @@ def test_recipes_are_listed_and_shown_with_their_source(here, capsys):
     assert tomllib.loads(shown)["recipe"] == "dcgan"
 
 
-@pytest.mark.parametrize("name", ["", *COMMANDS, "bench step", "bench overhead"])
+@pytest.mark.parametrize("name", ["", *COMMANDS, "bench step", "bench prepare", "bench modes", "bench device"])
 def test_every_command_has_help(name, capsys):
     assert exit_code([*name.split(), "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: steadygan {name}".rstrip())
     assert "--help" in shown
-
-
-def test_help_of_all_commands_loads_no_torch():
-    code = f"""
-import sys
-from steadygan.cli.main import main
-for name in {COMMANDS}:
-    try:
-        main([name, "--help"])
-    except SystemExit:
-        pass
-print("torch" in sys.modules)
-"""
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines()[-1] == "False"
 
 
 def test_version_is_shown(capsys):

@@ -14,9 +14,10 @@ import pytest
 import typer
 
 import steadygan as sg
-from steadygan.cli import streams
+from steadygan import terminal
+from steadygan.cli import answers
 from steadygan.cli.main import app, main
-from steadygan.cli.streams import Stream, plain_streams
+from steadygan.terminal import Stream, plain_streams
 from steadygan.training.console import Bars
 from tiny import TINY, command, draw, set_options
 
@@ -127,7 +128,15 @@ def test_json_stays_json_and_means_the_same(say, world):
     (world / "caf\udce9").symlink_to("Zürich → 日本")
     path = json.loads(say("utf-8", "inspect", "caf\udce9", "--json")[1])["path"]
     assert os.fsencode(path) == b"caf\xe9"
-    assert streams._escaped("😀") == r"\ud83d\ude00"
+    assert answers._escaped("😀") == r"\ud83d\ude00"
+
+
+@pytest.mark.parametrize("options", [["--images", "2"], []])
+def test_a_name_of_what_was_written_is_one_line(say, options):
+    ending = "" if options else ".safetensors"
+    code, out, err = say("utf-8", "export", "läuft", *options, "-o", f"two\nlines{ending}")
+    assert code == 0, err
+    assert out == f"two\\nlines{ending}\n"
 
 
 def test_a_configuration_printed_in_ascii_is_the_same_configuration(say):
@@ -144,7 +153,7 @@ def test_plain_characters_take_the_place_of_those_that_are_missing():
 def test_everything_that_the_program_can_say_has_a_plain_likeness():
     said = {c for file in SOURCES.rglob("*.py") for c in file.read_text(encoding="utf-8") if ord(c) > 127}
     assert len(said) > 20
-    assert [c for c in said if streams._spelled(c).startswith("\\")] == []
+    assert [c for c in said if terminal._spelled(c).startswith("\\")] == []
 
 
 def test_bars_and_tables_of_a_terminal_without_lines_are_drawn_in_plain_ones():

@@ -44,32 +44,29 @@ INPUTS = {
     ("probe", "run"): ("probe {}", ""),
     ("probe", "reals"): ("probe run {}", ""),
     ("bench prepare", "folder"): ("bench prepare {} --rounds 1", ""),
-    ("bench scores", "source"): ("bench scores {} --size 16", ""),
-    ("bench scores", "features"): ("bench scores set --features {}", ".pt2"),
     ("bench modes", "data"): ("bench modes --data {} --images 16", ""),
 }
 ALSO_INPUTS = {
     "recipe in Python": ("train set -o new --recipe {}:faces", ".py"),
     "subject in Python": ("evaluate {}:draw set", ".py"),
     "an exported subject": ("evaluate {} set", ".safetensors"),
-    "a run to probe": ("evaluate {} --probe", ""),
     "a checkpoint": ("sample run -o new.png --checkpoint {}", ""),
 }
 FILES = {
     ("sample", "out"): ("sample run -n 2 -o {}", ".png"),
     ("export", "out"): ("export run -o {}", ".safetensors"),
     ("inspect", "html"): ("inspect set --html {}", ".html"),
+    ("inspect", "json"): ("inspect set --json {}", ".json"),
+    ("compare", "json"): ("compare run run --json {}", ".json"),
     ("evaluate", "json"): (EVALUATE + " --json {}", ".json"),
     ("evaluate", "nearest"): (EVALUATE + " --nearest {}", ".png"),
     ("probe", "json"): ("probe run --json {}", ".json"),
-    ("bench scores", "picture"): ("bench scores set --metrics swd -n 16 --picture {}", ".png"),
 }
 WALKS = {"a walk": ("sample run -n 2 --frames 2 -o {}", ".gif")}
 FOLDERS = {
     ("prepare", "out"): ("prepare pictures --size 16 -o {}", ""),
     ("train", "out"): (f"train set --size 16 --steps 1 {' '.join(set_options(TINY))} -o {{}}".replace('"', ""), ""),
     ("bench modes", "folder"): ("bench modes --data ring --recipes dcgan --seeds 1 --images 16 --folder {}", ""),
-    ("bench feed", "folder"): ("bench feed --gigabytes 0.001 --seconds 0.01 --folder {}", ""),
 }
 ALSO_FOLDERS = {"pictures": ("sample run -n 2 -o {}", ""), "a set as pictures": ("export set -o {}", "")}
 
@@ -345,6 +342,6 @@ NO_PATHS = """
 
 def test_every_path_on_the_command_line_is_in_one_of_the_lists():
     named = {(command, parameter) for command, parameter in parameters() if parameter not in NO_PATHS}
-    known = {*INPUTS, *FILES, *FOLDERS, ("probe", "json")}  # which is written as that of evaluate is
+    known = {*INPUTS, *FILES, *FOLDERS}
     assert named - known == set(), "list it as an input, a file or a folder, so that it is tried"
     assert known - named == set()

@@ -18,7 +18,8 @@ from steadygan.training.config import RunConfig
 def run(tmp_path):
     config = RunConfig(recipe="dcgan", penalties=(R1(),)).dump()
     config["loss"] = {"kind": "own", "type": "mine.Loss", "settings": "Loss()"}
-    (tmp_path / "run.json").write_text(json.dumps({"config": config, "data": {}, "parameters": {}}))
+    data = {"digest": "x", "spec": {"size": 16, "channels": 3}}
+    (tmp_path / "run.json").write_text(json.dumps({"config": config, "data": data, "parameters": {}}))
     return tmp_path
 
 
@@ -38,7 +39,7 @@ def test_one_is_explained_in_full(capsys) -> None:
     assert out.startswith("r1: Zero-centred gradient penalty on reals")
     for text in ("  group ", "  helps ", "  hurts ", "number or schedule, 0 or more", "Mescheder", "abs/1801.04406"):
         assert text in out
-    assert "  --set 'penalties=[\"r1\"]'\n" in out
+    assert "  --set penalties=r1\n" in out
 
 
 def test_both_of_one_name_are_explained(capsys) -> None:

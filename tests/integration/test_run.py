@@ -313,7 +313,7 @@ def test_a_subclass_of_the_users_own_is_played_and_resumed_only_with_its_code(pi
     assert own.log()[0].loss_d == pytest.approx(2 * finished.log()[0].loss_d, rel=0.2)
     with pytest.raises(sg.ConfigError, match=r"uses objects of your own \(loss\).*--recipe"):
         sg.resume(own.path, sg.Budget(steps=6), console=Quiet())
-    sg.resume(own.path, sg.Budget(steps=6), console=Quiet(), own=config)
+    sg.resume(own.path, sg.Budget(steps=6), console=Quiet(), recipe=config)
     assert own.log()[-1].step == 6
 
 

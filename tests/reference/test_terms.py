@@ -96,13 +96,12 @@ def test_a_term_is_callable_or_builds_what_is(member):
 
 
 @pytest.mark.parametrize("part", TECHNIQUES.values(), ids=list(TECHNIQUES))
-def test_a_technique_names_its_paper_and_says_when_it_helps_and_hurts(part):
-    assert part.paper.startswith(("arXiv:", "isbn:"))
+def test_a_technique_says_when_it_helps_and_hurts_and_dates_its_paper(part):
     for sentence in (part.helps, part.hurts):
         assert sentence[0].isupper()
         assert sentence.endswith(".")
     assert part.helps != part.hurts
-    assert "20" in str(part.__doc__), "the year of its source"
+    assert not part.paper or "20" in str(part.__doc__), "the year of its source"
     assert part.model_validate(part().model_dump(mode="json")) == part()
 
 

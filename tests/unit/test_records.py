@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from steadygan import records
 from steadygan.errors import DataError, StorageError
-from steadygan.records import Note, Score
+from steadygan.records import DatedScore, Note, Score
 from steadygan.rundir import append_line, atomic_folder, atomic_path, atomic_write
 
 
@@ -73,9 +74,9 @@ def test_a_write_that_is_not_permitted_says_what_to_do(tmp_path):
 
 def test_values_that_are_not_finite_come_back(tmp_path):
     file = tmp_path / "scores.jsonl"
-    records.append(file, Score(step=1, metric="x", value=float("inf"), protocol="p"))
-    records.append(file, Score(step=2, metric="x", value=1.0, protocol="p"))
-    assert [score.value for score in records.read(file, Score)] == [float("inf"), 1.0]
+    records.append(file, DatedScore(step=1, metric="x", value=float("inf"), protocol="p"))
+    records.append(file, DatedScore(step=2, metric="x", value=1.0, protocol="p"))
+    assert [score.value for score in records.read(file, DatedScore)] == [float("inf"), 1.0]
 
 
 def test_unusual_line_separators_inside_a_text_do_no_harm(tmp_path):
@@ -119,5 +120,24 @@ def test_bytes_that_are_no_text_at_the_end_are_a_line_cut_short(tmp_path):
 
 
 def test_dropping_later_records_makes_no_file_where_there_is_none(tmp_path):
-    records.keep_until(tmp_path / "scores.jsonl", 10, Score)
+    records.keep_until(tmp_path / "scores.jsonl", 10, DatedScore)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_score_is_written_with_its_date_but_without_what_its_metric_says(tmp_path):
+    score = Score(metric="colour", value=2.0, floor=0.5, unit="levels", says="how far", protocol="p")
+    fields = ["metric", "value", "floor", "low", "high", "better"]
+    assert list(json.loads(score.model_dump_json())) == [*fields, "unit", "says", "protocol"]
+    dated = score.at(step=3, images=192)
+    records.append(tmp_path / "scores.jsonl", dated)
+    line = json.loads((tmp_path / "scores.jsonl").read_text())
+    assert list(line) == ["step", "images", *fields, "protocol"]
+    assert (dated.unit, isinstance(dated, Score)) == ("levels", True)
+    assert records.read(tmp_path / "scores.jsonl", DatedScore)[0].floor == 0.5
+
+
+def test_what_a_newer_version_adds_to_a_score_is_kept(tmp_path):
+    file = tmp_path / "scores.jsonl"
+    file.write_text('{"step": 1, "images": 2, "metric": "x", "value": 1.0, "protocol": "p", "colour": "blue"}\n')
+    records.keep_until(file, 2, DatedScore)
+    assert json.loads(file.read_text())["colour"] == "blue"

@@ -16,7 +16,6 @@ from PIL import Image
 from steadygan.data.builtin.stacked import write_stacked
 from steadygan.errors import StorageError, os_errors
 from steadygan.rundir import append_line, atomic_folder, atomic_path, atomic_write, storage_errors
-from steadygan.visual.answers import save_answers
 from steadygan.visual.curves import save_curves
 from steadygan.visual.gif import save_animation
 from steadygan.visual.grid import save_grid, save_images
@@ -34,7 +33,6 @@ def save_film(path: Path) -> None:
 WRITERS = {
     "text.txt": lambda path: atomic_write(path, "text"),
     "curves.png": lambda path: save_curves([], path),
-    "answers.png": lambda path: save_answers(["a"], ["b"], np.zeros((1, 1)), [["0"]], path),
     "grid.png": lambda path: save_grid(PICTURES, path),
     "nearest.jpg": lambda path: save_nearest(PICTURES, PICTURES, PICTURES, path),
     "walk.gif": lambda path: save_animation(FRAMES, path, 12),

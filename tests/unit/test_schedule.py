@@ -4,10 +4,22 @@ import math
 from typing import get_args
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from steadygan.config import explain, to_toml
-from steadygan.schedule import AnySchedule, Cosine, Cyclical, Linear, NonNegative, Positive, Share, WarmUp, at
+from steadygan.schedule import (
+    AnySchedule,
+    Cosine,
+    Count,
+    Cyclical,
+    Linear,
+    NonNegative,
+    Positive,
+    Share,
+    WarmUp,
+    at,
+    number,
+)
 
 EXAMPLES = {
     "linear": Linear(start=2, end=1, images=100),
@@ -78,3 +90,46 @@ def test_what_makes_no_sense_is_refused_by_the_name_of_the_setting(settings, wor
 
 def test_a_warm_up_may_begin_at_nothing():
     assert Owner(rate=WarmUp(value=1, images=10)).rate(0) == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    {
+        "200000": 200_000,
+        "200_000": 200_000,
+        "200k": 200_000,
+        "200K": 200_000,
+        " 1.5M ": 1_500_000,
+        "0.3k": 300,
+        "1e6": 1_000_000,
+        "1.15e2k": 115_000,
+        2e5: 200_000,
+        7: 7,
+    }.items(),
+)
+def test_how_many_is_also_written_in_thousands_and_millions(written, meant):
+    found = TypeAdapter(Count).validate_python(written)
+    assert found == meant
+    assert type(found) is int
+
+
+@pytest.mark.parametrize("wrong", ["1.5", 1.5, "1.0005k", True, math.inf, math.nan])
+def test_how_many_has_no_fraction(wrong):
+    with pytest.raises(ValidationError, match=f"{wrong} is not a whole number; write it as"):
+        TypeAdapter(Count).validate_python(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["", "k", "many", "200kk", "nan", "snan", "inf", "1e999999999", "1e999M", "0x10"])
+def test_how_many_is_a_number(wrong):
+    with pytest.raises(ValidationError, match=f"'{wrong}' is no number; write it as"):
+        TypeAdapter(Count).validate_python(wrong)
+
+
+@pytest.mark.parametrize("wrong", [0, "0", "0k", "-5k", -1])
+def test_how_many_is_one_or_more(wrong):
+    with pytest.raises(ValidationError, match="greater than or equal to 1"):
+        TypeAdapter(Count).validate_python(wrong)
+
+
+def test_a_number_in_text_may_have_a_fraction():
+    assert (number("2.5"), number("2.5k"), number(0.1), number(None)) == (2.5, 2500, 0.1, None)

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from steadygan.terminal import STOPPING, interrupt, lasting, when_asked_to_stop
+from steadygan.terminal import STOPPING, Stream, interrupt, when_asked_to_stop
 
 
 @pytest.mark.parametrize("number", STOPPING)
@@ -63,11 +63,11 @@ def test_outside_the_main_thread_there_is_nothing_to_take_over():
 
 WRITES = """
 import sys
-from steadygan.terminal import lasting
+from steadygan.terminal import Stream
 input()
 for _ in range(3):
-    print("x" * 9000, file=lasting(sys.stdout), flush=True)
-print("y", file=lasting(sys.stderr))
+    print("x" * 9000, file=Stream(sys.stdout), flush=True)
+print("y", file=Stream(sys.stderr))
 sys.exit(7)
 """
 
@@ -87,7 +87,7 @@ def test_output_that_nobody_takes_ends_nothing_and_changes_no_exit_code(other_en
 
 def test_a_stream_that_lasts_is_otherwise_the_stream_that_it_was(tmp_path):
     with (tmp_path / "log").open("w", encoding="latin-1") as file:
-        stream = lasting(file)
+        stream = Stream(file)
         assert stream.write("abc") == 3
         stream.flush()
         assert (stream.encoding, stream.fileno(), stream.isatty()) == ("latin-1", file.fileno(), False)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from steadygan.augment.ada import ADA, ADAPipeline, AdaptivePipeline
-from steadygan.augment.base import Show, ShowSettings
+from steadygan.augment.base import Show
 from steadygan.augment.diffaugment import DiffAugment, DiffAugmentation
 from steadygan.augment.noise import AsIs, GaussianNoise, InstanceNoise
 
@@ -24,5 +24,4 @@ __all__ = [
     "GaussianNoise",
     "InstanceNoise",
     "Show",
-    "ShowSettings",
 ]

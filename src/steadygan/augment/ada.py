@@ -10,10 +10,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, distributed, nn
 
-from steadygan.augment.base import Show, ShowSettings, Turn, chosen, normal, uniform
+from steadygan.augment.base import Show, Turn, chosen, normal, uniform
 from steadygan.ops.colour import brightness, contrast, hue, luma_flip, recolour, saturation
 from steadygan.ops.warp import cut_out, move_pixels, rotation, scaling, shift, warp
-from steadygan.schedule import ScheduleSettings, Share
+from steadygan.part import Part
+from steadygan.schedule import Count, ScheduleSettings, Share
 from steadygan.spec import ImageSpec
 
 
@@ -119,7 +120,7 @@ class AdaptivePipeline(ADAPipeline):
         self.turns = int(state)
 
 
-class ADA(ShowSettings):
+class ADA(Part):
     """Adaptive augmentation of reals and fakes alike. Karras et al. (2020), sections 2 and 3, appendix B.
 
     `blitting`: mirror left to right, quarter turns, shifts by whole pixels. `geometry`: scale, turn, stretch, shift by
@@ -145,7 +146,7 @@ class ADA(ShowSettings):
     kind: Literal["ada"] = "ada"
     probability: Share | None = None
     target: float = Field(default=0.6, gt=-1, lt=1)
-    speed_images: int = Field(default=500_000, ge=1)
+    speed_images: Count = 500_000
     every: int = Field(default=4, ge=1)
     blitting: bool = True
     geometry: bool = True

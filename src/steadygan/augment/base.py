@@ -6,16 +6,9 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from steadygan.schedule import ScheduleSettings, at
-
-
-class ShowSettings(BaseModel):
-    """Base of what can stand before the discriminator: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Turn(Protocol):

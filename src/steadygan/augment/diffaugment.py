@@ -7,9 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from steadygan.augment.base import Show, ShowSettings, chosen, uniform
+from steadygan.augment.base import Show, chosen, uniform
 from steadygan.ops.colour import brightness, coloured, contrast, recolour, saturation
 from steadygan.ops.warp import cut_out, move_pixels, shift
+from steadygan.part import Part
 from steadygan.schedule import ScheduleSettings, Share
 from steadygan.spec import ImageSpec
 
@@ -48,7 +49,7 @@ class DiffAugmentation(Show):
         return cut_out(images, x, y, side=chosen(images, self.amount) * int(size / 2 + 0.5))
 
 
-class DiffAugment(ShowSettings):
+class DiffAugment(Part):
     """Random colour, translation and cutout of reals and fakes, differentiable. Zhao et al. (2020), section 3.3.
 
     `colour`: brightness ±0.5 in the range -1..1, then saturation × 0..2, then contrast × 0.5..1.5 about the image's

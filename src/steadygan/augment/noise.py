@@ -7,14 +7,16 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from steadygan.augment.base import Show, ShowSettings
+from steadygan.augment.base import Show
+from steadygan.part import Part
 from steadygan.schedule import NonNegative
 from steadygan.spec import ImageSpec
 
 
-class AsIs(ShowSettings):
+class AsIs(Part):
     """The discriminator sees the images themselves: the off value of `show`."""
 
+    off: ClassVar[bool] = True
     kind: Literal["as_is"] = "as_is"
 
     def build(self, spec: ImageSpec) -> nn.Module:
@@ -29,7 +31,7 @@ class GaussianNoise(Show):
         return images + self.amount * torch.randn(images.shape, device=images.device, dtype=images.dtype)
 
 
-class InstanceNoise(ShowSettings):
+class InstanceNoise(Part):
     """Gaussian noise on reals and fakes alike, so that their supports overlap. Sønderby et al. (2017), section 3.
 
     `std` is in units of the image range -1..1; the authors lower it during training: `Linear(start=0.1, end=0, ...)`.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from steadygan.cli.streams import print_json
+from steadygan.cli.answers import print_json
+from steadygan.cli.options import Device
 
 app = typer.Typer(help="Measure this machine and this program; prints JSON.")
-
-
-@app.callback()
-def bench() -> None:
-    """Measure this machine and this program; prints JSON."""
 
 
 @app.command()
@@ -26,31 +23,12 @@ def step(
     compile: Annotated[
         bool, typer.Option("--compile", help="Measure torch.compile as well (minutes of compiling).")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    recipes: Annotated[
-        str, typer.Option(help="Time the steps of these recipes, NAME,NAME or all, with their own settings.")
-    ] = "",
+    device: Device = "auto",
 ) -> None:
     """One update of both players: the textbook loop against steadygan's step, in one process, taken in turn."""
-    from steadygan.studies.bench_recipes import all_recipes, bench_recipes
     from steadygan.studies.bench_step import bench_step
 
-    if recipes:
-        names = all_recipes() if recipes == "all" else recipes.split(",")
-        print_json(bench_recipes(names, size, rounds, device))
-        return
     print_json(bench_step(size, batch, width, rounds, compile, device))
-
-
-@app.command()
-def overhead(
-    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
-    minutes: Annotated[float, typer.Option(help="Length of the run that is measured.")] = 3.0,
-) -> None:
-    """The share of a whole training run that its own steps take; the rest is input, records, pictures, checkpoints."""
-    from steadygan.studies.bench_step import bench_overhead
-
-    print_json(bench_overhead(size, minutes))
 
 
 @app.command()
@@ -64,22 +42,6 @@ def prepare(
     from steadygan.studies.bench_prepare import bench_prepare
 
     print_json(bench_prepare(folder, size, rounds, drawn))
-
-
-@app.command()
-def feed(
-    gigabytes: Annotated[
-        float | None, typer.Option(help="Size of the set. [default: 0.55 of the free memory]", min=0.001)
-    ] = None,
-    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
-    batch: Annotated[int, typer.Option(help="Images a batch.")] = 64,
-    seconds: Annotated[float, typer.Option(help="Length of each of the three measurements.")] = 20.0,
-    folder: Annotated[Path | None, typer.Option(help="Where to write the set. [default: the system's]")] = None,
-) -> None:
-    """Batches from a set larger than half of the free memory, against what the DCGAN step uses up."""
-    from steadygan.studies.bench_feed import bench_feed
-
-    print_json(bench_feed(gigabytes, size, batch, seconds, folder))
 
 
 @app.command()
@@ -101,47 +63,19 @@ def modes(
     folder: Annotated[Path | None, typer.Option(help="Where to keep the runs. [default: nowhere]")] = None,
 ) -> None:
     """Modes recovered, and their divergence from the data's, for each recipe over some seeds at one budget."""
-    from steadygan.config import merge, parse_assignment
+    from steadygan.config import merge, parse_assignment, resolve
     from steadygan.studies.bench_modes import bench_modes
     from steadygan.training.config import Budget
 
-    budget = Budget(images=images, minutes=minutes) if images or minutes else None
+    budget = resolve(Budget, {"images": images, "minutes": minutes}) if images or minutes else None
     settings = {**merge({}, *map(parse_assignment, set_ or [])), "size": size}
-
-    def say(text: str) -> None:
-        typer.echo(text, err=True)
-
-    report = bench_modes(data, recipes.split(","), range(seeds), budget, samples, settings, folder, say)
-    print_json(report)
+    say = partial(typer.echo, err=True)
+    print_json(bench_modes(data, recipes.split(","), range(seeds), budget, samples, settings, folder, say))
 
 
 @app.command()
-def scores(
-    source: Annotated[str, typer.Argument(help="Folder of images, prepared data set, or builtin:NAME.")],
-    size: Annotated[int, typer.Option(help="Pixels of a side.")] = 64,
-    metrics: Annotated[
-        str | None, typer.Option(help="Names with commas between. [default: all without download]")
-    ] = None,
-    features: Annotated[
-        str, typer.Option(help="scattering, inception, dinov2 or clip.", metavar="NAME")
-    ] = "scattering",
-    count: Annotated[
-        int | None, typer.Option("-n", "--count", help="Pictures of each kind. [default: a third]")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw the table here, and beside it what was done.")] = None,
-) -> None:
-    """How every metric answers to noise, blur, JPEG, wrong colours, grids, lost modes and copies."""
-    from steadygan.config import resolve
-    from steadygan.studies.bench_scores import bench_scores, draw
-    from steadygan.studies.evaluate import EvaluationSettings, open_reals
-    from steadygan.training.console import reporter
+def device(name: Device = "auto") -> None:
+    """What a run would choose on this machine, its memory, and its best rate of arithmetic in each precision."""
+    from steadygan.studies.bench_device import bench_device
 
-    given = {"features": features, "size": size} | ({} if metrics is None else {"metrics": metrics})
-    chosen = resolve(EvaluationSettings, given)
-    console = reporter()
-    dataset, _ = open_reals(source, source, console, size)
-    report, shown = bench_scores(dataset, chosen.metrics, chosen.features, count, console)
-    console.close()
-    if picture:
-        draw(report, shown, picture)
-    print_json(report)
+    print_json(bench_device(name))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steadygan.cli.streams import print_json
+from steadygan.cli.answers import answer
+from steadygan.cli.options import Json, writable
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ Fit = Annotated[
 ]
 Crop = Annotated[str, typer.Option(help="middle, or faces: the square around the largest face.")]
 Crops = Annotated[int | None, typer.Option(help="How many random-crops of each image. [default: 4]")]
-Channels = Annotated[str, typer.Option(help="auto, rgb or gray.")]
+Channels = Annotated[str, typer.Option(help="auto, rgb or grey.")]
 Frames = Annotated[str, typer.Option(help="first or all, of animations and files of several pages.")]
 Background = Annotated[str, typer.Option(help="R,G,B behind transparency and padding.")]
 Duplicates = Annotated[str, typer.Option(help="keep or remove files with the same bytes.")]
@@ -98,13 +100,13 @@ def prepare(
         limit=limit,
         tiles=_tiles(tile, stride, min_content, bands),
     )
-    console = reporter()
     maps = {"bbox": bbox and _numbers("bbox", bbox, "west,south,east,north"), "zoom": zoom, "rate": rate}
     given = {name: it for name, it in {**maps, "attribution": attribution}.items() if it is not None}
-    fetched = _fetched(xyz, given, yes, console)
-    dataset = prepare_sources([*(source or ()), *fetched], out, settings, workers, console.preparing)
-    console.close()
-    _report(dataset)
+    with closing(reporter()) as console:
+        fetched = _fetched(xyz, given, yes, console)
+        dataset = prepare_sources([*(source or ()), *fetched], out, settings, workers, console.preparing)
+    for line in _said(dataset):
+        typer.echo(shown(line))
 
 
 def inspect(
@@ -114,22 +116,19 @@ def inspect(
     tile: Tile = None,
     bands: Bands = None,
     labels: Labels = "auto",
-    html: Annotated[Path | None, typer.Option(help="Write a page with pictures into this file.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with pictures into this file.", callback=writable)
+    ] = None,
+    json: Json = None,
 ) -> None:
     """Say what images there are, what is wrong with some, and what would be converted."""
     from steadygan.data import inspect as inspect_path
     from steadygan.training.console import reporter
 
-    console = reporter(quiet=json)
-    found = inspect_path(
-        path,
-        _settings(size=size, fit=fit, labels=labels, tiles=_tiles(tile, None, None, bands)),
-        progress=console.preparing,
-        page=html,
-    )
-    console.close()
-    print_json(found) if json else typer.echo(found)
+    settings = _settings(size=size, fit=fit, labels=labels, tiles=_tiles(tile, None, None, bands))
+    with closing(reporter()) as console:
+        found = inspect_path(path, settings, progress=console.preparing, page=html)
+    answer(found, json, lambda: typer.echo(found))
     if not found.images:
         from steadygan.errors import DataError
 
@@ -210,12 +209,8 @@ def _fetched(url: str | None, given: dict[str, Any], yes: bool, console: Reporte
     return [tiles]
 
 
-def _report(dataset: Dataset) -> None:
-    for line in _said(dataset):
-        typer.echo(shown(line))
-
-
 def _said(dataset: Dataset) -> Iterator[str]:
+    """What `prepare` says of the set that it made."""
     held = len(dataset.held_out)
     yield f"{len(dataset):,} images, {dataset.spec}, {held:,} of them held out, in {dataset.path}"
     yield dataset.meta["converted"]

@@ -9,9 +9,9 @@ from typing import NoReturn
 import typer
 
 from steadygan.cli import bench, data, results, scores, techniques, training
-from steadygan.cli.streams import plain_streams
+from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
-from steadygan.terminal import interrupt, when_asked_to_stop
+from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
 from steadygan.version import __version__
 
 app = typer.Typer(
@@ -43,19 +43,22 @@ def steadygan(
         raise typer.Exit(ConfigError.exit_code)
 
 
-app.command()(data.prepare)
-app.command()(data.inspect)
-app.command()(training.train)
-app.command()(training.resume)
-app.command()(results.sample)
-app.command()(results.export)
-app.command()(scores.evaluate)
-app.command()(scores.probe)
-app.command()(results.compare)
-app.command()(results.note)
-app.command()(training.recipes)
-app.command()(techniques.techniques)
-app.command()(techniques.cite)
+for command in (
+    data.prepare,
+    data.inspect,
+    training.train,
+    training.resume,
+    results.sample,
+    results.export,
+    scores.evaluate,
+    scores.probe,
+    results.compare,
+    results.note,
+    training.recipes,
+    techniques.techniques,
+    techniques.cite,
+):
+    app.command()(command)
 app.add_typer(bench.app, name="bench")
 
 
@@ -65,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = _DEBUG in arguments
     arguments = [_DEBUG, *(a for a in arguments if a != _DEBUG)] if debug else arguments
     with plain_streams():
-        _run(arguments, debug)
+        _run(with_json_spelled_out(arguments), debug)
 
 
 def _run(arguments: list[str], debug: bool) -> NoReturn:

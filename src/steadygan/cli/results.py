@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steadygan.cli.streams import print_json
+from steadygan.cli.answers import answer
+from steadygan.cli.options import Checkpoint, Json, OwnRecipe, RunFolder, how_many
 from steadygan.names import shown
 
 if TYPE_CHECKING:
-    from steadygan.studies.compare import Comparison, Row
-
-RunFolder = Annotated[Path, typer.Argument(help="Folder of a run.")]
-Checkpoint = Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")]
+    from steadygan.studies.compare import Comparison, ComparisonRow
 
 
 def sample(
@@ -24,7 +23,10 @@ def sample(
         Path, typer.Option("-o", "--out", help="FILE.png: one grid. FOLDER: a PNG each. FILE.gif|.mp4: a latent walk.")
     ],
     count: Annotated[
-        int | None, typer.Option("-n", "--count", help="How many images, or stations of the walk. [default: 64]", min=1)
+        int | None,
+        typer.Option(
+            "-n", "--count", help="How many images, or stations of a walk. [default: 64]", parser=how_many, metavar="N"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 0,
     pick: Annotated[
@@ -37,6 +39,7 @@ def sample(
         str | None, typer.Option("--class", help="Only this class, by name or number. [default: all in turn]")
     ] = None,
     checkpoint: Checkpoint = "best",
+    recipe: OwnRecipe = "",
     frames: Annotated[int, typer.Option(help="Frames between two stations of a walk.", min=1)] = 24,
     fps: Annotated[float, typer.Option(help="Frames a second of a walk.", min=1)] = 24,
 ) -> None:
@@ -45,7 +48,7 @@ def sample(
     from steadygan.export.wanted import Wanted, parse_pick
 
     wanted = Wanted(count, seed, None if pick is None else parse_pick(pick), label, latents)
-    written = sample_to(run, out, wanted, checkpoint, frames, fps)
+    written = sample_to(run, out, wanted, checkpoint, frames, fps, recipe)
     if written.is_file() or written.is_dir():  # nothing is added to what went into a pipe
         typer.echo(shown(written))
 
@@ -54,8 +57,10 @@ def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a prepared data set.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, or a new folder for pictures.")],
     checkpoint: Checkpoint = "best",
+    recipe: OwnRecipe = "",
     images: Annotated[
-        int | None, typer.Option(help="Write so many generated PNGs instead, with a manifest.", min=1, metavar="N")
+        int | None,
+        typer.Option(help="Write so many generated PNGs instead, with a manifest.", parser=how_many, metavar="N"),
     ] = None,
     seed: Annotated[int, typer.Option(help="With --images: seed of the latents.")] = 0,
 ) -> None:
@@ -66,38 +71,34 @@ def export(
         from steadygan.export.generated import save_generated
         from steadygan.training.console import reporter
 
-        console = reporter()
-        made = partial(console.counting, "making images")
-        typer.echo(str(save_generated(run, out, images, seed, checkpoint, made)))
-        console.close()
-        return
-    if is_dataset(run):
-        typer.echo(shown(save_images(open_dataset(run), out)))
-        return
-    from steadygan.export import load
+        with closing(reporter()) as console:
+            made = partial(console.counting, "making images")
+            written = save_generated(run, out, images, seed, checkpoint, made, recipe)
+    elif is_dataset(run):
+        written = save_images(open_dataset(run), out)
+    else:
+        from steadygan.export import load
 
-    typer.echo(shown(load(run, checkpoint).save(out)))
+        written = load(run, checkpoint, recipe).save(out)
+    typer.echo(shown(written))
 
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    json: Json = None,
 ) -> None:
     """Put runs side by side: the settings that differ, and their results."""
     from steadygan.studies.compare import compare as compare_runs
 
     found = compare_runs(runs)
-    if json:
-        print_json(found)
-    else:
-        _show(found)
+    answer(found, json, lambda: _show(found))
 
 
 def _show(found: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    def rows(title: str, part: list[Row]) -> None:
+    def rows(title: str, part: list[ComparisonRow]) -> None:
         table.add_row(title, style="bold")
         for row in part:
             table.add_row(row.name, *("" if value is None else shown(value) for value in row.values))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from steadygan.cli.streams import print_exactly
-from steadygan.errors import ConfigError
-from steadygan.names import shown, to_json
+from steadygan.cli.answers import answer
+from steadygan.cli.options import Checkpoint, Device, Json, OwnRecipe, RunFolder, how_many, writable
+from steadygan.names import shown
 
 if TYPE_CHECKING:
     from steadygan.studies.evaluate import Evaluation
@@ -54,22 +54,21 @@ def evaluate(
     weights: Annotated[Path | None, typer.Option(help="File of the features' weights. [default: downloaded]")] = None,
     count: Annotated[
         int | None,
-        typer.Option("-n", "--count", help="Pictures of each kind. [default: all, up to 10,000]"),
+        typer.Option(
+            "-n", "--count", help="Pictures of each kind. [default: all, up to 10,000]", parser=how_many, metavar="N"
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which reals: held-out, training or all.")] = "held-out",
     size: Annotated[int | None, typer.Option(help="Pixels of a side, where nothing else says it.")] = None,
     seed: Annotated[int, typer.Option(help="Draws the latents and the reals.")] = 0,
-    checkpoint: Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")] = "best",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    checkpoint: Checkpoint = "best",
+    device: Device = "auto",
     nearest: Annotated[
-        Path | None, typer.Option(help="Draw those most like training images here. [default: RUN/nearest.png]")
+        Path | None,
+        typer.Option(help="Draw those most like training images here. [default: RUN/nearest.png]", callback=writable),
     ] = None,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the scores here; - prints them and nothing else.")
-    ] = None,
-    probe: Annotated[
-        bool, typer.Option("--probe", help="As `steadygan probe`: ask instead what a run knows of classes.")
-    ] = False,
+    recipe: OwnRecipe = "",
+    json: Json = None,
     list_: Annotated[
         bool, typer.Option("--list", help="Say what each metric means and leave.", callback=_explain, is_eager=True)
     ] = False,
@@ -78,11 +77,6 @@ def evaluate(
     from steadygan.studies.evaluate import evaluate as run_evaluation
     from steadygan.training.console import reporter
 
-    if probe:
-        unused = {"--metrics": metrics, "--weights": weights, "--count": count, "--size": size, "--nearest": nearest}
-        usual = {"--features": features == "scattering", "--split": split == "held-out", "--device": device == "auto"}
-        usual |= {name: value is None for name, value in unused.items()}
-        return _probe(Path(subject), reals, checkpoint, json, [name for name, same in usual.items() if not same])
     settings: dict[str, Any] = {
         "features": _features(features, weights),
         "count": count,
@@ -94,27 +88,23 @@ def evaluate(
         "nearest": nearest,
         **({} if metrics is None else {"metrics": metrics}),
     }
-    return _write(run_evaluation(subject, reals, console=reporter(), **settings), json)
+    found = run_evaluation(subject, reals, console=reporter(), recipe=recipe, **settings)
+    answer(found, json, lambda: _show(found))
 
 
 def probe(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: RunFolder,
     reals: Annotated[
         str | None,
         typer.Argument(metavar="DATASET", help="Labelled images, some of them held out. [default: the run's own]"),
     ] = None,
-    checkpoint: Annotated[str, typer.Option(help="best, latest or the name of a checkpoint.")] = "best",
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures here; - prints them and nothing else.")
-    ] = None,
+    checkpoint: Checkpoint = "best",
+    recipe: OwnRecipe = "",
+    json: Json = None,
 ) -> None:
     """Ask what a run's discriminator, each layer of its generator, and its pictures know of classes."""
-    _probe(run, reals, checkpoint, json, [])
-
-
-def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unused: list[str]) -> None:
-    """What both networks know of classes, and what generated images add to a few labelled ones."""
     from steadygan.networks import classes_of
+    from steadygan.recipes import told_again
     from steadygan.runs import Run
     from steadygan.studies.augmentation import augmentation_gain
     from steadygan.studies.evaluate import open_reals
@@ -124,40 +114,19 @@ def _probe(run: Path, data: str | None, checkpoint: str, out: Path | None, unuse
     from steadygan.studies.probe import probe as discriminator_probe
     from steadygan.training.console import reporter
 
-    if unused:
-        raise ConfigError(f"--probe looks at the networks, and has no use for {', '.join(unused)}")
-    dataset, remarks = open_reals(run, data, reporter(), trained_on=Run(run).info().data.digest)
-    reports: list[LabelledReport] = [discriminator_probe(run, dataset, checkpoint=checkpoint)]
-    reports.append(generator_probe(run, dataset, checkpoint=checkpoint))
-    if classes_of(load_discriminator(run, checkpoint)):
-        reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint))
-    if out is not None:
-        _put(out, "[" + ",\n".join(to_json(report, indent=2) for report in reports) + "]")
-    if out is None or str(out) != "-":
-        typer.echo("\n\n".join([*remarks, *(report.table() for report in reports)]))
-
-
-def _put(out: Path, text: str) -> None:
-    """Into a file, or with - onto the standard output."""
-    from steadygan.rundir import atomic_write
-
-    if str(out) == "-":
-        print_exactly(text + "\n")
-    else:
-        atomic_write(out, text + "\n")
+    own = told_again(recipe, Run(run))
+    dataset, remarks = open_reals(run, reals, reporter(), trained_on=Run(run).info().data.digest)
+    reports: list[LabelledReport] = [discriminator_probe(run, dataset, checkpoint=checkpoint, recipe=own)]
+    reports.append(generator_probe(run, dataset, checkpoint=checkpoint, recipe=own))
+    if classes_of(load_discriminator(run, checkpoint, own)):
+        reports.append(augmentation_gain(run, dataset, checkpoint=checkpoint, recipe=own))
+    answer(reports, json, lambda: typer.echo("\n\n".join([*remarks, *(report.table() for report in reports)])))
 
 
 def _features(name: str, weights: Path | None) -> dict[str, Any]:
     """The features' settings: a kind, with a file of weights, or a file that is the extractor."""
     chosen: dict[str, Any] = {"kind": "exported", "path": name} if name.endswith((".pt", ".pt2")) else {"kind": name}
     return chosen | ({"weights": weights} if weights else {})
-
-
-def _write(found: Evaluation, out: Path | None) -> None:
-    if out is not None:
-        _put(out, to_json(found, indent=2))
-    if out is None or str(out) != "-":
-        _show(found)
 
 
 def _show(found: Evaluation) -> None:

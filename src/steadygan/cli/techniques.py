@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from steadygan.cli.options import RunFolder
 
 if TYPE_CHECKING:
     from steadygan.recipes.catalogue import Technique
@@ -27,7 +28,7 @@ def techniques(name: Annotated[str | None, typer.Argument(help="Explain this one
 
 
 def cite(
-    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    run: RunFolder,
     bibtex: Annotated[bool, typer.Option("--bibtex", help="Print BibTeX entries and nothing else.")] = False,
 ) -> None:
     """Print the papers behind a run: of its recipe and of every technique in it."""

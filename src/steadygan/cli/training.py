@@ -9,11 +9,15 @@ from typing import Annotated
 
 import typer
 
-from steadygan.cli.streams import print_exactly
+from steadygan.cli.answers import print_exactly
+from steadygan.cli.options import OwnRecipe, how_many
 from steadygan.names import shown
 
-Images = Annotated[int | None, typer.Option(help="Stop after so many real images seen.", min=1)]
-Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", min=1)]
+Images = Annotated[
+    int | None,
+    typer.Option(help="Stop after so many real images seen: 200000, 200k or 1.5M.", parser=how_many, metavar="N"),
+]
+Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", parser=how_many, metavar="N")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
 
 
@@ -49,16 +53,20 @@ def train(
     """Train a GAN on images; the run folder holds grids, curves, records and checkpoints."""
     from steadygan.claim import check_folder
     from steadygan.config import merge, parse_assignment, to_toml
-    from steadygan.recipes.start import begin, plan
+    from steadygan.recipes.start import begin, placed, plan
 
-    given = {
-        "budget": {"images": images, "steps": steps, "minutes": minutes},
-        "runtime": {"device": device, "precision": precision, "threads": threads},
-        "batch": batch,
-        "size": size,
-        "seed": seed,
-    }
-    settings = merge(_given(given), *map(parse_assignment, set_ or []))
+    given = placed(
+        images=images,
+        steps=steps,
+        minutes=minutes,
+        batch=batch,
+        size=size,
+        seed=seed,
+        device=device,
+        precision=precision,
+        threads=threads,
+    )
+    settings = merge(given, *map(parse_assignment, set_ or []))
     if not dry_run:
         _say_where(begin(source, recipe, settings, out).path)
         return
@@ -67,46 +75,36 @@ def train(
     print_exactly(to_toml(plan(source, recipe, settings)[0].dump()))
 
 
-def _given(options: dict[str, object]) -> dict[str, object]:
-    """The options that were given, without the others; a group without any is left out."""
-    groups = {name: _given(value) if isinstance(value, dict) else value for name, value in options.items()}
-    return {name: value for name, value in groups.items() if value is not None and value != {}}
-
-
 def resume(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     images: Images = None,
     steps: Steps = None,
     minutes: Minutes = None,
     data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
-    recipe: Annotated[str, typer.Option(help="FILE.py:FUNCTION of the run, if it has objects of your own.")] = "",
+    recipe: OwnRecipe = "",
 ) -> None:
     """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
     from steadygan.config import resolve
-    from steadygan.recipes import choose_recipe
-    from steadygan.recipes.start import facts_of
-    from steadygan.runs import Run
+    from steadygan.recipes import resume as resume_run
     from steadygan.training.config import Budget
-    from steadygan.training.resuming import resume as resume_run
 
     budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
-    own = choose_recipe(recipe, facts_of(Run(run))) if recipe else None
-    _say_where(resume_run(run, budget, data, own=own).path)
+    _say_where(resume_run(run, budget, data, recipe=recipe).path)
 
 
 def _say_where(path: Path) -> None:
     from steadygan.claim import first_process
     from steadygan.rundir import RunDir
-    from steadygan.terminal import lasting
+    from steadygan.terminal import Stream
 
     if not first_process():
         return
     files = RunDir(path)
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
-        print(f"{name:10} {shown(file)}", file=lasting(sys.stdout), flush=True)
+        print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
     hint = shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
-    print(hint, file=lasting(sys.stdout), flush=True)
+    print(hint, file=Stream(sys.stdout), flush=True)
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

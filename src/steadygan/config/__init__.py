@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from steadygan.config.compare import difference, flatten
-from steadygan.config.load import explain, merge, parse_assignment, read_toml, resolve
-from steadygan.config.parts import BY_NAME
+from steadygan.config.load import explain, merge, nearest, parse_assignment, read_toml, resolve
+from steadygan.config.parts import BY_NAME, BY_NAMES
 from steadygan.config.python import python_function
 from steadygan.config.show import to_toml
 
 __all__ = [
     "BY_NAME",
+    "BY_NAMES",
     "difference",
     "explain",
     "flatten",
     "merge",
+    "nearest",
     "parse_assignment",
     "python_function",
     "read_toml",

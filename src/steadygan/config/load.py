@@ -17,6 +17,7 @@ from steadygan.errors import ConfigError, reason
 M = TypeVar("M", bound=BaseModel)
 Tree = dict[str, Any]
 
+_LONGEST = 200  # of what was given, as a message repeats it
 _TAGS = {"number"}  # of unions with members that are no models; no names of settings
 
 
@@ -80,28 +81,44 @@ def resolve(model: type[M], *layers: Mapping[str, Any]) -> M:
 
 def explain(model: type[BaseModel], problem: ValidationError) -> str:
     """What pydantic found wrong, in the user's words, one line each."""
-    return "\n".join(dict.fromkeys(_sentence(model, error) for error in problem.errors()))
+    sentences = (_sentence(model, error) for error in problem.errors())
+    return "\n".join(dict.fromkeys(" ".join(sentence.splitlines()) for sentence in sentences))
+
+
+def explain_any(problem: ValidationError) -> str:
+    """As `explain`, of whatever model refused, which is named."""
+    kinds = [BaseModel]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    model = next((kind for kind in kinds if kind.__name__ == problem.title), BaseModel)
+    return "\n".join(f"{problem.title}: {line}" for line in explain(model, problem).splitlines())
 
 
 def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
     """One pydantic error in the user's words: the dotted path, what is wrong, and the nearest valid name."""
     path, owners = _place(model, error["loc"])
-    given = error["input"]
+    given = _repeated(error["input"])
     match error["type"]:
         case "extra_forbidden":
             names = [name for owner in owners for name in owner.model_fields]
-            return f"{path}: no such setting{_nearest(str(error['loc'][-1]), names)}"
+            return f"{path}: no such setting{nearest(str(error['loc'][-1]), names)}"
         case "union_tag_invalid":
             tag, kinds = error["ctx"]["tag"], error["ctx"]["expected_tags"].replace("'", "").split(", ")
-            return f"{path}.kind: '{tag}' is not one of {', '.join(kinds)}{_nearest(str(tag), kinds)}"
+            return f"{path}.kind: '{tag}' is not one of {', '.join(kinds)}{nearest(str(tag), kinds)}"
         case "union_tag_not_found" | "model_type" | "model_attributes_type":
-            return f"{path}: name the part, as in {path}.kind=NAME, got {given!r}"
+            return f"{path}: name the part, as in {path}.kind=NAME, got {given}"
         case "literal_error":
-            return f"{path}: {given!r} is not one of {error['ctx']['expected']}"
+            return f"{path}: {given} is not one of {error['ctx']['expected']}"
         case "value_error":
             return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
         case _:
-            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {given!r}"
+            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}, got {given}"
+
+
+def _repeated(value: object) -> str:
+    """How a message repeats what was given."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def _place(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str, list[type[BaseModel]]]:
@@ -125,7 +142,8 @@ def _place(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str
     return path.lstrip("."), owners
 
 
-def _nearest(name: str, candidates: Iterable[str]) -> str:
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The end of a sentence that refuses a name: which of the candidates was meant, if one is near."""
     close = difflib.get_close_matches(name, list(candidates), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from steadygan.data.cache import cached, prepare_cached
     from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-    from steadygan.data.findings import Inspection
-    from steadygan.data.inspection import inspect
+    from steadygan.data.inspection import Inspection, inspect
     from steadygan.data.loader import Batch, Batches, TorchImages, positions_to_indices
     from steadygan.data.making import prepare
     from steadygan.data.pictures import save_images
@@ -37,61 +36,30 @@ if TYPE_CHECKING:
     from steadygan.data.work import Entry
 
 _HOMES = {
-    "cache": (
-        "cached",
-        "prepare_cached",
-    ),
-    "dataset": (
-        "Dataset",
-        "is_dataset",
-        "open_dataset",
-    ),
-    "findings": ("Inspection",),
-    "inspection": ("inspect",),
-    "loader": (
-        "Batch",
-        "Batches",
-        "TorchImages",
-        "positions_to_indices",
-    ),
-    "making": ("prepare",),
-    "pictures": ("save_images",),
-    "places": ("cache_folder",),
-    "reading.decode": (
-        "Decoded",
-        "decode",
-    ),
-    "settings": (
-        "PrepareSettings",
-        "Tiles",
-    ),
-    "smaller": ("smaller",),
-    "sources.archive": (
-        "Tar",
-        "Zip",
-    ),
-    "sources.columns": ("Columns",),
-    "sources.folder": ("Folder",),
-    "sources.hub": ("Hub",),
-    "sources.idx": ("Idx",),
-    "sources.items": (
-        "Item",
-        "Rejection",
-    ),
-    "sources.opening": (
-        "AnyFiles",
-        "AnySource",
-        "is_missing",
-        "is_path",
-        "open_source",
-    ),
-    "sources.picture": ("Picture",),
-    "sources.table": ("Table",),
-    "tiles.remote": ("Remote",),
-    "tiles.xyz": ("Xyz",),
-    "work": ("Entry",),
+    "cache": "cached prepare_cached",
+    "dataset": "Dataset is_dataset open_dataset",
+    "inspection": "Inspection inspect",
+    "loader": "Batch Batches TorchImages positions_to_indices",
+    "making": "prepare",
+    "pictures": "save_images",
+    "places": "cache_folder",
+    "reading.decode": "Decoded decode",
+    "settings": "PrepareSettings Tiles",
+    "smaller": "smaller",
+    "sources.archive": "Tar Zip",
+    "sources.columns": "Columns",
+    "sources.folder": "Folder",
+    "sources.hub": "Hub",
+    "sources.idx": "Idx",
+    "sources.items": "Item Rejection",
+    "sources.opening": "AnyFiles AnySource is_missing is_path open_source",
+    "sources.picture": "Picture",
+    "sources.table": "Table",
+    "tiles.remote": "Remote",
+    "tiles.xyz": "Xyz",
+    "work": "Entry",
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "AnyFiles",

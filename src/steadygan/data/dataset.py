@@ -20,6 +20,8 @@ from steadygan.errors import DataError, os_errors
 from steadygan.names import from_json
 from steadygan.spec import ImageSpec
 
+__all__ = ["Dataset", "open_dataset"]
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -92,6 +94,8 @@ def read_meta(path: Path) -> dict[str, Any]:
     if version != FORMAT:
         raise DataError(f"{path} has the format {version}, this version reads {FORMAT}; prepare it again")
     assert isinstance(meta, dict)
+    if isinstance(settings := meta.get("settings"), dict) and settings.get("channels") == "gray":
+        settings["channels"] = "grey"  # as older sets spell it
     return meta
 
 

@@ -23,7 +23,6 @@ from steadygan.spec import ImageSpec
 from steadygan.version import __version__
 
 _NOTES = 10
-_OF_PICTURES = frozenset({"labels", "exact-duplicates", "near-duplicates", "blank", "blurred", "detail"})
 
 
 def describe(
@@ -60,8 +59,7 @@ def describe(
         "notes": plan.notes[:_NOTES],
         "advice": [
             *plan.notes[:_NOTES],
-            *advice(entries, rejected, size, channels),
-            *_found(health),
+            *advice(entries, rejected, health),
             *_of_split(plan, held_out),
         ],
         "health": health.model_dump(mode="json", exclude={"families"}),
@@ -77,13 +75,6 @@ def describe(
             "pillow": PIL.__version__,
         },
     }
-
-
-def _found(health: Health) -> Iterator[str]:
-    """What the pictures themselves showed and the advice does not say."""
-    for finding in health.findings:
-        if finding.severity != "info" and finding.check in _OF_PICTURES:
-            yield f"{finding.sentence}; {finding.remedy}"
 
 
 def _of_split(plan: Plan, held_out: NDArray[np.int64]) -> Iterator[str]:

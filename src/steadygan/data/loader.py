@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from steadygan.data.dataset import Dataset
 from steadygan.errors import ConfigError
 
+__all__ = ["TorchImages"]
+
 Indices = NDArray[np.int64]
 
 _64_BITS = 2**64 - 1

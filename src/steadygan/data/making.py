@@ -35,6 +35,8 @@ from steadygan.rundir import storage_errors, sync_folder, through_links
 from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
 
+__all__ = ["prepare"]
+
 Progress = Callable[[int, int], None]
 
 _MONTAGE = 64

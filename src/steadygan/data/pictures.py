@@ -16,6 +16,8 @@ from steadygan.errors import ConfigError, os_errors
 from steadygan.names import spelled
 from steadygan.rundir import atomic_folder
 
+__all__ = ["save_images"]
+
 _LONGEST = 100  # bytes of the name of a folder
 PNG_CHANNELS = (1, 3, 4)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from steadygan.data.builtin import AnyBuiltin
+from steadygan.data.indices import evenly
 from steadygan.data.pool import cores, run_tasks
 from steadygan.data.settings import DEFAULT_SIZE, FORMAT, READING, PrepareSettings
 from steadygan.data.sources.items import Item, Rejection
@@ -50,7 +51,8 @@ class Plan:
     def origin(self) -> str:
         """SHA-256 of the settings and the sources, whatever files are in them: two plans of one origin are versions."""
         sources = " ".join(to_json(_absolute(source)) for source in self.sources)
-        return hashlib.sha256(f"{FORMAT} {self.settings.model_dump_json()} {sources}".encode()).hexdigest()
+        settings = self.settings.model_dump_json().replace('"channels":"grey"', '"channels":"gray"')  # as it once was
+        return hashlib.sha256(f"{FORMAT} {settings} {sources}".encode()).hexdigest()
 
 
 def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, workers: int | None = None) -> Plan:
@@ -88,7 +90,7 @@ def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings) -> Plan:
         settings=settings,
         tasks=tuple(ReadFile(item, settings) for item in _evenly(listing.items, settings.limit)),
         fingerprint=listing.fingerprint,
-        channels={"auto": None, "rgb": 3, "gray": 1}[settings.channels],
+        channels={"auto": None, "rgb": 3, "grey": 1}[settings.channels],
         problems=listing.problems,
         passed_over=listing.passed_over,
         notes=listing.notes,
@@ -116,7 +118,7 @@ def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers:
         settings=settings,
         tasks=tuple(strip for scene in scenes for strip in cut(scene, tiles, settings)),
         fingerprint=listing.fingerprint,
-        channels={"auto": None, "rgb": 3, "gray": 1}[settings.channels],
+        channels={"auto": None, "rgb": 3, "grey": 1}[settings.channels],
         problems=(*listing.problems, *problems),
         passed_over=listing.passed_over,
         notes=listing.notes + tuple(dict.fromkeys(note for scene in scenes for note in scene.notes)),
@@ -146,7 +148,7 @@ def _builtin_plan(builtin: AnyBuiltin, settings: PrepareSettings) -> Plan:
         settings=settings,
         tasks=tuple(Draw(builtin, index, settings) for index in range(count)),
         fingerprint=hashlib.sha256(f"{described.model_dump_json()} {count}".encode()).hexdigest(),
-        channels={"auto": spec.channels, "rgb": 3, "gray": 1}[settings.channels],
+        channels={"auto": spec.channels, "rgb": 3, "grey": 1}[settings.channels],
         class_names=builtin.class_names(),
     )
 
@@ -154,4 +156,4 @@ def _builtin_plan(builtin: AnyBuiltin, settings: PrepareSettings) -> Plan:
 def _evenly(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
     if limit is None or limit >= len(items):
         return items
-    return tuple(items[index * len(items) // limit] for index in range(limit))
+    return tuple(items[index] for index in evenly(len(items), limit))

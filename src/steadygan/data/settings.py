@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from steadygan.data.reading.decode import WHITE
 from steadygan.data.sources.labels import How
+from steadygan.part import Value
+
+__all__ = ["PrepareSettings"]
 
 Level = Annotated[int, Field(ge=0, le=255)]
 
@@ -20,6 +23,13 @@ READING = 2
 """Number of the rules by which pixels are read; a set made by others can be used, but none is made from it."""
 
 
+def _one_spelling(value: object) -> object:
+    return "grey" if value == "gray" else value
+
+
+Channels = Annotated[Literal["auto", "rgb", "grey"], BeforeValidator(_one_spelling)]
+"""What the images are brought to; `gray` is taken for `grey`, as older sets and runs spell it."""
+
 Band = Annotated[int, Field(ge=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
@@ -27,7 +37,7 @@ COLOURS = (1, 3)
 """Numbers of bands a picture can be made of: grey, or red, green and blue."""
 
 
-class Tiles(BaseModel):
+class Tiles(Value):
     """How huge images are cut into square tiles.
 
     - `side`: pixels of each side of the window that is cut out, at least 8.
@@ -36,8 +46,6 @@ class Tiles(BaseModel):
     - `bands`: numbers of the bands, from 1, that become grey (one) or red, green and blue (three); None chooses.
     - `percentiles`: of all valid values of an image that is not 8-bit; what lies between them fills 0 to 255.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     side: int = Field(default=256, ge=8, le=16384)
     stride: int | None = Field(default=None, ge=1)
@@ -63,7 +71,7 @@ class Tiles(BaseModel):
         return range(0, length - self.side + 1, self.step)
 
 
-class PrepareSettings(BaseModel):
+class PrepareSettings(Value):
     """The form all images of a set are brought to. Two sets prepared alike from equal files are equal.
 
     - `size`: pixels of each side; None is 64, or what a built-in set is drawn at.
@@ -83,14 +91,12 @@ class PrepareSettings(BaseModel):
     - `held_out`: share of the images that no training sees, at most 5,000 images; `split.py` says which.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     size: int | None = Field(default=None, ge=1, le=4096)
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
     crops: int = Field(default=4, ge=1, le=1000)
     frames: Literal["first", "all"] = "first"
     tiles: Tiles | None = None
-    channels: Literal["auto", "rgb", "gray"] = "auto"
+    channels: Channels = "auto"
     background: tuple[Level, Level, Level] = WHITE
     filter: Literal["lanczos"] = "lanczos"
     limit: int | None = Field(default=None, ge=2)

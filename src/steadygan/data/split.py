@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from steadygan.data.indices import joined
+
 MOST = 5_000
 """More images than this are never held out: scores get no better by them, and training misses them."""
 
@@ -30,7 +32,8 @@ def hold_out(
     number, barred = len(digests) - len(never), set(never)
     quota = min(int(number * share), MOST)
     chosen: list[int] = []
-    for family in sorted(_joined(len(digests), families), key=lambda family: _rank(family, digests, before)):
+    everyone = ((index,) for index in range(len(digests)))
+    for family in sorted(joined((*families, *everyone)), key=lambda family: _rank(family, digests, before)):
         new, _ = _rank(family, digests, before)
         if barred.isdisjoint(family) and len(chosen) + len(family) <= (quota if new else number // 2 * bool(quota)):
             chosen += family
@@ -39,23 +42,5 @@ def hold_out(
 
 def _rank(family: Sequence[int], digests: Sequence[str], before: Collection[str]) -> tuple[bool, str]:
     members = [digests[index] for index in family]
-    lot = hashlib.sha256(f"held out {min(members)}".encode()).hexdigest()
-    return not any(digest in before for digest in members), lot
-
-
-def _joined(number: int, families: Iterable[Sequence[int]]) -> list[list[int]]:
-    """All of 0 to number, in families; two that share a member are one."""
-    head = list(range(number))
-
-    def find(index: int) -> int:
-        while head[index] != index:
-            head[index] = index = head[head[index]]
-        return index
-
-    for first, *others in families:
-        for other in others:
-            head[find(other)] = find(first)
-    members: dict[int, list[int]] = {}
-    for index in range(number):
-        members.setdefault(find(index), []).append(index)
-    return list(members.values())
+    place = hashlib.sha256(f"held out {min(members)}".encode()).hexdigest()
+    return not any(digest in before for digest in members), place

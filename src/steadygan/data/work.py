@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2**30
 _GROUP_BYTES, _GROUP_LENGTH, _GROUP_FILES = 2**22, 128, 2**21
-_MODES: dict[str, Mode] = {"rgb": "RGB", "gray": "L"}
+_MODES: dict[str, Mode] = {"rgb": "RGB", "grey": "L"}
 _DRAWN = {1: "L", 3: "RGB"}
 
 

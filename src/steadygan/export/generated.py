@@ -11,6 +11,7 @@ from steadygan.errors import ConfigError
 from steadygan.export.model import load
 from steadygan.export.pictures import must_be_new
 from steadygan.rundir import atomic_folder
+from steadygan.training.config import RunConfig
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import rows
 
@@ -24,6 +25,7 @@ def save_generated(
     seed: int = 0,
     which: str = "best",
     progress: Callable[[int, int], None] | None = None,
+    recipe: str | RunConfig | None = None,
 ) -> Path:
     """Write the first `count` pictures of a seed, of a run or an exported file, as PNGs into a new folder.
 
@@ -32,7 +34,7 @@ def save_generated(
     `prepare photos/ generated/` reads that: `index.jsonl` marks these images as `generated`, and none is held out.
     `progress` is called with (done, total). ConfigError if the folder holds something, or for images that no PNG holds.
     """
-    model = load(source, which)
+    model = load(source, which, recipe)
     if model.spec.channels not in PNG_CHANNELS or model.spec.size == 1:
         raise ConfigError(f"{source} makes {model.spec}, which no PNG can hold")
     must_be_new(out)

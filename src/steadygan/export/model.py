@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
@@ -16,11 +15,16 @@ from torch import Tensor, nn
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export.wanted import numbers_of
 from steadygan.names import in_utf8
-from steadygan.networks import AnyNetworks, Latents, Networks, classes_of
+from steadygan.networks import Latents, Networks, classes_of, latents_of
+from steadygan.recipes.choose import recipe_of
+from steadygan.recipes.facts import Facts
+from steadygan.recipes.start import facts_of, told_again
 from steadygan.rundir import atomic_write
 from steadygan.runs import Run, checkpoint_at
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
+from steadygan.training.config import RunConfig, is_ours
+from steadygan.training.restoring import rebuilt, stored_networks, with_weights
 from steadygan.training.sampling import generate_alike, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.state import weights
@@ -114,41 +118,29 @@ class TrainedGenerator(nn.Module):
 
 
 @os_errors()
-def load(path: str | Path, which: str = "best") -> TrainedGenerator:
+def load(path: str | Path, which: str = "best", recipe: str | RunConfig | None = None) -> TrainedGenerator:
     """The averaged generator of a run folder, a checkpoint folder or an exported file, on the CPU.
 
-    Of a run `which` takes "best", "latest" or the name of a checkpoint. Raises DataError if there is none,
-    or if the networks were the user's own, which only their code can build.
+    Of a run `which` takes "best", "latest" or the name of a checkpoint. `recipe` is what it was trained with, a word as
+    after `--recipe` or a RunConfig, and needed if the networks are the user's own. ConfigError says so; DataError if
+    there is no generator.
     """
     path = Path(path)
     if path.is_file():
-        return _from_file(path)
+        return _from_file(path, recipe)
     saved = checkpoint_at(path, which)
     run = Run(saved.run)
     info, average = run.info(), checkpoint.load(saved, ("average",))["average"]
     about = {"recipe": info.recipe, "images": saved.images, "checkpoint": saved.name, "run": run.path.name}
     about |= {"class_names": list(info.data.class_names), "trained_on": info.data.digest}
-    return _assemble(info.config["networks"], info.data.spec.model_dump(), average, about, saved.folder)
+    if recipe:
+        about["facts"] = facts_of(run).model_dump()
+    stored = info.config.get("networks")
+    networks = stored_networks(stored, told_again(recipe, run), run.path, info.recipe)
+    return _assemble(stored, networks, info.data.spec, average, about, saved.folder)
 
 
-def _assemble(
-    networks: dict[str, Any], spec: dict[str, Any], tensors: dict[str, Tensor], about: dict[str, Any], source: Path
-) -> TrainedGenerator:
-    try:
-        settings: Networks = TypeAdapter(AnyNetworks).validate_python(networks)
-        form = ImageSpec.model_validate(spec)
-        with torch.random.fork_rng(devices=[]):
-            generator = settings.build(form).generator
-        generator.load_state_dict(tensors)
-    except (ValidationError, RuntimeError) as problem:
-        raise DataError(
-            f"{source} holds a generator this steadygan cannot build ({networks.get('kind')}); if the networks were "
-            "your own, build them yourself and load average.safetensors of the checkpoint into them"
-        ) from problem
-    return TrainedGenerator(generator, networks, form, settings.latent_dim, about)
-
-
-def _from_file(path: Path) -> TrainedGenerator:
+def _from_file(path: Path, recipe: str | RunConfig | None) -> TrainedGenerator:
     try:
         with in_utf8(path) as named, safe_open(named, framework="pt") as file:
             meta = file.metadata() or {}
@@ -157,4 +149,16 @@ def _from_file(path: Path) -> TrainedGenerator:
         raise DataError(f"{path} is not a safetensors file, or was cut short; export it again") from problem
     if meta.get("format") != _FORMAT:
         raise DataError(f"{path} was not written by `steadygan export`; give a run folder or such a file")
-    return _assemble(json.loads(meta["networks"]), json.loads(meta["spec"]), tensors, json.loads(meta["about"]), path)
+    stored, spec, about = (json.loads(meta[name]) for name in ("networks", "spec", "about"))
+    own = recipe_of(recipe)(Facts.model_validate(about.get("facts", spec))) if recipe else None
+    networks = stored_networks(stored, own, path, str(about.get("recipe")))
+    return _assemble(stored, networks, ImageSpec.model_validate(spec), tensors, about, path)
+
+
+def _assemble(
+    stored: Any, networks: Networks, spec: ImageSpec, tensors: dict[str, Tensor], about: dict[str, Any], where: Path
+) -> TrainedGenerator:
+    generator = with_weights(rebuilt(networks, spec).generator, tensors, where)
+    latent = latents_of(networks)
+    settings = stored if is_ours(networks) else {**stored, "latent": latent.kind}
+    return TrainedGenerator(generator, settings, spec, latent.dim, about)

@@ -12,6 +12,7 @@ from steadygan.errors import ConfigError
 from steadygan.export.model import TrainedGenerator, load
 from steadygan.export.wanted import Wanted, read_latents
 from steadygan.networks.latents import Latent
+from steadygan.training.config import RunConfig
 from steadygan.training.sampling import rows
 from steadygan.visual.gif import save_animation
 from steadygan.visual.grid import grid, save_images, save_picture
@@ -24,7 +25,13 @@ _BETWEEN: dict[Latent, Between] = {"normal": slerp, "uniform": straight}
 
 
 def sample_to(
-    source: Path, out: Path, wanted: Wanted | None = None, which: str = "best", frames: int = 24, fps: float = 24
+    source: Path,
+    out: Path,
+    wanted: Wanted | None = None,
+    which: str = "best",
+    frames: int = 24,
+    fps: float = 24,
+    recipe: str | RunConfig | None = None,
 ) -> Path:
     """Write what is `wanted` of a run or an exported file to `out`: FILE.png, a new FOLDER, FILE.gif or FILE.mp4.
 
@@ -35,7 +42,7 @@ def sample_to(
     pictures from each to the next and back to the first, all of the class asked for or of the first one's. Raises
     ConfigError for another suffix or a folder that is not empty.
     """
-    model, wanted = load(source, which), wanted or Wanted()
+    model, wanted = load(source, which, recipe), wanted or Wanted()
     numbers, latents = _latents(model, wanted)
     if out.suffix.lower() in _WALK_SUFFIXES:
         stations = _WALK_STATIONS if wanted.pick is None else len(latents)

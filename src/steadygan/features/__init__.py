@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from steadygan.config import BY_NAME
-from steadygan.features.base import Described, Extractor, FeatureSettings, PictureExtractor
+from steadygan.features.base import Described, Extractor, PictureExtractor
 from steadygan.features.dinov2 import DINOv2
 from steadygan.features.exported import Exported
 from steadygan.features.scattering import Scattering
@@ -22,7 +22,6 @@ __all__ = [
     "Described",
     "Exported",
     "Extractor",
-    "FeatureSettings",
     "Inception",
     "PictureExtractor",
     "Scattering",

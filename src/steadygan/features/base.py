@@ -8,18 +8,11 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from steadygan.errors import DataError
 
 SMALLEST = 8
-
-
-class FeatureSettings(BaseModel):
-    """Base of what can describe pictures: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Described(NamedTuple):

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from steadygan.errors import DataError
-from steadygan.features.base import Described, FeatureSettings, PictureExtractor
+from steadygan.features.base import Described, PictureExtractor
 from steadygan.features.weights import Published, find_weights, first_line, read_tensors
+from steadygan.part import Part
 
 SIZE = 224
 _PATCH = 14
@@ -27,7 +28,7 @@ _PUBLISHED = {
 }
 
 
-class DINOv2(FeatureSettings):
+class DINOv2(Part):
     """The class token of DINOv2. Oquab et al. (2024); as features of a distance: Stein et al. (2023).
 
     TensorFlow 1's bilinear resize to 224×224 and ImageNet's mean and deviation, as torch-fidelity 0.4.0 does it; Stein

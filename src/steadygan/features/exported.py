@@ -13,16 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
 from steadygan.errors import DataError
-from steadygan.features.base import Described, FeatureSettings, PictureExtractor, exact
+from steadygan.features.base import Described, PictureExtractor, exact
 from steadygan.features.weights import digest_of, first_line
 from steadygan.names import in_utf8, path_of
+from steadygan.part import Part
 
 _AT_ONCE = 16
 
 Deviation = Annotated[float, Field(gt=0)]
 
 
-class Exported(FeatureSettings):
+class Exported(Part):
     """A network of your own as a file. Inception looks for ImageNet's classes: Kynkäänniemi et al. (2023).
 
     `path` is a program saved by torch.export.save (.pt2) or TorchScript (.pt, or any other name). It takes float32

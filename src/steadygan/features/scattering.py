@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its usual name
 
-from steadygan.features.base import Described, FeatureSettings, PictureExtractor
+from steadygan.features.base import Described, PictureExtractor
 from steadygan.ops.resample import downsample2
+from steadygan.part import Part
 
 VERSION = 1
 SIZE = 64
@@ -33,7 +34,7 @@ _CENTRES = (-3.5, -4.7, -4.7)
 _SECOND_CENTRE = -1.5
 
 
-class Scattering(FeatureSettings):
+class Scattering(Part):
     """Moduli of wavelets, and of wavelets of these, averaged over the picture. Mallat (2012); Bruna and Mallat (2013).
 
     Nothing is learned or downloaded, and all machines give the same numbers up to rounding. Version 1:

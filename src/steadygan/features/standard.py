@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from steadygan.errors import ConfigError, DataError
-from steadygan.features.base import Described, FeatureSettings, PictureExtractor
+from steadygan.features.base import Described, PictureExtractor
 from steadygan.features.weights import Published, Weights, find_weights, first_line, read_tensors
+from steadygan.part import Part
 
 NEEDED = "pip install torch-fidelity==0.4.0 torchvision"
 
@@ -19,7 +20,7 @@ NEEDED = "pip install torch-fidelity==0.4.0 torchvision"
 _INCEPTION_DIGEST = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 
-class Inception(FeatureSettings):
+class Inception(Part):
     """Inception v3 of 2015 as TensorFlow had it, pool_3: 2048 features, 1008 logits. Heusel et al. (2017), equation 6.
 
     The features of the FID and the KID and the logits of the Inception Score (without the bias, as in the original),
@@ -61,7 +62,7 @@ class Inception(FeatureSettings):
         )
 
 
-class CLIP(FeatureSettings):
+class CLIP(Part):
     """The image half of CLIP. Radford et al. (2021), as features of a distance: Kynkäänniemi et al. (2023).
 
     Computed by torch-fidelity: TensorFlow 1's bilinear resize to 224×224 (336 for the last network), CLIP's mean and

@@ -81,7 +81,7 @@ def _of_few(real: Tensor, fake: Tensor) -> float:
     return float(((means[0] - means[1]).square().sum() + traces - 2 * cross).clamp_min(0))
 
 
-def frechet_extrapolated(real: Tensor, fake: Tensor, generator: torch.Generator) -> float:
+def frechet_extrapolated(real: Tensor, fake: Tensor, rng: torch.Generator) -> float:
     """Fréchet distance of infinitely many images, by a line. Chong and Forsyth (2020), arXiv:1911.07023, section 4.
 
     The distance of n images against n is fitted by a + b / n, and a returned. Here n reals meet n fakes, as both
@@ -93,7 +93,7 @@ def frechet_extrapolated(real: Tensor, fake: Tensor, generator: torch.Generator)
     """
     checked(real, fake, least=2 * _PARTS)
     count = min(len(real), len(fake))
-    real, fake = (_shuffled(rows, generator)[:count] for rows in (real, fake))
+    real, fake = (_shuffled(rows, rng)[:count] for rows in (real, fake))
     inverse, values = [], []
     for parts in range(1, _PARTS + 1):
         size = count // parts
@@ -104,5 +104,5 @@ def frechet_extrapolated(real: Tensor, fake: Tensor, generator: torch.Generator)
     return float(torch.linalg.lstsq(design, target[:, None]).solution[0])
 
 
-def _shuffled(rows: Tensor, generator: torch.Generator) -> Tensor:
-    return rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
+def _shuffled(rows: Tensor, rng: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=rng).to(rows.device)]

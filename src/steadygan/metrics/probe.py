@@ -34,13 +34,13 @@ def few_labels(labels: Tensor, per_class: int, seed: int) -> Tensor:
 
     Nested: fewer of the same seed are a part of more. DataError if a class that occurs has not as many.
     """
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     chosen = []
     for label in labels.unique().tolist():
         own = torch.nonzero(labels == label).flatten()
         if len(own) < per_class:
             raise DataError(f"class {label} has {len(own)} labelled images and {per_class} are needed; ask for fewer")
-        chosen.append(own[torch.from_numpy(random.permutation(len(own))[:per_class])])
+        chosen.append(own[torch.from_numpy(rng.permutation(len(own))[:per_class])])
     return torch.cat(chosen)
 
 

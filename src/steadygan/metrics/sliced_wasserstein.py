@@ -18,12 +18,12 @@ _DIRECTIONS = 128
 _SMALLEST = 16
 
 
-def sliced_wasserstein(real: Tensor, fake: Tensor, generator: torch.Generator) -> Tensor:
+def sliced_wasserstein(real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
     """Mean Wasserstein-1 distance of one-dimensional projections. Rabin et al. (2011), equation 2.
 
     `real`, `fake`: (N, D), as many of each; projections on `_DIRECTIONS` random unit vectors. Returns a scalar >= 0.
     """
-    directions = torch.randn(real.shape[1], _DIRECTIONS, generator=generator)
+    directions = torch.randn(real.shape[1], _DIRECTIONS, generator=rng)
     directions /= directions.norm(dim=0)
     ordered_real, ordered_fake = ((x @ directions).sort(dim=0).values for x in (real, fake))
     return (ordered_real - ordered_fake).abs().mean()
@@ -41,19 +41,19 @@ def laplacian_levels(images: Tensor) -> Iterator[Tensor]:
     yield images
 
 
-def patches(images: Tensor, generator: torch.Generator) -> Tensor:
+def patches(images: Tensor, rng: torch.Generator) -> Tensor:
     """Random 7×7 patches of every image. (N, C, S, S) -> (16 N, 49, C); images smaller than a patch: (N, S S, C)."""
     count, channels, size, _ = images.shape
     if size < _PATCH:
         return images.permute(0, 2, 3, 1).reshape(count, -1, channels)
-    picked = torch.randint(size - _PATCH + 1, (2, count * _PATCHES_PER_IMAGE, 1), generator=generator)
+    picked = torch.randint(size - _PATCH + 1, (2, count * _PATCHES_PER_IMAGE, 1), generator=rng)
     offsets = torch.arange(_PATCH)
     ys, xs = (picked[0] + offsets)[:, :, None], (picked[1] + offsets)[:, None, :]
     which = torch.arange(count).repeat_interleave(_PATCHES_PER_IMAGE)[:, None, None]
     return images.permute(0, 2, 3, 1)[which, ys, xs].flatten(1, 2)
 
 
-class SlicedWasserstein:
+class SlicedWassersteinToReals:
     """Distance of generated images to a fixed set of real ones, mean over the levels of a pyramid; lower is better.
 
     Karras et al. (2018), section 5, with fewer patches and projections, so that it can be asked often, and with both
@@ -71,9 +71,9 @@ class SlicedWasserstein:
         self.real = self._normalised(levels)
 
     def __call__(self, fake: NDArray[uint8]) -> float:
-        generator = torch.Generator().manual_seed(2)
+        rng = torch.Generator().manual_seed(2)
         pairs = zip(self.real, self._normalised(_levels(fake, seed=1)), strict=True)
-        return float(torch.stack([sliced_wasserstein(real, fake, generator) for real, fake in pairs]).mean())
+        return float(torch.stack([sliced_wasserstein(real, fake, rng) for real, fake in pairs]).mean())
 
     def _normalised(self, levels: Iterable[Tensor]) -> list[Tensor]:
         scaled = zip(levels, self.scales, strict=True)
@@ -81,6 +81,6 @@ class SlicedWasserstein:
 
 
 def _levels(images: NDArray[uint8], seed: int) -> Iterator[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     pixels = from_uint8(torch.tensor(images).permute(0, 3, 1, 2))
-    return (patches(level, generator) for level in laplacian_levels(pixels))
+    return (patches(level, rng) for level in laplacian_levels(pixels))

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from steadygan.errors import DataError
+from steadygan.part import Value
 from steadygan.records import now
 
 Side = Literal["left", "right"]
@@ -23,11 +24,7 @@ SURE = 0.05
 _LEVEL = 0.95
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PairQuestion(_Frozen):
+class PairQuestion(Value):
     """Which of two pictures is real? `real` and `fake` are indices, `truth` is the side on which the real one stands.
 
     The two-alternative forced choice of Green and Swets (1966), chapter 2: it needs no threshold of the rater's own.
@@ -39,7 +36,7 @@ class PairQuestion(_Frozen):
     truth: Side
 
 
-class SingleQuestion(_Frozen):
+class SingleQuestion(Value):
     """Is this one picture real or generated? `image` is an index among the reals or the fakes, as `truth` says.
 
     A sheet of mixed pictures is as many of these.
@@ -55,7 +52,7 @@ Question = Annotated[PairQuestion | SingleQuestion, Field(discriminator="kind")]
 _CHOICES: dict[str, tuple[Choice, Choice]] = {"pair": ("left", "right"), "single": ("real", "fake")}
 
 
-class Answer(_Frozen):
+class Answer(Value):
     """What one rater said to one question: the side or the kind taken for the true one, after `seconds`."""
 
     question: Question
@@ -82,9 +79,9 @@ def make_pairs(reals: int, fakes: int, count: int, seed: int) -> tuple[PairQuest
     Reals should be held-out ones: a generator that copies what it was trained on would pass with these.
     """
     _enough(count, reals, fakes)
-    random = np.random.default_rng(seed)
-    sides = _balanced(random, count, _CHOICES["pair"])
-    chosen = (random.permutation(reals)[:count].tolist(), random.permutation(fakes)[:count].tolist())
+    rng = np.random.default_rng(seed)
+    sides = _balanced(rng, count, _CHOICES["pair"])
+    chosen = (rng.permutation(reals)[:count].tolist(), rng.permutation(fakes)[:count].tolist())
     drawn = zip(*chosen, sides, strict=True)
     return tuple(PairQuestion.model_validate({"real": r, "fake": f, "truth": side}) for r, f, side in drawn)
 
@@ -92,9 +89,9 @@ def make_pairs(reals: int, fakes: int, count: int, seed: int) -> tuple[PairQuest
 def make_singles(reals: int, fakes: int, count: int, seed: int) -> tuple[SingleQuestion, ...]:
     """`count` pictures, half of them real, in random order, each used at most once; an odd one falls to either side."""
     _enough((count + 1) // 2, reals, fakes)
-    random = np.random.default_rng(seed)
-    truths = _balanced(random, count, _CHOICES["single"])
-    left = {"real": random.permutation(reals).tolist(), "fake": random.permutation(fakes).tolist()}
+    rng = np.random.default_rng(seed)
+    truths = _balanced(rng, count, _CHOICES["single"])
+    left = {"real": rng.permutation(reals).tolist(), "fake": rng.permutation(fakes).tolist()}
     return tuple(SingleQuestion.model_validate({"image": left[truth].pop(), "truth": truth}) for truth in truths)
 
 
@@ -106,12 +103,12 @@ def _enough(count: int, reals: int, fakes: int) -> None:
             raise DataError(f"a Turing test needs {count} {name} pictures and there are {there}; ask fewer questions")
 
 
-def _balanced(random: np.random.Generator, count: int, choices: tuple[Choice, Choice]) -> list[Choice]:
-    first = int(random.integers(2))
-    return [choices[(first + place) % 2] for place in random.permutation(count)]
+def _balanced(rng: np.random.Generator, count: int, choices: tuple[Choice, Choice]) -> list[Choice]:
+    first = int(rng.integers(2))
+    return [choices[(first + place) % 2] for place in rng.permutation(count)]
 
 
-class Tally(_Frozen):
+class Tally(Value):
     """Right answers among all, against a coin.
 
     `accuracy` is 0..1, and 1/2 is the best that a generator can wish for. `low` to `high` is the 95% interval of

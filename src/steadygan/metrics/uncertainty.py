@@ -32,7 +32,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def subsamples(real: int, fake: int, repeats: int, generator: torch.Generator, most: int = MOST) -> Subsamples:
+def subsamples(real: int, fake: int, repeats: int, rng: torch.Generator, most: int = MOST) -> Subsamples:
     """Random halves of `real` reals and `fake` fakes, or `most` of the larger side and the same share of the other.
 
     A side that is not looked at may be 0. The same ones serve all statistics of the same sides. DataError for a side
@@ -43,7 +43,7 @@ def subsamples(real: int, fake: int, repeats: int, generator: torch.Generator, m
     if repeats < 2:
         raise DataError(f"{repeats} subsamples do not tell how a score varies; draw 25 or more")
     share = min(0.5, most / max(real, fake))
-    draws = [(_some(real, share, generator), _some(fake, share, generator)) for _ in range(repeats)]
+    draws = [(_some(real, share, rng), _some(fake, share, rng)) for _ in range(repeats)]
     return Subsamples(draws, share)
 
 
@@ -74,5 +74,5 @@ def deviation(statistic: Statistic, samples: Subsamples) -> float:
     return scale * float(torch.tensor(values, dtype=torch.float64).std())
 
 
-def _some(count: int, share: float, generator: torch.Generator) -> Tensor:
-    return torch.randperm(count, generator=generator)[: int(count * share)]
+def _some(count: int, share: float, rng: torch.Generator) -> Tensor:
+    return torch.randperm(count, generator=rng)[: int(count * share)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from steadygan.networks.latents import Latent
+from steadygan.part import Part
 from steadygan.spec import ImageSpec
 
 
@@ -18,7 +18,8 @@ class Pair(NamedTuple):
     `generator(latent)`: (N, latent_dim) -> images (N, C, H, W) in -1..1.
     `discriminator(images)`: (N, C, H, W) -> logits (N,); with `with_features=True` also a feature map.
     A conditional network has `classes` > 0 and takes labels int64 (N,) as its second argument.
-    A generator whose images in training have another form than pictures has a method `form` that brings reals into it.
+    A generator whose images in training have another form than pictures has a method `as_training_images` that
+    brings reals into it.
     """
 
     generator: nn.Module
@@ -57,14 +58,12 @@ def refusals(family: str, spec: ImageSpec, sizes: Sequence[int], which: str = ""
     return []
 
 
-class NetworkSettings(BaseModel):
-    """Base of the settings of all families: frozen, no unknown fields.
+class NetworkSettings(Part):
+    """Base of the settings of all families.
 
     `latent` is the distribution of the generator's numbers: standard normal, or uniform on -1..1 as the DCGAN paper
     has it (Radford et al. 2016, figure 1) and the eleven hacks advise against.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     latent: Latent = "normal"
 

@@ -7,25 +7,33 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from steadygan.config import BY_NAME
 from steadygan.ops.init import dcgan_init_, he_init_, orthogonal_init_, xavier_init_
-from steadygan.ops.layers import MinibatchDiscrimination as MinibatchDiscriminationLayer
-from steadygan.ops.layers import MinibatchStddev as MinibatchStddevLayer
+from steadygan.ops.layers import MinibatchDiscriminationLayer, MinibatchStddevLayer
+from steadygan.part import Part
+
+__all__ = [
+    "ELU",
+    "He",
+    "LeakyReLU",
+    "MinibatchDiscrimination",
+    "MinibatchStddev",
+    "NoMinibatch",
+    "Normal",
+    "Orthogonal",
+    "ReLU",
+    "SiLU",
+    "Xavier",
+]
 
 Players = Literal["none", "discriminator", "generator", "both"]
 """Which networks a choice is made for."""
 
 
-class Choice(BaseModel):
-    """Base of all choices inside networks: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ReLU(Choice):
+class ReLU(Part):
     """max(x, 0). Xu et al. (2015), section 2.1; in the DCGAN's generator, Radford et al. (2016), section 3."""
 
     paper: ClassVar[str] = "arXiv:1505.00853"
@@ -40,7 +48,7 @@ class ReLU(Choice):
         return nn.ReLU()
 
 
-class LeakyReLU(Choice):
+class LeakyReLU(Part):
     """x above 0, `slope` x below. Xu et al. (2015), section 2.2 (their a is 1 / `slope`).
 
     In the DCGAN's discriminator with slope 0.2: Radford et al. (2016), section 3. "Eleven hacks for stable GANs" has it
@@ -58,7 +66,7 @@ class LeakyReLU(Choice):
         return nn.LeakyReLU(self.slope)
 
 
-class ELU(Choice):
+class ELU(Part):
     """x above 0, exp(x) - 1 below. Clevert et al. (2016), section 3."""
 
     paper: ClassVar[str] = "arXiv:1511.07289"
@@ -73,7 +81,7 @@ class ELU(Choice):
         return nn.ELU()
 
 
-class SiLU(Choice):
+class SiLU(Part):
     """x sigmoid(x). Elfwing et al. (2018), section 2."""
 
     paper: ClassVar[str] = "arXiv:1702.03118"
@@ -91,7 +99,7 @@ class SiLU(Choice):
 AnyActivation = Annotated[ReLU | LeakyReLU | ELU | SiLU, Field(discriminator="kind"), BY_NAME]
 
 
-class Normal(Choice):
+class Normal(Part):
     """Weights N(0, `std`), batch-norm scales N(1, `std`), biases 0. Radford et al. (2016), section 4."""
 
     paper: ClassVar[str] = "arXiv:1511.06434"
@@ -105,7 +113,7 @@ class Normal(Choice):
         dcgan_init_(network, self.std)
 
 
-class Xavier(Choice):
+class Xavier(Part):
     """Uniform within ±sqrt(6 / (fan in + fan out)), biases 0. Glorot and Bengio (2010), equation 16."""
 
     paper: ClassVar[str] = "https://proceedings.mlr.press/v9/glorot10a.html"
@@ -118,7 +126,7 @@ class Xavier(Choice):
         xavier_init_(network)
 
 
-class He(Choice):
+class He(Part):
     """Weights N(0, 2 / ((1 + `slope`²) fan in)), biases 0. He et al. (2015), equation 15.
 
     `slope` is that of the leaky ReLU; 0 is for ReLU.
@@ -137,7 +145,7 @@ class He(Choice):
         he_init_(network, self.slope)
 
 
-class Orthogonal(Choice):
+class Orthogonal(Part):
     """Each weight, as a matrix, orthogonal times `gain`; biases 0. Saxe et al. (2014).
 
     `gain` 1 is what Brock et al. (2019) use; sqrt(2) makes up for ReLU.
@@ -157,12 +165,13 @@ class Orthogonal(Choice):
 AnyInit = Annotated[Normal | Xavier | He | Orthogonal, Field(discriminator="kind"), BY_NAME]
 
 
-class NoMinibatch(Choice):
+class NoMinibatch(Part):
     """Every image is judged by itself: the off value.
 
     As all of its kind it has a `layer` for features (N, width, side, side) and says how many `channels` that appends.
     """
 
+    off: ClassVar[bool] = True
     kind: Literal["none"] = "none"
 
     def channels(self) -> int:
@@ -172,7 +181,7 @@ class NoMinibatch(Choice):
         return nn.Identity()
 
 
-class MinibatchDiscrimination(Choice):
+class MinibatchDiscrimination(Part):
     """The discriminator sees how near an image is to the others of its batch. Salimans et al. (2016), section 3.2.
 
     `kernels` similarities, each measured in `dims` dimensions; 100 and 5 as in the authors' code. The sum runs over
@@ -194,7 +203,7 @@ class MinibatchDiscrimination(Choice):
         return MinibatchDiscriminationLayer(width=width, side=side, kernels=self.kernels, dims=self.dims)
 
 
-class MinibatchStddev(Choice):
+class MinibatchStddev(Part):
     """One map says how much the images of a group differ. Karras et al. (2018), section 3.
 
     Groups of `group` images; 4 as in the authors' code.

@@ -17,7 +17,6 @@ from steadygan.networks.choices import (
     AnyActivation,
     AnyInit,
     AnyMinibatch,
-    Choice,
     He,
     LeakyReLU,
     NoMinibatch,
@@ -29,6 +28,7 @@ from steadygan.networks.latents import Latent, Latents
 from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
 from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
+from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
 SIZES = range(16, 257)
@@ -52,7 +52,7 @@ def widths_of(sides: list[int], width: int, max_width: int) -> list[int]:
     return [min(width * 2**halvings, max_width) for halvings in reversed(range(len(sides) - 1))]
 
 
-class _Parts(Choice):
+class _Parts(Value):
     """What both players choose. `init` None is He et al.'s for a network without norm, the DCGAN's for all others."""
 
     norm: AnyNorm = BatchNorm()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from steadygan.networks.base import NetworkSettings, Pair, logits_of, refusals
 from steadygan.networks.choices import Players
 from steadygan.networks.dcgan import sides_of
-from steadygan.ops.layers import MinibatchStddev, PixelNorm, spectrally_normalise_
+from steadygan.ops.layers import MinibatchStddevLayer, PixelNormLayer, spectrally_normalise_
 from steadygan.ops.pyramid import pack, pyramid, unpack
 from steadygan.spec import ImageSpec
 
@@ -74,7 +74,7 @@ class MSGGenerator(nn.Module):
         self.latent_dim = latent_dim
         widths = widths_of(size, width, max_width)
         first = ScaledConv2d(latent_dim, widths[0], 4, padding=3, fan_in=latent_dim)
-        blocks = [nn.Sequential(PixelNorm(), first, *_leaky_norm(), *_conv_norm(widths[0], widths[0]))]
+        blocks = [nn.Sequential(PixelNormLayer(), first, *_leaky_norm(), *_conv_norm(widths[0], widths[0]))]
         for inside, outside in pairwise(widths):
             layers = [*_conv_norm(inside, outside), *_conv_norm(outside, outside)]
             blocks.append(nn.Sequential(nn.Upsample(scale_factor=2), *layers))
@@ -90,7 +90,7 @@ class MSGGenerator(nn.Module):
             return self.range(self.to_rgb[-1](maps[-1]))
         return pack([self.range(to_rgb(each)) for to_rgb, each in zip(self.to_rgb, maps, strict=True)][::-1])
 
-    def form(self, real: Tensor) -> Tensor:
+    def as_training_images(self, real: Tensor) -> Tensor:
         """Real images (N, C, S, S) in the form of this generator's own in training: their atlas."""
         return pack(pyramid(real))
 
@@ -126,7 +126,7 @@ class MSGDiscriminator(nn.Module):
 
 
 def _leaky_norm() -> list[nn.Module]:
-    return [nn.LeakyReLU(0.2), PixelNorm()]
+    return [nn.LeakyReLU(0.2), PixelNormLayer()]
 
 
 def _conv_norm(inside: int, outside: int) -> list[nn.Module]:
@@ -138,7 +138,7 @@ def _conv(inside: int, outside: int, side: int, padding: int) -> list[nn.Module]
 
 
 def _spread_conv(width: int, joined: int) -> list[nn.Module]:
-    return [MinibatchStddev(group=None), *_conv(width + joined + 1, width, 3, 1)]
+    return [MinibatchStddevLayer(group=None), *_conv(width + joined + 1, width, 3, 1)]
 
 
 class MSG(NetworkSettings):

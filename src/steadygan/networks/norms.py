@@ -12,13 +12,15 @@ from pydantic import Field
 from torch import nn
 
 from steadygan.config import BY_NAME
-from steadygan.networks.choices import Choice
 from steadygan.networks.latents import Latents
-from steadygan.ops.layers import PixelNorm as PixelNormLayer
+from steadygan.ops.layers import PixelNormLayer
 from steadygan.ops.virtual_batch_norm import FirstReference, FixedReference, VirtualBatchNorm2d
+from steadygan.part import Part
+
+__all__ = ["BatchNorm", "InstanceNorm", "NoNorm", "PixelNorm", "VirtualBatchNorm"]
 
 
-class Norm(Choice):
+class Norm(Part):
     """Base of the normalisations that look at nothing but the batch before them.
 
     `centres`: it takes the mean of each channel away, so that a bias just before it would be lost.
@@ -42,6 +44,7 @@ class NoNorm(Norm):
     must keep the signal's size then, and deep generators train slowly.
     """
 
+    off: ClassVar[bool] = True
     kind: Literal["none"] = "none"
     centres: ClassVar[bool] = False
 
@@ -103,7 +106,7 @@ class PixelNorm(Norm):
         return [PixelNormLayer()]
 
 
-class VirtualBatchNorm(Choice):
+class VirtualBatchNorm(Part):
     """Batch norm with the statistics of a fixed batch and of the image itself. Salimans et al. (2016), section 3.5.
 
     `reference` images go through the current weights ahead of every batch. A generator's are latents drawn once with

@@ -87,7 +87,7 @@ class Down(nn.Module):
         return downsample2(maps)
 
 
-class Exact(nn.Sequential):
+class Float32(nn.Sequential):
     """Layers that stay in float32 under autocast: the smallest maps, where it costs nothing."""
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class R3GANDiscriminator(nn.Module):
             stages.append(_stage(rank, len(widths))(*blocks, *end))
         self.stages = nn.Sequential(_normal_conv(channels, widths[-1]), *stages)
         width = widths[0]
-        self.head = Exact(
+        self.head = Float32(
             _normal_conv(width, width, side, groups=width, padding=0),
             nn.Flatten(),
             _normal_linear(width, width if classes else 1),
@@ -186,7 +186,7 @@ def _change(inside: int, outside: int) -> list[nn.Module]:
 
 def _stage(rank: int, count: int) -> type[nn.Sequential]:
     """What holds the stage of the side `rank` doublings above the smallest: autocast rules the four largest at most."""
-    return Exact if rank < max(1, count - 4) else nn.Sequential
+    return Float32 if rank < max(1, count - 4) else nn.Sequential
 
 
 class R3GAN(NetworkSettings):

@@ -12,8 +12,10 @@ from pydantic import Field
 from torch import nn
 
 from steadygan.config import BY_NAME
-from steadygan.networks.choices import Choice
 from steadygan.ops.layers import NearestConv2d, SubpixelConv2d, padding_of
+from steadygan.part import Part
+
+__all__ = ["AveragePool", "Bilinear", "MaxPool", "Nearest", "PixelShuffle", "Strided", "Transposed"]
 
 
 def same(inside: int, outside: int, kernel: int, bias: bool) -> nn.Conv2d:
@@ -21,7 +23,7 @@ def same(inside: int, outside: int, kernel: int, bias: bool) -> nn.Conv2d:
     return nn.Conv2d(inside, outside, kernel, padding=kernel // 2, bias=bias)
 
 
-class Transposed(Choice):
+class Transposed(Part):
     """A transposed convolution of stride 2. Radford et al. (2016), section 3."""
 
     paper: ClassVar[str] = "arXiv:1511.06434"
@@ -36,7 +38,7 @@ class Transposed(Choice):
         return nn.ConvTranspose2d(inside, outside, self.kernel, 2, padding, output_padding, bias=bias)
 
 
-class _Resized(Choice):
+class _Resized(Part):
     """Base of resizing followed by a convolution."""
 
     mode: ClassVar[str]
@@ -73,7 +75,7 @@ class Bilinear(_Resized):
     kind: Literal["bilinear"] = "bilinear"
 
 
-class PixelShuffle(Choice):
+class PixelShuffle(Part):
     """A convolution at the smaller side, whose channels become 2×2 pixels. Shi et al. (2016), section 2.2.
 
     It starts as nearest upsampling behind a convolution: Aitken et al. (2017), arXiv:1707.02937. Where a side is odd
@@ -96,7 +98,7 @@ class PixelShuffle(Choice):
 AnyUpsampling = Annotated[Transposed | Nearest | Bilinear | PixelShuffle, Field(discriminator="kind"), BY_NAME]
 
 
-class Strided(Choice):
+class Strided(Part):
     """A convolution of stride 2. Springenberg et al. (2015), section 2; Radford et al. (2016), section 3."""
 
     paper: ClassVar[str] = "arXiv:1412.6806"
@@ -110,7 +112,7 @@ class Strided(Choice):
         return nn.Conv2d(inside, outside, self.kernel, 2, padding_of(self.kernel, small, large)[0], bias=bias)
 
 
-class AveragePool(Choice):
+class AveragePool(Part):
     """A convolution, then the mean of each 2×2 pixels. Karras et al. (2018), appendix A.1."""
 
     paper: ClassVar[str] = "arXiv:1710.10196"
@@ -126,7 +128,7 @@ class AveragePool(Choice):
         return nn.Sequential(same(inside, outside, self.kernel, bias), nn.AvgPool2d(2))
 
 
-class MaxPool(Choice):
+class MaxPool(Part):
     """A convolution, then the largest of each 2×2 pixels. Goodfellow et al. (2016), section 9.3."""
 
     paper: ClassVar[str] = "isbn:9780262035613"

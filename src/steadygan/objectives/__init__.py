@@ -1,61 +1,13 @@
-"""What the players minimise: losses, penalties and generator terms."""
+"""What the players minimise: losses, penalties and generator terms. Each file says in `__all__` what is for others."""
 
 from __future__ import annotations
 
-from steadygan.objectives.base import GeneratorTerm, Penalty, PenaltySettings, TermSettings
-from steadygan.objectives.gradients import DRAGAN, R1, R2, WGANGP
-from steadygan.objectives.lecam import LeCam
-from steadygan.objectives.losses import (
-    AnyLoss,
-    Hinge,
-    LeastSquares,
-    Loss,
-    LossSettings,
-    Minimax,
-    NonSaturating,
-    Relativistic,
-    RelativisticAverage,
-    Separable,
-    Wasserstein,
-)
-from steadygan.objectives.penalties import AnyPenalty
-from steadygan.objectives.perturbation import Consistency, PerturbedR1, PerturbedR2
-from steadygan.objectives.terms import AnyGeneratorTerm, FeatureMatching, ModeSeeking
-from steadygan.objectives.view import JointForDiscriminator, JointView, View
-from steadygan.objectives.weights import L2, HistoricalAveraging, WeightClipping
-
-__all__ = [
-    "DRAGAN",
-    "L2",
-    "R1",
-    "R2",
-    "WGANGP",
-    "AnyGeneratorTerm",
-    "AnyLoss",
-    "AnyPenalty",
-    "Consistency",
-    "FeatureMatching",
-    "GeneratorTerm",
-    "Hinge",
-    "HistoricalAveraging",
-    "JointForDiscriminator",
-    "JointView",
-    "LeCam",
-    "LeastSquares",
-    "Loss",
-    "LossSettings",
-    "Minimax",
-    "ModeSeeking",
-    "NonSaturating",
-    "Penalty",
-    "PenaltySettings",
-    "PerturbedR1",
-    "PerturbedR2",
-    "Relativistic",
-    "RelativisticAverage",
-    "Separable",
-    "TermSettings",
-    "View",
-    "Wasserstein",
-    "WeightClipping",
-]
+from steadygan.objectives.base import *
+from steadygan.objectives.gradients import *
+from steadygan.objectives.lecam import *
+from steadygan.objectives.losses import *
+from steadygan.objectives.penalties import *
+from steadygan.objectives.perturbation import *
+from steadygan.objectives.terms import *
+from steadygan.objectives.view import *
+from steadygan.objectives.weights import *

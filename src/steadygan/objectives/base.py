@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from steadygan.objectives.view import View
+from steadygan.part import Part
+
+__all__ = ["GeneratorTerm", "Penalty", "PenaltySettings"]
 
 
 @runtime_checkable
@@ -31,18 +34,10 @@ class GeneratorTerm(Protocol):
     def __call__(self, view: View) -> Tensor: ...
 
 
-class TermSettings(BaseModel):
-    """Base of all generator terms: the settings are the object, and calling it is the formula.
+class PenaltySettings(Part):
+    """Base of all penalties: the settings are the object, and calling it is the formula.
 
     One with a memory has no formula itself but `build(player)`, which gives the module that has it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PenaltySettings(TermSettings):
-    """Base of all penalties, as that of the terms, with `every` for lazy regularisation.
-
     With `every=n` a penalty is computed at each n-th turn of the discriminator and counts n times there
     (Karras et al. 2020, section 3.1), so its mean strength does not depend on n.
     """

@@ -13,6 +13,8 @@ from steadygan.objectives.base import PenaltySettings
 from steadygan.objectives.view import View
 from steadygan.schedule import NonNegative, at
 
+__all__ = ["DRAGAN", "R1", "R2", "WGANGP"]
+
 
 def gradient(logits: Tensor, images: Tensor) -> Tensor:
     """d logits / d images, one row per image, in float32: (N,), (N, C, H, W) -> (N, C·H·W); differentiable itself."""

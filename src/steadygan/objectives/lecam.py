@@ -12,6 +12,8 @@ from steadygan.objectives.base import PenaltySettings
 from steadygan.objectives.view import View
 from steadygan.schedule import NonNegative, ScheduleSettings, at
 
+__all__ = ["LeCam"]
+
 
 class LeCam(PenaltySettings):
     """Ties the logits of reals to the past mean of the fakes', and the reverse. Tseng et al. (2021).

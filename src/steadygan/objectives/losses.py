@@ -9,12 +9,27 @@ from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from steadygan.objectives.view import View
+from steadygan.part import Part
 from steadygan.schedule import Share, at
+
+__all__ = [
+    "AnyLoss",
+    "Hinge",
+    "LeastSquares",
+    "Loss",
+    "LossSettings",
+    "Minimax",
+    "NonSaturating",
+    "Relativistic",
+    "RelativisticAverage",
+    "Separable",
+    "Wasserstein",
+]
 
 
 @runtime_checkable
@@ -35,13 +50,12 @@ class Separable(Loss, Protocol):
     def fake_loss(self, view: View) -> Tensor: ...
 
 
-class LossSettings(BaseModel):
+class LossSettings(Part):
     """Base of all losses: the settings are the object, frozen, and its methods are the formula.
 
     `absolute` says whether a single logit means real or fake, `boundary` where one becomes the other.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     absolute: ClassVar[bool] = True
 
     @property

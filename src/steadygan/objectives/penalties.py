@@ -6,13 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from steadygan.objectives.base import Penalty
 from steadygan.objectives.gradients import DRAGAN, R1, R2, WGANGP
 from steadygan.objectives.lecam import LeCam
 from steadygan.objectives.perturbation import Consistency, PerturbedR1, PerturbedR2
 from steadygan.objectives.weights import L2, HistoricalAveraging, WeightClipping
 
-__all__ = ["AnyPenalty", "Penalty"]
+__all__ = ["AnyPenalty"]
 
 AnyPenalty = Annotated[
     R1

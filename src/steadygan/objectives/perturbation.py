@@ -17,6 +17,8 @@ from steadygan.objectives.view import View
 from steadygan.ops.jitter import jitter
 from steadygan.schedule import NonNegative, at
 
+__all__ = ["Consistency", "PerturbedR1", "PerturbedR2"]
+
 
 def _moved(view: View, images: Tensor, logits: Tensor) -> Tensor:
     """Mean squared difference of the logits of other images (N, C, H, W) from these logits (N,), in float32."""

@@ -8,15 +8,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from steadygan.objectives.base import GeneratorTerm, TermSettings
 from steadygan.objectives.view import View
 from steadygan.objectives.weights import L2, HistoricalAveraging
+from steadygan.part import Part
 from steadygan.schedule import NonNegative, at
 
-__all__ = ["AnyGeneratorTerm", "FeatureMatching", "GeneratorTerm", "ModeSeeking"]
+__all__ = ["AnyGeneratorTerm", "FeatureMatching", "ModeSeeking"]
 
 
-class FeatureMatching(TermSettings):
+class FeatureMatching(Part):
     """Squared distance of the mean features of reals and fakes. Salimans et al. (2016), section 3.1.
 
     The features are those the discriminator returns with `with_features=True`, averaged over the batch.
@@ -36,7 +36,7 @@ class FeatureMatching(TermSettings):
         return at(self.weight, view.images) * (fake - real).square().sum()
 
 
-class ModeSeeking(TermSettings):
+class ModeSeeking(Part):
     """Unlike latents must give unlike images. Mao et al. (2019).
 
     weight d_z / d_I, the ratio of the mean L1 distances of latents and of images over pairs from the batch, to be

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+__all__ = ["JointForDiscriminator", "JointView", "View"]
+
 
 @dataclass(eq=False)
 class View:

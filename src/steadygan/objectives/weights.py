@@ -12,6 +12,8 @@ from steadygan.objectives.base import PenaltySettings
 from steadygan.objectives.view import View
 from steadygan.schedule import NonNegative, Positive, ScheduleSettings, at
 
+__all__ = ["L2", "HistoricalAveraging", "WeightClipping"]
+
 
 def _sum_of_squares(values: Iterable[Tensor], like: Tensor) -> Tensor:
     """Sum of squares of tensors of any shape in float32, () on the device of `like`."""

@@ -45,7 +45,7 @@ class NearestConv2d(nn.Conv2d):
         return conv_transpose2d(maps, sums.flip(-1, -2).transpose(0, 1), self.bias, 2, 1)
 
 
-class PixelNorm(nn.Module):
+class PixelNormLayer(nn.Module):
     """Each pixel's feature vector is brought to length 1 per root channel. Karras et al. (2018), section 4.2.
 
     a / sqrt(mean over channels of a² + 1e-8): (N, C, H, W) -> (N, C, H, W).
@@ -56,7 +56,7 @@ class PixelNorm(nn.Module):
         return maps * (power + 1e-8).rsqrt().to(maps.dtype)
 
 
-class MinibatchDiscrimination(nn.Module):
+class MinibatchDiscriminationLayer(nn.Module):
     """Appends how near each image is to the others of its batch. Salimans et al. (2016), section 3.2.
 
     o(x_i)_b = sum over j of exp(-||M_ib - M_jb||_1), M_i = f(x_i) T, T: features × `kernels` × `dims`.
@@ -77,7 +77,7 @@ class MinibatchDiscrimination(nn.Module):
         return _with_maps(features, distances.neg().exp().sum(1))
 
 
-class MinibatchStddev(nn.Module):
+class MinibatchStddevLayer(nn.Module):
     """Appends one map: how much the images of a group differ from each other. Karras et al. (2018), section 3.
 
     The standard deviation of every feature over a group of `group` images, averaged over all features; None takes the

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from steadygan.recipes.choose import RECIPES, choose_recipe, describe
 from steadygan.recipes.facts import Facts
-from steadygan.recipes.start import configure, plan, train
+from steadygan.recipes.start import configure, plan, resume, told_again, train
 
-__all__ = ["RECIPES", "Facts", "choose_recipe", "configure", "describe", "plan", "train"]
+__all__ = ["RECIPES", "Facts", "choose_recipe", "configure", "describe", "plan", "resume", "told_again", "train"]

@@ -31,7 +31,7 @@ class Setting(NamedTuple):
 class Technique(NamedTuple):
     """One entry of the catalogue. `switches` are options that turn it on, one for each of the group's settings.
 
-    `helps`, `hurts` and `papers` are empty for the values that turn something off.
+    One that is `off` is the absence of a technique; only such a one neither `helps` nor `hurts`.
     """
 
     name: str
@@ -43,8 +43,4 @@ class Technique(NamedTuple):
     papers: tuple[str, ...]
     settings: tuple[Setting, ...]
     switches: tuple[str, ...]
-
-    @property
-    def off(self) -> bool:
-        """Whether it is the absence of a technique, not one."""
-        return not self.papers
+    off: bool = False

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from steadygan.config import explain, merge, python_function, read_toml, resolve
+from steadygan.config import merge, nearest, python_function, read_toml, resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.modern import r3gan, steady
-from steadygan.training.config import RunConfig, own_places
+from steadygan.training.config import Budget, Cadence, RunConfig
+from steadygan.training.restoring import own_again
 
 Recipe = Callable[[Facts], RunConfig]
 
@@ -35,53 +34,61 @@ RECIPES: dict[str, Recipe] = {
     "ring": classic.ring,
 }
 DEFAULT = "steady"
-LIMITS = ("images", "steps", "minutes")
-_EITHER = {"budget": LIMITS, **dict.fromkeys(("log", "samples", "checkpoint"), ("every_images", "every_steps"))}
+_EITHER = {"budget": Budget.model_fields, **dict.fromkeys(("log", "samples", "checkpoint"), Cadence.model_fields)}
 
 
 def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
-    """The configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`; ConfigError names the nearest recipe.
+    """The configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`, asked with `facts`; errors as in `recipe_of`."""
+    return recipe_of(text)(facts)
 
-    The recipe is asked with `facts`; a function of the user's own may take them or not.
+
+def recipe_of(recipe: str | RunConfig) -> Recipe:
+    """What gives the configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`; ConfigError names the nearest recipe.
+
+    A file is read here, once, however often the recipe is asked. A function of the user's own may take facts or not.
 
     A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none. If it names a
     file, as a printed configuration may, it is complete and stands alone.
     """
-    if text in RECIPES:
-        return RECIPES[text](facts)
-    if text.endswith(".toml"):
-        settings = read_toml(Path(text))
-        named = str(settings.get("recipe", DEFAULT))
-        base = RunConfig() if named.endswith(".toml") else choose_recipe(named, facts)
-        return override(base, whole({**settings, "recipe": text}))
-    if ".py:" in text:
-        return _from_python(text, facts)
-    near = difflib.get_close_matches(text, RECIPES, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
-    raise ConfigError(f"no recipe '{text}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
+    if isinstance(recipe, RunConfig):
+        return lambda facts: recipe
+    if recipe in RECIPES:
+        return RECIPES[recipe]
+    if recipe.endswith(".toml"):
+        return _from_toml(recipe)
+    if ".py:" in recipe:
+        return _from_python(recipe)
+    hint = nearest(recipe, RECIPES) or "."
+    raise ConfigError(f"no recipe '{recipe}'{hint} There are: {', '.join(RECIPES)}, FILE.toml and FILE.py:FUNCTION")
 
 
-def _from_python(text: str, facts: Facts) -> RunConfig:
-    """What the user's own function returns."""
-    recipe = python_function("--recipe", text)
-    try:
-        config = _ask(recipe, facts)
-    except ValidationError as problem:
-        raise ConfigError(f"--recipe {text}: {explain(RunConfig, problem)}") from problem
-    except Exception as problem:  # whatever a user's function may do
-        raise ConfigError(f"--recipe {text}: {type(problem).__name__}: {problem}") from problem
-    if not isinstance(config, RunConfig):
-        raise ConfigError(f"--recipe {text}: the function must return a RunConfig, not {type(config).__name__}")
-    return config.model_copy(update={"recipe": text})
+def _from_toml(text: str) -> Recipe:
+    settings = read_toml(Path(text))
+    named = str(settings.get("recipe", DEFAULT))
+    base = recipe_of(RunConfig() if named.endswith(".toml") else named)
+
+    def recipe(facts: Facts) -> RunConfig:
+        config = base(facts)
+        return override(config, whole({**own_again(settings, config, Path(text), named), "recipe": text}))
+
+    return recipe
 
 
-def _ask(recipe: Callable[..., Any], facts: Facts) -> Any:
-    """Ask a function of the user's own, with the facts if it has `facts` or a parameter without a default."""
-    asked = inspect.signature(recipe).parameters
-    wanted = [name for name, place in asked.items() if place.default is place.empty]
-    if "facts" in asked:
-        return recipe(facts=facts)
-    return recipe(facts) if wanted else recipe()
+def _from_python(text: str) -> Recipe:
+    """The user's own function, asked once unless it takes facts: as `facts`, or without a default."""
+    function = python_function("--recipe", text)
+    asked = inspect.signature(function).parameters
+    wanted = "facts" in asked or any(place.default is place.empty for place in asked.values())
+
+    @cache
+    def recipe(facts: Facts | None) -> RunConfig:
+        given = {"facts": facts} if "facts" in asked else {}
+        config = function(**given) if given or not wanted else function(facts)
+        if not isinstance(config, RunConfig):
+            raise ConfigError(f"--recipe {text}: the function must return a RunConfig, not {type(config).__name__}")
+        return config.model_copy(update={"recipe": text})
+
+    return lambda facts: recipe(facts if wanted else None)
 
 
 def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,14 +100,7 @@ def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:
     """A configuration with settings laid over it, checked as a whole; objects of the user's own stay."""
-    tree = config.dump()
-    for path in own_places(tree):
-        owner, value = tree, getattr(config, path[0])
-        for name in path[:-1]:
-            owner = owner[name]
-        for name in path[1:]:
-            value = getattr(value, name)
-        owner[path[-1]] = value
+    tree = own_again(config.dump(), config, Path(config.recipe), config.recipe)
     return resolve(RunConfig, merge(tree, *layers))
 
 

@@ -9,7 +9,7 @@ from steadygan.config import resolve
 from steadygan.errors import ConfigError
 from steadygan.recipes.techniques import parts_of, uses
 from steadygan.runs import Run
-from steadygan.training.config import OWN, RunConfig
+from steadygan.training.config import OWN, RunConfig, fill_in
 
 
 class Sources(NamedTuple):
@@ -19,7 +19,7 @@ class Sources(NamedTuple):
     own: dict[str, str]
 
 
-class Own:
+class StandIn:
     """Stands where a run had an object of the user's own, of which `run.json` keeps the name; fits every seam."""
 
     __module__ = OWN  # settings take an object for the user's own if it is not from this package
@@ -38,16 +38,8 @@ def of_run(path: Path) -> Sources:
     """What the run in this folder used; DataError if it is none, ConfigError if its settings cannot be used."""
     info = Run(path).info()
     try:
-        config = resolve(RunConfig, _restored(info.config))
+        config = resolve(RunConfig, fill_in(info.config, lambda _, dumped: StandIn(str(dumped.get("type")))))
     except ConfigError as problem:
         lines = "; ".join(str(problem).splitlines())
         raise ConfigError(f"{path / 'run.json'} holds settings this steadygan cannot use: {lines}") from problem
-    return Sources(uses(config), {place: part.name for place, part in parts_of(config) if isinstance(part, Own)})
-
-
-def _restored(tree: Any) -> Any:
-    """A dumped configuration with stand-ins for the user's own objects."""
-    if isinstance(tree, dict):
-        own = tree.get("kind") == OWN
-        return Own(str(tree.get("type"))) if own else {name: _restored(value) for name, value in tree.items()}
-    return [_restored(item) for item in tree] if isinstance(tree, list) else tree
+    return Sources(uses(config), {place: part.name for place, part in parts_of(config) if isinstance(part, StandIn)})

@@ -100,7 +100,7 @@ def upsample(facts: Facts) -> RunConfig:
     0.3 and G's below 1, where one batch in both turns (`--set batches=joint_both`) or in neither
     (`--set batches=separate`) ended at 1.4 and 0.8. The 3×3 kernels, and dropout of a quarter of D's maps, are ours:
     the document names neither size nor rate. It shows the saturating loss, too (`--set loss=minimax`), and against a
-    collapse names the Wasserstein loss and the unrolled GAN: `--set loss=wasserstein --set 'penalties=["wgan_gp"]'`,
+    collapse names the Wasserstein loss and the unrolled GAN: `--set loss=wasserstein --set penalties=wgan_gp`,
     `--set opponent=unrolled`. The averaged generator is ours; `--set ema.half_life_images=0` switches it off.
     Source: seed:upsample; against the checkerboard, Odena et al. (2016), doi:10.23915/distill.00003.
     """

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from steadygan.part import Value
+
+__all__ = ["Facts"]
 
 
-class Facts(BaseModel):
+class Facts(Value):
     """The images a run will see, the machine it runs on and how far it goes.
 
     `size` in pixels (1 for points); `images` is how many there are to train on; `budget_images` how many real images
     the run will show, None where it is bounded by time; `device` is cpu, cuda or mps. The defaults are those with which
     `steadygan recipes NAME` shows a recipe.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: int = Field(default=64, ge=1)
     channels: int = Field(default=3, ge=1)

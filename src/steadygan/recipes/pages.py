@@ -28,7 +28,7 @@ _TECHNIQUES = """# Techniques
 Every technique is a small value, chosen in a recipe, in Python or on the command line:
 
 ```sh
-steadygan train photos/ --set loss=hinge --set 'penalties=["r1"]'
+steadygan train photos/ --set loss=hinge --set penalties=r1
 steadygan train photos/ --set 'penalties=[{{"kind": "r1", "gamma": 5}}]'
 ```
 

@@ -6,18 +6,16 @@ import re
 import unicodedata
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from steadygan.part import Value
 
 _ID = re.compile(r"arXiv:\d{4}\.\d{4,5}|doi:10\.\d+/[-\w./]*\w|isbn:\d{13}|seed:[a-z]+(?:-[a-z]+)*")
 
 
-class Paper(BaseModel):
+class Paper(Value):
     """What is needed to cite one source; the year is that of `venue`, an empty field is not known.
 
     `id` is arXiv:NUMBER, doi:NAME, isbn:NUMBER, an address, or seed:NAME for the articles the project began with.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     authors: tuple[str, ...] = ()

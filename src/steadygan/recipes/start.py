@@ -5,24 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
+
+from pydantic import ValidationError
 
 from steadygan.claim import claimed, claimed_next, first_process
-from steadygan.config import merge
+from steadygan.config import merge, nearest
 from steadygan.data import Dataset, is_path
-from steadygan.errors import os_errors
+from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of, shown
-from steadygan.recipes.choose import DEFAULT, LIMITS, choose_recipe, override, whole
+from steadygan.recipes.choose import DEFAULT, override, recipe_of, whole
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.runs import Run
 from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
-from steadygan.training.config import Budget, RunConfig
+from steadygan.training.config import Budget, RunConfig, RuntimeSettings, Settings
 from steadygan.training.console import Reporter, reporter
+from steadygan.training.resuming import resume as go_on
 from steadygan.training.run import train_in
 from steadygan.training.runtime import choose_device
+
+__all__ = ["resume", "train"]
 
 _LONGEST = 50
 """Characters of the name of a source in that of a run's folder: four bytes each, and a name may have 255."""
@@ -39,7 +45,10 @@ def configure(
     Paths become absolute, so that a run can be resumed from any folder. A limit given in `settings`
     replaces the recipe's whole budget.
     """
-    config = recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe, facts)
+    return _laid_over(recipe_of(recipe)(facts), source, settings)
+
+
+def _laid_over(config: RunConfig, source: str | Path, settings: Mapping[str, Any] | None) -> RunConfig:
     text = str(source)
     absolute = str(path_of(text).absolute()) if is_path(text) else text
     return override(config, {"data": {"source": absolute}}, whole(settings or {}))
@@ -53,16 +62,18 @@ def plan(
 ) -> tuple[RunConfig, Dataset]:
     """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
 
-    What can be refused without them is refused first. Raises ConfigError and DataError.
+    What can be refused without them is refused first. A recipe is asked again only when it can be told something new.
+    Raises ConfigError and DataError.
     """
-    asked = configure(source, recipe, settings)
+    chosen = recipe_of(recipe)
+    ask = cache(lambda facts: _laid_over(chosen(facts), source, settings))
+    asked: RunConfig = ask(USUAL)
     device = choose_device(asked.runtime.device)
-    known = Facts(device=device, size=asked.size or USUAL.size)
-    first = configure(source, recipe, settings, known)
+    first: RunConfig = ask(Facts(device=device, size=asked.size or USUAL.size))
     check_early(first)
     with closing(console or reporter(main=first_process())) as said:
         dataset = open_data(first, said)
-        config = configure(source, recipe, settings, _facts(first, dataset, device))
+        config: RunConfig = ask(_facts(first, dataset, device))
         if _images(config) != _images(first):  # a recipe may choose them by what it was told
             dataset = open_data(config, said)
     return config, dataset
@@ -88,12 +99,43 @@ def _images(config: RunConfig) -> tuple[Any, ...]:
 
 
 def facts_of(run: Run) -> Facts:
-    """What a recipe was told when a run began, from its `run.json`."""
-    info = run.info()
-    config = info.config
-    shown = _budget_images(Budget(**config["budget"]), config["batch"] * config["turns"].get("discriminator", 1))
-    spec, device = info.data.spec.model_dump(), config["runtime"]["device"]
-    return Facts(**spec, images=info.data.training, device=device, budget_images=shown)
+    """What a recipe was told when a run began, from its `run.json`; DataError if that lacks the settings."""
+    data, config = run.info().data, run.info().config
+    try:
+        step = config["batch"] * config["turns"].get("discriminator", 1)
+        budget, device = Budget(**config["budget"]), config["runtime"]["device"]
+    except (KeyError, TypeError, AttributeError, ValidationError) as problem:
+        raise DataError(
+            f"{run.files.run_json} holds no settings that a recipe could be told of: {type(problem).__name__}"
+        ) from problem
+    shown = _budget_images(budget, step)
+    return Facts(**data.spec.model_dump(), images=data.training, device=device, budget_images=shown)
+
+
+class PlainSettings(TypedDict, total=False):
+    """The settings that have plain names, here and on the command line; None is none given."""
+
+    images: int | str | None
+    steps: int | str | None
+    minutes: float | None
+    batch: int | None
+    size: int | None
+    seed: int | None
+    device: str | None
+    precision: str | None
+    threads: int | None
+
+
+def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
+    """Plain settings where the configuration has them: limits in `budget`, those of the machine in `runtime`."""
+    groups: dict[str, type[Settings]] = {"budget": Budget, "runtime": RuntimeSettings}
+    home = {name: group for group, model in groups.items() for name in model.model_fields}
+    known = PlainSettings.__annotations__
+    for name in plain.keys() - known.keys():
+        hint = nearest(name, known) or "."
+        raise ConfigError(f"train takes no {name}{hint} It takes {', '.join(known)}, and all others in settings={{}}")
+    given = {name: value for name, value in plain.items() if value is not None}
+    return merge({}, *({home[name]: {name: value}} if name in home else {name: value} for name, value in given.items()))
 
 
 @os_errors()
@@ -102,19 +144,39 @@ def train(
     recipe: str | RunConfig = DEFAULT,
     out: str | Path | None = None,
     *,
-    images: int | None = None,
-    steps: int | None = None,
-    minutes: float | None = None,
     settings: Mapping[str, Any] | None = None,
+    **plain: Unpack[PlainSettings],
 ) -> Run:
     """Train a GAN on a folder of images, a zip, a prepared data set or `builtin:NAME`; returns the run.
 
-    `recipe` is a name, a file, or a RunConfig; `settings` a nested dict, as `--set` on the command line;
-    `out` a new folder, by default the next free one in `runs/`. Raises what `steadygan.errors` lists.
+    `recipe` is a name, a file, or a RunConfig; `out` a new folder, by default the next free one in `runs/`. As on the
+    command line there are `images`, `steps` (also "200k", "1.5M") or `minutes` to stop after, `batch`, `size`, `seed`,
+    `device`, `precision` and `threads`; `settings` is a nested dict of all others. Raises what
+    `steadygan.errors` lists.
     """
-    limits = {name: value for name, value in zip(LIMITS, (images, steps, minutes), strict=True) if value is not None}
-    given = merge(settings or {}, {"budget": limits} if limits else {})
-    return begin(source, recipe, given, Path(out) if out else None)
+    return begin(source, recipe, merge(settings or {}, placed(**plain)), Path(out) if out else None)
+
+
+@os_errors()
+def resume(
+    path: str | Path,
+    budget: Budget | None = None,
+    data: str = "",
+    console: Reporter | None = None,
+    recipe: str | RunConfig | None = None,
+) -> Run:
+    """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
+
+    `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now; `recipe`
+    is what the run was started with, needed if it holds objects of the user's own. Raises ConfigError if the run is
+    still training.
+    """
+    return go_on(path, budget, data, console, told_again(recipe, Run(Path(path))))
+
+
+def told_again(recipe: str | RunConfig | None, run: Run) -> RunConfig | None:
+    """What a recipe says to the facts with which a run began; None if there is no recipe."""
+    return recipe_of(recipe)(facts_of(run)) if recipe else None
 
 
 def begin(source: str | Path, recipe: str | RunConfig, settings: Mapping[str, Any], out: Path | None) -> Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import json
 import shlex
@@ -12,12 +11,14 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 
 from steadygan.augment import AnyShow
+from steadygan.config import nearest
 from steadygan.errors import ConfigError
 from steadygan.networks import AnyNetworks
 from steadygan.networks.choices import AnyActivation, AnyInit, AnyMinibatch
 from steadygan.networks.norms import AnyNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling
 from steadygan.objectives import AnyGeneratorTerm, AnyLoss, AnyPenalty
+from steadygan.part import Part
 from steadygan.recipes.by_setting import BY_SETTING
 from steadygan.recipes.catalogue import Group, Setting, Technique
 from steadygan.recipes.choose import RECIPES
@@ -106,12 +107,11 @@ def find(name: str) -> list[Technique]:
     named = [entry for entry in known if entry.name == wanted]
     if found := named or [entry for entry in known if wanted in (setting.name for setting in entry.settings)]:
         return found
-    near = difflib.get_close_matches(wanted, list(dict.fromkeys(entry.name for entry in known)), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
+    hint = nearest(wanted, dict.fromkeys(entry.name for entry in known)) or "."
     raise ConfigError(f"no technique '{name}'{hint} `steadygan techniques` lists them all")
 
 
-def members(choices: Any) -> tuple[type[BaseModel], ...]:
+def members(choices: Any) -> tuple[type[Part], ...]:
     """The values of a union, or of one alone."""
     if get_origin(choices) is Annotated:
         return members(get_args(choices)[0])
@@ -144,26 +144,26 @@ def uses(config: RunConfig) -> dict[str, list[str]]:
     return found
 
 
-def _entry(group: Group, model: type[BaseModel]) -> Technique:
+def _entry(group: Group, model: type[Part]) -> Technique:
     what, _, details = inspect.cleandoc(model.__doc__ or "").partition("\n")
-    papers = _papers(model)
     return Technique(
         name=str(default_of(model, "kind") or group.seams[0]),
         group=group,
         what=what,
         details=details.strip(),
-        helps=getattr(model, "helps", ""),
-        hurts=getattr(model, "hurts", ""),
-        papers=tuple(dict.fromkeys((*papers, *(ids_in(details) if papers else ())))),
+        helps=model.helps,
+        hurts=model.hurts,
+        papers=tuple(dict.fromkeys((*_papers(model), *ids_in(details)))),
         settings=tuple(
             Setting(name, "required" if field.is_required() else shown(default_of(model, name)), range_of(field))
             for name, field in choosable(model).items()
         ),
         switches=tuple(_switch(group, seam, model) for seam in group.seams),
+        off=model.off,
     )
 
 
-def _switch(group: Group, seam: str, model: type[BaseModel]) -> str:
+def _switch(group: Group, seam: str, model: type[Part]) -> str:
     """The option of `steadygan train` that turns it on."""
     kind = default_of(model, "kind")
     if kind is None:
@@ -171,13 +171,13 @@ def _switch(group: Group, seam: str, model: type[BaseModel]) -> str:
         return f"--set {seam}.{name}={shown(default_of(model, name))}"
     given = {name: group.example[name] for name, field in model.model_fields.items() if field.is_required()}
     value: Any = {"kind": kind, **given} if given else kind
-    text = json.dumps([value] if group.several else value) if given or group.several else kind
+    text = json.dumps([value] if group.several else value) if given else kind
     return f"--set {shlex.quote(f'{seam}={text}')}"
 
 
 def _papers(value: Any) -> tuple[str, ...]:
     """What a value, or an object of the user's own, says it is from."""
-    named = getattr(value, "paper", ())
+    named = getattr(value, "paper", ()) or ()
     return (named,) if isinstance(named, str) else tuple(named) if isinstance(named, list | tuple) else ()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steadygan.errors import DataError
-from steadygan.records import Score
+from steadygan.records import DatedScore
 from steadygan.rundir import RunDir, checkpoint_images
 
 FORMAT = 3
@@ -31,7 +31,7 @@ class Meta(BaseModel):
     images: int
     config: dict[str, Any] = Field(default_factory=dict)
     state: dict[str, Any] = Field(default_factory=dict)
-    score: Score | None = None
+    score: DatedScore | None = None
     sha256: dict[str, str] = Field(default_factory=dict)
 
     @property

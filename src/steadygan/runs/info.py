@@ -67,5 +67,5 @@ def read_info(file: Path) -> RunInfo:
         return RunInfo.model_validate(tree)
     except ValidationError as problem:
         named = [".".join(map(str, error["loc"])) for error in problem.errors()]
-        wrong = ", ".join(filter(None, named)) or "everything"
-        raise DataError(f"{file} is not that of a run: {wrong} is missing, or no such thing") from problem
+        wrong = ", ".join(filter(None, named)) or "what a run has"
+        raise DataError(f"{file} is not that of a run: {wrong} missing, or of another kind") from problem

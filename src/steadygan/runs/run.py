@@ -10,10 +10,12 @@ from pathlib import Path
 from steadygan import records
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import to_json
-from steadygan.records import Note, Score, Tick
+from steadygan.records import DatedScore, Note, Tick
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.runs.checkpoints import SavedCheckpoint
 from steadygan.runs.info import RunInfo, read_info
+
+__all__ = ["Run"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Run:
         """The ticks so far."""
         return records.read(self.files.log, Tick)
 
-    def scores(self) -> list[Score]:
+    def scores(self) -> list[DatedScore]:
         """The scores so far."""
-        return records.read(self.files.scores, Score)
+        return records.read(self.files.scores, DatedScore)
 
     def notes(self) -> list[Note]:
         """The observation log."""
@@ -74,14 +76,14 @@ class Run:
         """Write `run.json`."""
         atomic_write(self.files.run_json, to_json(info, indent=2) + "\n")
 
-    def add_scores(self, scores: Iterable[Score]) -> None:
+    def add_scores(self, scores: Iterable[DatedScore]) -> None:
         """Write down scores, but none that is there already."""
         known = {_identity(score) for score in self.scores()}
         for score in scores:
             if _identity(score) not in known:
                 records.append(self.files.scores, score)
 
-    def pick(self, score: Score) -> None:
+    def pick(self, score: DatedScore) -> None:
         """Write down the score of the checkpoint just saved; it becomes the best if none by this protocol is lower."""
         records.append(self.files.scores, score)
         if score.value <= self._best_value(score.protocol):
@@ -100,7 +102,7 @@ class Run:
         return best.value if best and best.protocol == protocol else math.inf
 
 
-def _identity(score: Score) -> tuple[str, int, str, str]:
+def _identity(score: DatedScore) -> tuple[str, int, str, str]:
     return score.metric, score.images, score.protocol, repr(score.value)  # one that is no number equals itself so
 
 

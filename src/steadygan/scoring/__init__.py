@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from steadygan.scoring.base import Metric
-from steadygan.scoring.judge import Judge, Scored
+from steadygan.scoring.judge import Judge
 from steadygan.scoring.metrics import AnyMetric, choose_metrics
 from steadygan.scoring.reference import Reference, Split, choose_reference
 
-__all__ = ["AnyMetric", "Judge", "Metric", "Reference", "Scored", "Split", "choose_metrics", "choose_reference"]
+__all__ = ["AnyMetric", "Judge", "Metric", "Reference", "Split", "choose_metrics", "choose_reference"]

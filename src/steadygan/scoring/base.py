@@ -6,18 +6,20 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from steadygan.features import Extractor
 from steadygan.metrics.neighbours import Overlap, overlap
+from steadygan.part import Part
+from steadygan.records import Better
 from steadygan.scoring.describe import Describer, Rows
+
+__all__ = ["Metric", "OneSided"]
 
 Index = Tensor | slice
 ALL = slice(None)
-Better = Literal["lower", "higher", "as reals"]
 Statistic = Callable[[Index, Index], float]
 """A metric of some of the reals and some of the fakes: by indices of rows."""
 
@@ -51,25 +53,23 @@ class Circumstances:
     seed: int
 
 
-class Metric(BaseModel, ABC):
-    """Base of all metrics: frozen, no unknown fields. `version` rises whenever the numbers change.
+class Metric(Part, ABC):
+    """Base of all metrics. `version` rises whenever the numbers change.
 
     Values lie in `lowest` to `highest`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     version: ClassVar[int] = 1
     better: ClassVar[Better] = "lower"
     unit: ClassVar[str] = ""
     lowest: ClassVar[float] = 0.0
     highest: ClassVar[float] = math.inf
-    says: ClassVar[str]
-    paper: ClassVar[str] = ""
+    says: ClassVar[str] = ""
     looks_for_copies: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
-        return str(getattr(self, "kind"))  # noqa: B009 - each member of the union declares it
+        return str(getattr(self, "kind", type(self).__name__))
 
     @abstractmethod
     def describer(self, of: Circumstances) -> Describer:

@@ -8,41 +8,25 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from steadygan.errors import DataError
 from steadygan.features import Extractor
 from steadygan.metrics.neighbours import nearest
 from steadygan.metrics.uncertainty import Subsamples, interval, subsamples
-from steadygan.scoring.base import ALL, Better, Circumstances, Metric, Sides
+from steadygan.records import Score
+from steadygan.scoring.base import ALL, Circumstances, Metric, Sides
 from steadygan.scoring.cache import keep, recall
 from steadygan.scoring.describe import Describer, Features, Rows, describe, even
 from steadygan.scoring.protocol import Protocol
 from steadygan.scoring.reference import Reference
 
+__all__ = ["Judge"]
+
 Indices = NDArray[np.int64]
 
 REPEATS = 40
 _INTERVAL_SEED = 1
-
-
-class Scored(BaseModel):
-    """A metric of generated pictures: `floor` is what reals score against other reals, `low` to `high` holds the value
-    at infinitely many repetitions with 95 % probability, sampling of both sides considered.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    metric: str
-    value: float
-    floor: float
-    low: float | None = None
-    high: float | None = None
-    better: Better
-    unit: str = ""
-    says: str = ""
-    protocol: str
 
 
 class Judge:
@@ -69,7 +53,7 @@ class Judge:
         self.described = [metric.describer(of) for metric in self.metrics]
         self.describers = {one.fingerprint: one for one in self.described}
 
-    def __call__(self, fakes: Iterable[Tensor]) -> list[Scored]:
+    def __call__(self, fakes: Iterable[Tensor]) -> list[Score]:
         """Score the first `reference.count` pictures of a stream of batches uint8 (N, C, S, S)."""
         return self.scores(self.rows(fakes))
 
@@ -78,7 +62,7 @@ class Judge:
         count = self.reference.count
         return describe(self.describers, self._watched("generated pictures", count, even(self._checked(fakes), count)))
 
-    def scores(self, rows: dict[str, Rows]) -> list[Scored]:
+    def scores(self, rows: dict[str, Rows]) -> list[Score]:
         """Every metric of these rows."""
         sides = {name: self._sides(name, fake) for name, fake in rows.items()}
         return [self._score(number, sides[one.fingerprint]) for number, one in enumerate(self.described)]
@@ -134,7 +118,7 @@ class Judge:
         real, _, pool = self.reals[name]
         return Sides(real, fake, pool)
 
-    def _score(self, number: int, sides: Sides) -> Scored:
+    def _score(self, number: int, sides: Sides) -> Score:
         metric, describer = self.metrics[number], self.described[number]
         statistic = metric.compare(sides)
         value = statistic(ALL, ALL)
@@ -142,7 +126,7 @@ class Judge:
         if self.repeats:
             low, high = interval(statistic, self._subsamples(len(sides.real[0]), len(sides.fake[0])), value)
             low, high = max(low, metric.lowest), min(high, metric.highest)
-        return Scored(
+        return Score(
             metric=metric.name,
             value=value,
             floor=self.floors[number],
@@ -157,8 +141,8 @@ class Judge:
     def _subsamples(self, real: int, fake: int) -> Subsamples:
         """The same for all metrics of as many rows, so that some can share their work."""
         if (real, fake) not in self.drawn:
-            lot = torch.Generator().manual_seed(_INTERVAL_SEED)
-            self.drawn[real, fake] = subsamples(real, fake, self.repeats, lot)
+            rng = torch.Generator().manual_seed(_INTERVAL_SEED)
+            self.drawn[real, fake] = subsamples(real, fake, self.repeats, rng)
         return self.drawn[real, fake]
 
     def _protocol(self, metric: Metric, describer: Describer) -> Protocol:

@@ -21,7 +21,9 @@ from steadygan.metrics.kernel import kernel_distance
 from steadygan.metrics.neighbours import chance_of_copies, has_twin, nearer_than_chance, nearest
 from steadygan.metrics.patches import project, projected_distance, sliced_distance
 from steadygan.metrics.spectrum import checkerboard_distance, spectrum_distance
-from steadygan.scoring.base import Better, Circumstances, Index, Metric, OneSided, Sides, Statistic
+from steadygan.part import lacks
+from steadygan.records import Better
+from steadygan.scoring.base import Circumstances, Index, Metric, OneSided, Sides, Statistic
 from steadygan.scoring.describe import (
     COLOURS,
     GRIDS,
@@ -33,6 +35,24 @@ from steadygan.scoring.describe import (
     Patches,
     Rows,
 )
+
+__all__ = [
+    "Checkerboard",
+    "Colour",
+    "Coverage",
+    "Density",
+    "Frechet",
+    "FrechetExtrapolated",
+    "InceptionScore",
+    "Kernel",
+    "Memorised",
+    "NearDuplicates",
+    "Precision",
+    "Recall",
+    "SlicedWasserstein",
+    "Spectrum",
+    "Variety",
+]
 
 _FEW_DIRECTIONS = 16
 
@@ -63,8 +83,8 @@ class FrechetExtrapolated(_OfFeatures):
 
     def compare(self, sides: Sides) -> Statistic:
         def statistic(real: Index, fake: Index) -> float:
-            lot = torch.Generator().manual_seed(0)
-            return frechet_extrapolated(sides.real[0][real], sides.fake[0][fake], lot)
+            rng = torch.Generator().manual_seed(0)
+            return frechet_extrapolated(sides.real[0][real], sides.fake[0][fake], rng)
 
         return statistic
 
@@ -236,7 +256,7 @@ class Checkerboard(Metric):
         return lambda real, fake: checkerboard_distance(sides.real[0][real], sides.fake[0][fake])
 
 
-class Duplicates(OneSided):
+class NearDuplicates(OneSided):
     """Share of generated pictures that another one nearly equals."""
 
     kind: Literal["duplicates"] = "duplicates"
@@ -284,7 +304,7 @@ AnyMetric = Annotated[
     | Checkerboard
     | Colour
     | Memorised
-    | Duplicates
+    | NearDuplicates
     | InceptionScore,
     Field(discriminator="kind"),
     BY_NAME,
@@ -305,6 +325,8 @@ def choose_metrics(chosen: Iterable[str | Metric]) -> tuple[Metric, ...]:
         metric = known.get(one) if isinstance(one, str) else one
         if metric is None:
             raise ConfigError(_unknown(str(one), list(known)))
+        if lacking := lacks(metric, Metric):
+            raise ConfigError(f"metrics: {lacking}")
         found[metric.name] = metric
     return tuple(found.values())
 

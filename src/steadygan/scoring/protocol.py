@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
-from pydantic import BaseModel, ConfigDict
-
 from steadygan.names import to_json
+from steadygan.part import Value
 
 
-class Protocol(BaseModel):
+class Protocol(Value):
     """All that decides a score beside the generated pictures.
 
     `described_by` says what is computed of each picture, with versions, resize filters and digests of weights; both
     sides are uint8 pictures of the set's size, rounded from float32; `n` of each.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     metric: str
     settings: str

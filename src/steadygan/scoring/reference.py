@@ -15,6 +15,8 @@ from steadygan.data import Dataset
 from steadygan.errors import DataError
 from steadygan.scoring.describe import BATCH
 
+__all__ = ["choose_reference"]
+
 Split = Literal["held-out", "training", "all"]
 
 _POOL = 20_000
@@ -56,7 +58,7 @@ def choose_reference(dataset: Dataset, split: Split = "held-out", count: int | N
     """
     if dataset.spec.size == 1:
         raise DataError("these are points, not pictures; count their modes with `steadygan bench modes --data ring`")
-    lot = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     everything = np.arange(len(dataset))
     first = {"held-out": dataset.held_out, "training": dataset.training, "all": everything}[split]
     rest = np.setdiff1d(everything, first) if split == "held-out" else first
@@ -64,9 +66,9 @@ def choose_reference(dataset: Dataset, split: Split = "held-out", count: int | N
     number = min(number, count or number)
     if number < LEAST:
         raise DataError(_too_few(dataset, split, number))
-    real = lot.permutation(first)[:number]  # in no order: pairs and blocks are taken of neighbours
-    other = lot.permutation(np.setdiff1d(rest, real))[:number]
-    pool = np.sort(lot.permutation(np.setdiff1d(dataset.training, real))[:_POOL])
+    real = rng.permutation(first)[:number]  # in no order: pairs and blocks are taken of neighbours
+    other = rng.permutation(np.setdiff1d(rest, real))[:number]
+    pool = np.sort(rng.permutation(np.setdiff1d(dataset.training, real))[:_POOL])
     return Reference(dataset, split, seed, real, other, pool)
 
 

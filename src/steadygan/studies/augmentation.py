@@ -17,6 +17,7 @@ from steadygan.metrics.probe import Pictures, convolution_probe
 from steadygan.ops.images import from_uint8
 from steadygan.runs import Run
 from steadygan.studies.labelled import Estimate, Indices, Labelled, LabelledReport, markdown
+from steadygan.training.config import RunConfig
 from steadygan.training.runtime import choose_device
 
 _SEEN = 32
@@ -66,6 +67,7 @@ def augmentation_gain(
     seeds: int = 3,
     checkpoint: str = "best",
     steps: int = 400,
+    recipe: RunConfig | None = None,
 ) -> GainReport:
     """Accuracy of a small convolutional network from few reals, alone and with generated images of the same classes.
 
@@ -75,7 +77,7 @@ def augmentation_gain(
     generator without classes, DataError for images that do not fit it.
     """
     run, labelled = Path(run), Labelled(dataset)
-    generator = load(run, checkpoint)
+    generator = load(run, checkpoint, recipe)
     if not generator.classes:
         raise ConfigError(
             f"{run} was trained without classes, so its images have no labels to learn from; train one with "

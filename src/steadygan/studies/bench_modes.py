@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
@@ -30,6 +29,7 @@ from steadygan.training.build import open_data
 from steadygan.training.check import check
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Silent
+from steadygan.training.restoring import rebuilt, with_weights
 from steadygan.training.run import train
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import generate, labels_in_turn, rows
@@ -43,7 +43,7 @@ _PICTURES = 10_000
 _BATCH = 256
 
 
-class Score(BaseModel):
+class ModesScore(BaseModel):
     """Of some samples: modes with at least one, KL(generated ‖ data) in nats, share of high quality (points only)."""
 
     modes: int
@@ -58,7 +58,7 @@ class Trial(BaseModel):
     seed: int
     images: int
     seconds: float
-    score: Score | None
+    score: ModesScore | None
 
 
 class Spread(BaseModel):
@@ -79,7 +79,7 @@ class Summary(BaseModel):
     high_quality: Spread | None
 
 
-class Published(BaseModel):
+class PublishedModes(BaseModel):
     """A figure from a paper: other networks, data and budgets, so an orientation and no more."""
 
     name: str
@@ -100,28 +100,28 @@ class ModesReport(BaseModel):
     samples: int
     divergence: Literal["KL(generated ‖ data), nats"] = "KL(generated ‖ data), nats"
     accuracy: float | None
-    perfect: Score
+    perfect: ModesScore
     recipes: list[Summary]
     trials: list[Trial]
-    published: tuple[Published, ...]
+    published: tuple[PublishedModes, ...]
 
 
 _VEEGAN = "Srivastava et al. (2017), arXiv:1705.07761, table {}"
 _HUANG = "Huang et al. (2024), arXiv:2501.05441"
 
 PUBLISHED_RING = (
-    Published(name="GAN", modes=1, high_quality=0.993, source=_VEEGAN.format(1)),
-    Published(name="ALI", modes=2.8, high_quality=0.0013, source=_VEEGAN.format(1)),
-    Published(name="Unrolled GAN", modes=7.6, high_quality=0.356, source=_VEEGAN.format(1)),
-    Published(name="VEEGAN", modes=8, high_quality=0.529, source=_VEEGAN.format(1)),
+    PublishedModes(name="GAN", modes=1, high_quality=0.993, source=_VEEGAN.format(1)),
+    PublishedModes(name="ALI", modes=2.8, high_quality=0.0013, source=_VEEGAN.format(1)),
+    PublishedModes(name="Unrolled GAN", modes=7.6, high_quality=0.356, source=_VEEGAN.format(1)),
+    PublishedModes(name="VEEGAN", modes=8, high_quality=0.529, source=_VEEGAN.format(1)),
 )
 PUBLISHED_STACKED = (
-    Published(name="DCGAN", modes=99, kl=3.40, source=_VEEGAN.format(2)),
-    Published(name="Unrolled GAN", modes=48.7, kl=4.32, source=_VEEGAN.format(2)),
-    Published(name="VEEGAN", modes=150, kl=2.95, source=_VEEGAN.format(2)),
-    Published(name="PacDCGAN2", modes=1000, kl=0.06, source="Lin et al. (2018), arXiv:1712.04086, table 2"),
-    Published(name="WGAN-GP", modes=959, source=_HUANG),
-    Published(name="R3GAN", modes=1000, source=_HUANG),
+    PublishedModes(name="DCGAN", modes=99, kl=3.40, source=_VEEGAN.format(2)),
+    PublishedModes(name="Unrolled GAN", modes=48.7, kl=4.32, source=_VEEGAN.format(2)),
+    PublishedModes(name="VEEGAN", modes=150, kl=2.95, source=_VEEGAN.format(2)),
+    PublishedModes(name="PacDCGAN2", modes=1000, kl=0.06, source="Lin et al. (2018), arXiv:1712.04086, table 2"),
+    PublishedModes(name="WGAN-GP", modes=959, source=_HUANG),
+    PublishedModes(name="R3GAN", modes=1000, source=_HUANG),
 )
 
 
@@ -137,7 +137,7 @@ class RingTest:
     accuracy: None = None
 
     samples: ClassVar[int] = 2_500
-    published: ClassVar[tuple[Published, ...]] = PUBLISHED_RING
+    published: ClassVar[tuple[PublishedModes, ...]] = PUBLISHED_RING
 
     @property
     def modes(self) -> int:
@@ -146,11 +146,11 @@ class RingTest:
     def adapted(self, config: RunConfig) -> RunConfig:
         return as_ring(config)
 
-    def score(self, images: Images) -> Score:
+    def score(self, images: Images) -> ModesScore:
         places = points(images)
         modes, share = modes_recovered(places, self.ring)
         even = np.full(self.modes, 1 / self.modes)
-        return Score(
+        return ModesScore(
             modes=modes,
             kl=round(mode_divergence(nearest_modes(places, self.ring.centres()), even), 4),
             high_quality=round(share, 4),
@@ -175,7 +175,7 @@ class StackedTest:
     classifier: Classifier
 
     samples: ClassVar[int] = 25_600
-    published: ClassVar[tuple[Published, ...]] = PUBLISHED_STACKED
+    published: ClassVar[tuple[PublishedModes, ...]] = PUBLISHED_STACKED
 
     @property
     def accuracy(self) -> float:
@@ -188,9 +188,9 @@ class StackedTest:
     def adapted(self, config: RunConfig) -> RunConfig:
         return config.model_copy(update={"size": self.pictures.spec.size})
 
-    def score(self, images: Images) -> Score:
+    def score(self, images: Images) -> ModesScore:
         modes = self.classifier.stacked_modes(images)
-        return Score(modes=modes_hit(modes), kl=round(mode_divergence(modes, self._shares()), 4))
+        return ModesScore(modes=modes_hit(modes), kl=round(mode_divergence(modes, self._shares()), 4))
 
     def _shares(self) -> NDArray[np.float64]:
         labels = self.pictures.labels
@@ -226,7 +226,7 @@ def open_test(data: str, folder: Path, size: int = 32) -> ModesTest:
     if data in ("ring", "stacked-glyphs"):
         data = f"builtin:{data}"
     if not data.startswith("builtin:"):
-        pictures = prepare_cached(data, PrepareSettings(size=size, channels="gray", held_out=0.2))
+        pictures = prepare_cached(data, PrepareSettings(size=size, channels="grey", held_out=0.2))
         classifier = _classifier(pictures)
         write_stacked(pictures.images[..., 0], folder / "stacked-idx4-ubyte", _STACKS)
         stacks = prepare(folder / "stacked-idx4-ubyte", folder / "stacked", PrepareSettings(size=size, channels="rgb"))
@@ -267,7 +267,8 @@ def bench_modes(
     the generator itself, as the older papers do.
     """
     settings, seeds, budget = dict(settings or {}), list(seeds), budget or Budget(images=DEFAULT_IMAGES)
-    with _folder(folder) as place:
+    with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as kept:
+        place = Path(kept)
         test = open_test(data, place, int(settings.pop("size", None) or 32))
         count = samples or test.samples
         trials = []
@@ -286,16 +287,6 @@ def bench_modes(
             trials=trials,
             published=test.published,
         )
-
-
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    """The folder itself, or one that is gone afterwards."""
-    if kept:
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
 
 
 def _entrants(
@@ -344,9 +335,7 @@ def _trial(test: ModesTest, config: RunConfig, dataset: Dataset, samples: int, o
 def _samples(run: Run, config: RunConfig, dataset: Dataset, count: int) -> Images:
     """Pictures (N, H, W, C) from the averaged generator at the end of a run, on the device it was trained on."""
     saved = checkpoint.load(run.checkpoint("latest"), ("average",))
-    with torch.random.fork_rng(devices=[]):
-        generator = config.networks.build(dataset.spec).generator.eval()
-    generator.load_state_dict(saved["average"])
+    generator = with_weights(rebuilt(config.networks, dataset.spec).generator, saved["average"], run.path)
     generator.to(run.info().device.device)
     latents = fixed_latents(range(count), latents_of(config.networks), config.seed, "modes")
     return rows(generate(generator, latents, *labels_in_turn(range(count), classes_of(generator)), batch=_BATCH))

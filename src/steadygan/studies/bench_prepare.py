@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel
 
-from steadygan.data import PrepareSettings, prepare
+from steadygan.config import resolve
+from steadygan.data import PrepareSettings, is_missing, prepare
 from steadygan.data.builtin import Aerial
 from steadygan.data.pool import cores
 from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.opening import list_items
-from steadygan.errors import DataError
+from steadygan.errors import ConfigError, DataError
 
 _DRAWN_SIDE = 112
 
@@ -55,6 +56,9 @@ def bench_prepare(folder: Path | None, size: int, rounds: int, drawn: int) -> Pr
     Both end with an array on disk. The plain loop checks nothing; prepare also hashes every file, looks for
     damage, duplicates and oddities, writes an index and a montage, and would survive a kill.
     """
+    settings = resolve(PrepareSettings, {"size": size, "channels": "rgb"})
+    if folder and is_missing(folder):
+        raise ConfigError(f"there is no folder {folder}; check the path")
     with tempfile.TemporaryDirectory() as made:
         source = folder or _draw(Path(made) / "drawn", drawn)
         paths = [source / item.name for item in list_items([Folder(path=source)]).items]
@@ -67,7 +71,7 @@ def bench_prepare(folder: Path | None, size: int, rounds: int, drawn: int) -> Pr
             np.save(Path(made) / "plain.npy", pixels)
             plain.append(time.perf_counter() - start)
             start = time.perf_counter()
-            dataset = prepare(source, Path(made) / f"set-{number}", PrepareSettings(size=size, channels="rgb"))
+            dataset = prepare(source, Path(made) / f"set-{number}", settings)
             ours.append(time.perf_counter() - start)
         if len(dataset) != len(pixels):
             raise DataError(f"{source} holds files that prepare refuses; give a folder with good images only")

@@ -1,29 +1,25 @@
-"""How fast a step is, against the textbook's, against the processor, and against the whole run around it."""
+"""How fast a step is, against the textbook's and against the processor."""
 
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from steadygan.networks import DCGAN, Pair, latents_of
-from steadygan.recipes import configure
+from steadygan.config import resolve
+from steadygan.networks import Pair, latents_of
 from steadygan.spec import ImageSpec
+from steadygan.studies.bench_device import finish, matrix_peak_gflops
 from steadygan.training.build import make_game, make_pair
-from steadygan.training.config import RunConfig, RuntimeSettings
-from steadygan.training.console import Silent
-from steadygan.training.run import train
+from steadygan.training.check import check
+from steadygan.training.config import RunConfig
 from steadygan.training.runtime import Runtime, choose
-from steadygan.training.session import Session
 
 _WARM_UP = 3
-_MATRIX = 2048
 
 
 class Timing(BaseModel):
@@ -87,10 +83,10 @@ def steadygan_step(
 
 def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, device: str) -> StepReport:
     """Time both kinds of step in turn, so that a drifting machine treats them alike."""
+    networks = {"kind": "dcgan", "width": width}
+    config = resolve(RunConfig, {"batch": batch, "size": size, "networks": networks, "runtime": {"device": device}})
     spec = ImageSpec(size=size, channels=3)
-    config = RunConfig(
-        batch=batch, networks=DCGAN(width=width), runtime=RuntimeSettings.model_validate({"device": device})
-    )
+    check(config, spec, 1)
     runtime = Runtime(choose(config.runtime))
     torch.manual_seed(0)
     real = torch.rand(batch, 3, size, size, device=runtime.device) * 2 - 1
@@ -104,7 +100,7 @@ def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, de
         compiled = Runtime(runtime.choices, compile=True)
         kinds["compiled"] = steadygan_step(lambda: placed, config, spec, compiled)
     timings = _time(kinds, batch, rounds, runtime.device)
-    gflop = gflop_per_image(DCGAN(width=width).build(spec), DCGAN().latent_dim, spec)
+    gflop = gflop_per_image(config.networks.build(spec), config.networks.latent_dim, spec)
     peak = matrix_peak_gflops(runtime.device, runtime.choices.precision)
     reached = gflop * timings["steadygan"].images_per_second
     return StepReport(
@@ -127,7 +123,7 @@ def _time(kinds: dict[str, Callable[[], None]], batch: int, rounds: int, device:
     def seconds(update: Callable[[], None]) -> float:
         start = time.perf_counter()
         update()
-        _finish(device)
+        finish(device)
         return time.perf_counter() - start
 
     first = {name: sum(seconds(update) for _ in range(_WARM_UP)) for name, update in kinds.items()}
@@ -147,11 +143,6 @@ def _time(kinds: dict[str, Callable[[], None]], batch: int, rounds: int, device:
     }
 
 
-def _finish(device: torch.device) -> None:
-    """Wait for the device to be done."""
-    torch.zeros((), device=device).item()
-
-
 def gflop_per_image(pair: Pair, latent_dim: int, spec: ImageSpec) -> float:
     """Arithmetic of one round with one turn each, in GFLOP per image, counted by torch on one forward and backward."""
     from torch.utils.flop_counter import FlopCounterMode
@@ -162,70 +153,3 @@ def gflop_per_image(pair: Pair, latent_dim: int, spec: ImageSpec) -> float:
     with FlopCounterMode(display=False) as counter:
         game.step(lambda: (real,), lambda: torch.randn(count, latent_dim))
     return counter.get_total_flops() / count / 1e9
-
-
-def matrix_peak_gflops(device: torch.device, precision: str) -> float:
-    """The best rate of a square matrix product in a precision: what the machine can do at all."""
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    matrix = torch.randn(_MATRIX, _MATRIX, device=device).to(dtype)
-    best = float("inf")
-    for _ in range(8):
-        start = time.perf_counter()
-        matrix @ matrix
-        _finish(device)
-        best = min(best, time.perf_counter() - start)
-    return 2 * _MATRIX**3 / best / 1e9
-
-
-class OverheadReport(BaseModel):
-    """What `bench overhead` prints: seconds of a run, from its second step to its last picture, and of its steps."""
-
-    images: int
-    seconds: float
-    step_seconds: float
-    ratio: float
-
-
-class Watch(Silent):
-    """Times the game's own steps inside a run, from the second one on."""
-
-    def __init__(self) -> None:
-        self.start = 0.0
-        self.step_seconds = 0.0
-        self.images = 0
-
-    def step(self, session: Session) -> None:
-        if not self.start:
-            session.game.step = self._timed(session.game.step, session.runtime.device)  # type: ignore[method-assign]
-            self.start = time.perf_counter()
-        else:
-            self.images += session.images_this_step
-
-    def _timed(self, play: Callable[..., int], device: torch.device) -> Callable[..., int]:
-        def timed(*batches: Callable[[], Tensor]) -> int:
-            start = time.perf_counter()
-            images = play(*batches)
-            _finish(device)
-            self.step_seconds += time.perf_counter() - start
-            return images
-
-        return timed
-
-
-def bench_overhead(size: int, minutes: float) -> OverheadReport:
-    """Train on the built-in scenes for some minutes and see how much of that time the game's own steps took.
-
-    The rest is input, randomness, records, the average, pictures, scores, checkpoints and the final pictures. The
-    steps are timed where they are: alone, in another process or on other data they would not be the same steps.
-    """
-    config = configure("builtin:aerial", settings={"size": size, "budget": {"minutes": minutes}})
-    watch = Watch()
-    with tempfile.TemporaryDirectory() as folder:
-        train(config, Path(folder) / "run", watch)
-        seconds = time.perf_counter() - watch.start
-    return OverheadReport(
-        images=watch.images,
-        seconds=round(seconds, 2),
-        step_seconds=round(watch.step_seconds, 2),
-        ratio=round(watch.step_seconds / seconds, 4),
-    )

@@ -10,13 +10,15 @@ from pydantic import BaseModel
 
 from steadygan.config import flatten
 from steadygan.errors import os_errors
-from steadygan.records import Score
+from steadygan.records import DatedScore
 from steadygan.runs import Run, RunInfo
+
+__all__ = ["compare"]
 
 _ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
 
 
-class Row(BaseModel):
+class ComparisonRow(BaseModel):
     """One setting or result with its value in each run; of a score, how it was measured."""
 
     name: str
@@ -28,8 +30,8 @@ class Comparison(BaseModel):
     """Runs side by side: settings that differ, results, and sentences about the scores that do not compare."""
 
     runs: list[str]
-    settings: list[Row]
-    results: list[Row]
+    settings: list[ComparisonRow]
+    results: list[ComparisonRow]
     refused: list[str] = []
 
 
@@ -46,7 +48,7 @@ def compare(paths: Sequence[str | Path]) -> Comparison:
     return Comparison(runs=[str(p) for p in paths], settings=differing, results=results, refused=refused)
 
 
-Scores = dict[str, dict[str, Score]]
+Scores = dict[str, dict[str, DatedScore]]
 """By metric and protocol, the score of the checkpoint that another score picked; the last one where it has none."""
 
 
@@ -86,20 +88,22 @@ def _refusals(names: Sequence[str], paths: Sequence[str | Path], scores: Sequenc
     ]
 
 
-def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[Row]:
+def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[ComparisonRow]:
     """Two rows for each protocol: the values, and after how many images."""
     rows = []
     for name in names:
         for protocol in _shared(name, scores):
             found = [one.get(name, {}).get(protocol) for one in scores]
-            rows.append(Row(name=name, values=[score and round(score.value, 5) for score in found], protocol=protocol))
-            rows.append(Row(name=f"  at images, {name}", values=[score and score.images for score in found]))
+            rows.append(
+                ComparisonRow(name=name, values=[score and round(score.value, 5) for score in found], protocol=protocol)
+            )
+            rows.append(ComparisonRow(name=f"  at images, {name}", values=[score and score.images for score in found]))
     return rows
 
 
-def _rows(columns: list[dict[str, Any]]) -> list[Row]:
+def _rows(columns: list[dict[str, Any]]) -> list[ComparisonRow]:
     names = dict.fromkeys(name for column in columns for name in column)
-    return [Row(name=name, values=[column.get(name) for column in columns]) for name in names]
+    return [ComparisonRow(name=name, values=[column.get(name) for column in columns]) for name in names]
 
 
 def _settings(info: RunInfo) -> dict[str, Any]:

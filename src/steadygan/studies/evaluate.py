@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 from torch import Tensor
 
 from steadygan.config import BY_NAME, resolve
@@ -18,16 +18,18 @@ from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.records import Score
 from steadygan.runs import Run, RunInfo, SavedCheckpoint
-from steadygan.scoring import AnyMetric, Judge, Metric, Scored, Split, choose_metrics, choose_reference
+from steadygan.scoring import Judge, Metric, Split, choose_metrics, choose_reference
 from steadygan.scoring.describe import Rows
 from steadygan.scoring.judge import REPEATS
 from steadygan.scoring.metrics import DEFAULT
 from steadygan.studies.subjects import Subject, choose_source, digest_of, is_path, run_of, trained
-from steadygan.training.config import Settings
+from steadygan.training.config import RunConfig, Settings
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.runtime import choose_device
 from steadygan.training.sampling import rows as picture_rows
 from steadygan.visual.nearest import save_nearest
+
+__all__ = ["Evaluation", "evaluate"]
 
 _MOST = 10_000
 _SHOWN = 12
@@ -49,7 +51,7 @@ class EvaluationSettings(Settings):
     the folder of a run, else nowhere.
     """
 
-    metrics: Annotated[tuple[AnyMetric, ...], BeforeValidator(_chosen)] = DEFAULT
+    metrics: Annotated[tuple[InstanceOf[Metric], ...], BeforeValidator(_chosen)] = DEFAULT
     features: Annotated[AnyFeatures, BY_NAME] = Scattering()
     count: int | None = Field(default=None, ge=1)
     split: Split = "held-out"
@@ -81,26 +83,34 @@ class Evaluation(BaseModel):
     split: Split
     count: int
     remarks: list[str]
-    scores: list[Scored]
+    scores: list[Score]
     nearest: Path | None = None
 
-    def __getitem__(self, metric: str) -> Scored:
+    def __getitem__(self, metric: str) -> Score:
         """The score of a metric; KeyError if it was not asked for."""
         return {score.metric: score for score in self.scores}[metric]
 
 
 @os_errors()
 def evaluate(
-    subject: Subject, data: str | Path | Dataset | None = None, *, console: Reporter | None = None, **settings: Any
+    subject: Subject,
+    data: str | Path | Dataset | None = None,
+    *,
+    console: Reporter | None = None,
+    recipe: str | RunConfig | None = None,
+    **settings: Any,
 ) -> Evaluation:
     """Score pictures against real images: of a run (by its own images, if no others are named), of an exported
     generator, of a folder, or of a function or iterable that gives batches uint8 (N, C, S, S) or floats in -1..1.
 
     `settings` are those of `EvaluationSettings`, as `metrics=["swd", "fd"]`, `features="inception"` or `count=1000`.
-    The scores of a run are written into its folder, too. Raises ConfigError and DataError.
+    `recipe` is what the generator was trained with, needed if its networks are the user's own. The scores of a run
+    are written into its folder, too. Raises ConfigError and DataError.
     """
     chosen = resolve(EvaluationSettings, settings)
-    model = trained(subject, chosen.checkpoint)
+    model = trained(subject, chosen.checkpoint, recipe)
+    if recipe and model is None:
+        raise ConfigError("recipe: one is given, but what is scored is neither a run nor an exported generator")
     if chosen.checkpoint != "best" and run_of(subject) is None:
         raise ConfigError(f"checkpoint: {chosen.checkpoint} is asked for, but what is scored is no run")
     if model and chosen.size not in (None, model.spec.size):
@@ -231,11 +241,10 @@ def _draw_nearest(
     return out
 
 
-def _record(subject: Subject, model: TrainedGenerator | None, scores: list[Scored]) -> None:
+def _record(subject: Subject, model: TrainedGenerator | None, scores: list[Score]) -> None:
     """Write the scores of a run into its folder, once."""
     run = run_of(subject)
     if run is None or model is None:
         return
     done = SavedCheckpoint(run.files.checkpoint(int(model.about["images"]))).meta.progress
-    dated = {"step": done["steps"], "images": done["images"]}
-    run.add_scores([Score.model_validate(dated | score.model_dump(exclude={"unit", "says"})) for score in scores])
+    run.add_scores(score.at(done["steps"], done["images"]) for score in scores)

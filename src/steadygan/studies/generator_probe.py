@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_max_pool2d
 
 from steadygan.data import Dataset
 from steadygan.export import load
 from steadygan.metrics.probe import linear_labels, linear_probe
 from steadygan.runs import Run
 from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, markdown
-from steadygan.studies.probe import features_of, load_discriminator, settled, untrained
+from steadygan.studies.probe import features_of, load_discriminator, pooled, settled, untrained
 from steadygan.training.average import measure_statistics
+from steadygan.training.config import RunConfig
 from steadygan.training.runtime import choose_device
 
 LATENT = "latent"
 
 _BATCH = 64
-_GRID = 4
 _SETTLING = 512
 _LEAST = 5
 _TAUGHT = 100
@@ -66,7 +64,12 @@ class GeneratorReport(LabelledReport):
 
 
 def generator_probe(
-    run: Path, dataset: Dataset, seeds: int = 3, checkpoint: str = "latest", pictures: int = 1_000
+    run: Path,
+    dataset: Dataset,
+    seeds: int = 3,
+    checkpoint: str = "latest",
+    pictures: int = 1_000,
+    recipe: RunConfig | None = None,
 ) -> GeneratorReport:
     """A linear classifier on each layer of the averaged generator, which tells the class its picture will be of.
 
@@ -83,14 +86,14 @@ def generator_probe(
     """
     run, labelled = Path(run), Labelled(dataset)
     labelled.must_fit(run, dataset.spec.classes)
-    model = load(run, checkpoint).to(choose_device("auto"))
-    judge, right = _judge(run, labelled, checkpoint)
+    model = load(run, checkpoint, recipe).to(choose_device("auto"))
+    judge, right = _judge(labelled, load_discriminator(run, checkpoint, recipe))
     found: dict[str, list[tuple[float, float]]] = {}
     frequent = []
     for seed in range(seeds):
         latents, given = model.latents(pictures, seed), model.labels(range(pictures))
         labels = judge(model.pictures(latents, *given))
-        network = untrained(run, seed).generator.to(choose_device("auto"))
+        network = untrained(run, seed, recipe).generator.to(choose_device("auto"))
         batches = _batches(network, latents[:_SETTLING], *(label[:_SETTLING] for label in given))
         measure_statistics(network.eval(), batches)
         channels = dataset.spec.channels
@@ -137,7 +140,7 @@ def _maps(generator: nn.Module, channels: int, inputs: tuple[Tensor, ...]) -> di
     generator(*inputs)
     for hook in hooks:
         hook.remove()
-    return {side: _pooled(maps) for side, maps in kept.items()}
+    return {side: pooled(maps) for side, maps in kept.items()}
 
 
 def readable(rows: Mapping[str, Tensor], labels: Tensor) -> dict[str, float]:
@@ -180,13 +183,10 @@ class _Judge:
         return linear_labels(self.rows, self.labels, features_of(self.discriminator, pictures), self.classes)
 
 
-def _judge(run: Path, labelled: Labelled, checkpoint: str) -> tuple[_Judge, float]:
+def _judge(labelled: Labelled, discriminator: nn.Module) -> tuple[_Judge, float]:
     """With the share of held-out reals that it labels rightly."""
-    training = labelled.dataset.training
-    reals = labelled.pictures(np.random.default_rng(0).permutation(training)[:_SETTLING])
-    discriminator = settled(load_discriminator(run, checkpoint), reals)
-    least = int(labelled.labels[training].bincount(minlength=labelled.dataset.spec.classes).min())
-    chosen = labelled.few(labelled.possible([min(_TAUGHT, least)])[0], 0)
+    discriminator = settled(discriminator, labelled.settling)
+    chosen = labelled.few(labelled.possible([min(_TAUGHT, labelled.least)])[0], 0)
     rows = features_of(discriminator, labelled.pictures(chosen))
     judge = _Judge(discriminator, rows, labelled.labels[chosen], labelled.dataset.spec.classes)
     told = judge(labelled.pictures(labelled.judged))
@@ -196,10 +196,6 @@ def _judge(run: Path, labelled: Labelled, checkpoint: str) -> tuple[_Judge, floa
 def _batches(network: nn.Module, *inputs: Tensor) -> list[tuple[Tensor, ...]]:
     device = next(network.parameters()).device
     return list(zip(*(each.to(device).split(_BATCH) for each in inputs), strict=True))
-
-
-def _pooled(maps: Tensor) -> Tensor:
-    return adaptive_max_pool2d(maps.float(), min(_GRID, maps.shape[-1])).flatten(1).cpu()
 
 
 def _row(layer: str, pairs: list[tuple[float, float]]) -> LayerRow:

@@ -23,6 +23,7 @@ from steadygan.runs import Run, SavedCheckpoint
 Indices = NDArray[np.int64]
 
 _JUDGED = 2_000
+_SETTLING = 512
 
 
 class Estimate(BaseModel):
@@ -105,14 +106,23 @@ class Labelled:
         training = self.dataset.training
         return training[few_labels(self.labels[training], per_class, seed).numpy()]
 
+    @property
+    def settling(self) -> Tensor:
+        """Training images to measure batch norms on, up to 512, drawn at random and always the same."""
+        return self.pictures(np.random.default_rng(0).permutation(self.dataset.training)[:_SETTLING])
+
+    @property
+    def least(self) -> int:
+        """How many training images the smallest class has."""
+        return int(self.labels[self.dataset.training].bincount(minlength=self.dataset.spec.classes).min())
+
     def possible(self, asked: Sequence[int]) -> list[int]:
         """Those of the numbers that every class has for training, ascending; DataError if it is none."""
-        least = int(self.labels[self.dataset.training].bincount(minlength=self.dataset.spec.classes).min())
-        if counts := sorted({count for count in asked if 1 <= count <= least}):
+        if counts := sorted({count for count in asked if 1 <= count <= self.least}):
             return counts
         raise DataError(
-            f"the smallest class of {self.dataset.path} has {least} images to train on, and {min(asked, default=1)} of "
-            "each are asked for; ask for fewer, or leave that class out"
+            f"the smallest class of {self.dataset.path} has {self.least} images to train on, and "
+            f"{min(asked, default=1)} of each are asked for; ask for fewer, or leave that class out"
         )
 
     def must_fit(self, run: Path, classes: int) -> None:

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
 from steadygan.data import Dataset
 from steadygan.errors import DataError
 from steadygan.metrics.probe import linear_probe
-from steadygan.networks import AnyNetworks, Networks, Pair, classes_of
+from steadygan.networks import Pair, classes_of
 from steadygan.ops.images import from_uint8
 from steadygan.runs import Run
 from steadygan.studies.labelled import Estimate, Labelled, LabelledReport, markdown
+from steadygan.training.average import measure_statistics
 from steadygan.training.checkpoint import load as load_checkpoint
+from steadygan.training.config import RunConfig
+from steadygan.training.restoring import rebuilt, stored_networks, with_weights
 from steadygan.training.runtime import choose_device
 from steadygan.training.seeds import derive
 
-Features = Literal["discriminator", "random discriminator", "pixels"]
+ProbedFeatures = Literal["discriminator", "random discriminator", "pixels"]
 
-_SETTLING = 512
 _BATCH = 64
 _GRID = 4
 _PIXELS = 16
@@ -34,7 +36,7 @@ _PIXELS = 16
 class ProbeRow(BaseModel):
     """Accuracy of a linear classifier of some features, trained on so many labels of each class."""
 
-    features: Features
+    features: ProbedFeatures
     labels_per_class: int
     accuracy: Estimate
 
@@ -65,20 +67,19 @@ class ProbeReport(LabelledReport):
         return markdown(lines, notes)
 
 
-def load_discriminator(run: Path, which: str = "latest") -> nn.Module:
+def load_discriminator(run: Path, which: str = "latest", recipe: RunConfig | None = None) -> nn.Module:
     """The discriminator of a run, in evaluation mode on the CPU; of its "latest", "best" or a checkpoint by name.
 
-    DataError if there is no such checkpoint, or if the networks were the user's own.
+    `recipe` is what the run was trained with, needed if the networks are the user's own. DataError if there is no such
+    checkpoint, or if its discriminator gives no features.
     """
-    run = Path(run)
-    saved = Run(run).checkpoint(which)
-    discriminator = untrained(run, 0).discriminator
-    try:
-        discriminator.load_state_dict(load_checkpoint(saved, ("discriminator",))["discriminator"])
-    except RuntimeError as problem:
-        where = run / "run.json"
-        raise DataError(f"{saved.folder} is not of the networks in {where}; one of both was changed") from problem
-    return discriminator.eval()
+    saved = Run(Path(run)).checkpoint(which)
+    discriminator = untrained(run, 0, recipe).discriminator
+    if "with_features" not in inspect.signature(discriminator.forward).parameters:
+        raise DataError(
+            f"the discriminator of {run} has no forward(images, with_features=True), so it gives no features"
+        )
+    return with_weights(discriminator, load_checkpoint(saved, ("discriminator",))["discriminator"], saved.folder)
 
 
 def probe(
@@ -87,6 +88,7 @@ def probe(
     labels_per_class: Sequence[int] = (1, 5, 20, 100),
     seeds: int = 5,
     checkpoint: str = "latest",
+    recipe: RunConfig | None = None,
 ) -> ProbeReport:
     """A linear classifier on the discriminator's features, on those of an untrained one like it, and on pixels.
 
@@ -105,16 +107,16 @@ def probe(
     run, labelled = Path(run), Labelled(dataset)
     labelled.must_fit(run, dataset.spec.classes)
     counts, classes, held = labelled.possible(labels_per_class), dataset.spec.classes, labelled.judged
-    reals = labelled.pictures(np.random.default_rng(0).permutation(dataset.training)[:_SETTLING])
-    trained = settled(load_discriminator(run, checkpoint), reals)
+    reals = labelled.settling
+    trained = settled(load_discriminator(run, checkpoint, recipe), reals)
     test = {"discriminator": features_of(trained, labelled.pictures(held)), "pixels": _pixels(labelled.pictures(held))}
-    found: dict[tuple[Features, int], list[float]] = {}
+    found: dict[tuple[ProbedFeatures, int], list[float]] = {}
     for seed in range(seeds):
-        fresh = settled(untrained(run, seed).discriminator, reals)
+        fresh = settled(untrained(run, seed, recipe).discriminator, reals)
         test["random discriminator"] = features_of(fresh, labelled.pictures(held))
         chosen = labelled.few(counts[-1], seed)
         images, labels = labelled.pictures(chosen), labelled.labels[chosen]
-        train: dict[Features, Tensor] = {
+        train: dict[ProbedFeatures, Tensor] = {
             "discriminator": features_of(trained, images),
             "random discriminator": features_of(fresh, images),
             "pixels": _pixels(images),
@@ -139,16 +141,29 @@ def features_of(discriminator: nn.Module, images: Tensor) -> Tensor:
     Smaller maps and plain rows stay as they are. Batches of 64 in an order of their own, so that neighbours are
     strangers where a network looks at the whole batch.
     """
-    device = next(discriminator.parameters()).device
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    order = _order(images)
     rows = []
-    for part in images[order].split(_BATCH):
-        given = _no_labels(discriminator, len(part), device)
-        maps = discriminator(from_uint8(part.to(device)), *given, with_features=True)[1].float()
-        if maps.ndim == 4:
-            maps = adaptive_max_pool2d(maps, min(_GRID, maps.shape[-1]))
-        rows.append(maps.flatten(1).cpu())
+    for inputs in _batches(discriminator, images[order]):
+        maps = discriminator(*inputs, with_features=True)[1].float()
+        rows.append(pooled(maps) if maps.ndim == 4 else maps.flatten(1).cpu())
     return torch.cat(rows)[order.argsort()]
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """Rows float32 (N, D) on the CPU of maps (N, C, S, S): their maxima on a grid of 4×4; smaller ones as they are."""
+    return adaptive_max_pool2d(maps.float(), min(_GRID, maps.shape[-1])).flatten(1).cpu()
+
+
+def _order(images: Tensor) -> Tensor:
+    return torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+
+
+def _batches(discriminator: nn.Module, images: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """What a discriminator is called with: images, and the label 0 if it asks for labels."""
+    device = next(discriminator.parameters()).device
+    for part in images.split(_BATCH):
+        labels = torch.zeros(len(part), dtype=torch.int64, device=device)
+        yield from_uint8(part.to(device)), *((labels,) if classes_of(discriminator) else ())
 
 
 def _pixels(images: Tensor) -> Tensor:
@@ -156,23 +171,11 @@ def _pixels(images: Tensor) -> Tensor:
     return torch.cat([adaptive_avg_pool2d(from_uint8(part), side).flatten(1) for part in images.split(_BATCH)])
 
 
-def _no_labels(network: nn.Module, count: int, device: torch.device) -> tuple[Tensor, ...]:
-    return (torch.zeros(count, dtype=torch.int64, device=device),) if classes_of(network) else ()
-
-
-def untrained(run: Path, seed: int) -> Pair:
+def untrained(run: Path, seed: int, recipe: RunConfig | None = None) -> Pair:
     """The networks of a run's configuration with new weights that do not learn, in training mode."""
-    info = Run(run).info()
-    try:
-        settings: Networks = TypeAdapter(AnyNetworks).validate_python(info.config["networks"])
-    except (ValidationError, KeyError) as problem:
-        raise DataError(
-            f"the networks of {run} are none this steadygan can build; if they were your own, give their features to "
-            "steadygan.metrics.probe.linear_probe"
-        ) from problem
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, "probe"))
-        return Pair(*(network.requires_grad_(False) for network in settings.build(info.data.spec)))
+    info = Run(Path(run)).info()
+    networks = stored_networks(info.config.get("networks"), recipe, Path(run), info.recipe)
+    return rebuilt(networks, info.data.spec, derive(seed, "probe"))
 
 
 def settled(network: nn.Module, reals: Tensor) -> nn.Module:
@@ -180,17 +183,9 @@ def settled(network: nn.Module, reals: Tensor) -> nn.Module:
 
     A virtual batch norm that has no reference takes one; batch norms take the mean statistics of batches.
     """
-    device = torch.device(choose_device("auto"))
-    network = network.to(device)
-    norms = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    network = network.to(choose_device("auto"))
     if network.training:
         with torch.random.fork_rng(devices=[]):
-            network(from_uint8(reals[:_BATCH].to(device)), *_no_labels(network, len(reals[:_BATCH]), device))
-    network.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.train()
-    if norms:
-        features_of(network, reals)
-    return network.eval()
+            network(*next(_batches(network, reals)))
+    measure_statistics(network.eval(), _batches(network, reals[_order(reals)]))
+    return network

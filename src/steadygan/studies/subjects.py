@@ -19,6 +19,7 @@ from steadygan.ops.images import to_uint8
 from steadygan.runs import Run, run_at
 from steadygan.scoring.describe import BATCH
 from steadygan.scoring.reference import Reference
+from steadygan.training.config import RunConfig
 from steadygan.training.sampling import generate, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 
@@ -73,7 +74,7 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnPictures:
     """Code of the user's: an iterable of batches, or a function of how many pictures are wanted that gives them."""
 
     source: Iterable[Made] | Callable[[int], Made | Iterable[Made]]
@@ -110,11 +111,11 @@ def digest_of(model: TrainedGenerator | None) -> str | None:
     return model.about.get("trained_on") if model else None
 
 
-def trained(subject: Subject, checkpoint: str) -> TrainedGenerator | None:
+def trained(subject: Subject, checkpoint: str, recipe: str | RunConfig | None = None) -> TrainedGenerator | None:
     """The generator of a run, of one of its checkpoints or of an exported file; None if the subject is none of them."""
     if run_of(subject) is None and not (is_path(subject) and Path(str(subject)).suffix == ".safetensors"):
         return None
-    return load(str(subject), checkpoint)
+    return load(str(subject), checkpoint, recipe)
 
 
 def run_of(subject: Subject) -> Run | None:
@@ -132,11 +133,11 @@ def choose_source(subject: Subject, model: TrainedGenerator | None, like: Datase
     if model is not None:
         return Generated(model, device)
     if not isinstance(subject, str | Path):
-        return Own(subject, len(subject) if isinstance(subject, Tensor | np.ndarray) else None)
+        return OwnPictures(subject, len(subject) if isinstance(subject, Tensor | np.ndarray) else None)
     if not is_path(subject):
-        return Own(python_function("evaluate", str(subject)))
+        return OwnPictures(python_function("evaluate", str(subject)))
     if is_dataset(Path(subject)):
         return Pictures(open_dataset(subject))
-    channels = {1: "gray", 3: "rgb"}.get(like.spec.channels, "auto")
+    channels = {1: "grey", 3: "rgb"}.get(like.spec.channels, "auto")
     settings = PrepareSettings.model_validate({"size": like.spec.size, "channels": channels, "held_out": 0})
     return Pictures(prepare_cached(subject, settings))

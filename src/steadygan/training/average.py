@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor, nn
 
-from steadygan.schedule import NonNegative, at
+from steadygan.part import Part
+from steadygan.schedule import NonNegative, at, number
+
+__all__ = ["EMA", "Average"]
 
 
-class EMA(BaseModel):
+class EMA(Part):
     """Exponential moving average of the generator's weights. Yazici et al. (2019), section 3.
 
     A weight's influence halves every `half_life_images`; early on every `ramp_up` times the images seen so far
@@ -21,12 +24,11 @@ class EMA(BaseModel):
     the average is the generator itself. It may be a schedule.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     paper: ClassVar[str] = "arXiv:1806.04498"
     helps: ClassVar[str] = "Nearly always: the average of a generator that circles is better than each of its points."
     hurts: ClassVar[str] = "A half life too long shows pictures of the past; it costs a copy of the generator."
 
-    half_life_images: NonNegative = 10_000
+    half_life_images: Annotated[NonNegative, BeforeValidator(number)] = 10_000
     ramp_up: float = Field(default=0.05, gt=0)
 
     def weight(self, images_seen: int, batch: int) -> float:

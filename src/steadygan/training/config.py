@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -15,7 +17,8 @@ from pydantic import (
 )
 
 from steadygan.augment import AnyShow, AsIs
-from steadygan.config import BY_NAME, flatten
+from steadygan.config import BY_NAME, BY_NAMES
+from steadygan.data.settings import Channels
 from steadygan.features import AnyFeatures, Scattering
 from steadygan.networks import DCGAN, AnyNetworks, Networks
 from steadygan.objectives import (
@@ -27,6 +30,9 @@ from steadygan.objectives import (
     NonSaturating,
     Penalty,
 )
+from steadygan.part import Value, lacks
+from steadygan.schedule import Count
+from steadygan.scoring.base import Metric
 from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
 from steadygan.training.opponent import AnyOpponent, Itself
@@ -35,26 +41,45 @@ from steadygan.training.replay import AnyReplay, Fresh
 from steadygan.training.seams import Builds, Opponent, Remembers, Turns
 from steadygan.training.turns import AnyTurns, Fixed
 
+__all__ = ["Budget", "RunConfig"]
+
 OWN = "own"
+Place = tuple[str | int, ...]
+"""Names and numbers that lead to a value in a configuration."""
 
 
 def _accept(*protocols: type[Any]) -> WrapValidator:
-    """Let an object of the user's own through where a part of ours is expected, if it has the right methods."""
+    """Let an object of the user's own through where a part of ours is expected; ValueError names what it lacks."""
 
     def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-        own = isinstance(value, protocols) and not _is_ours(value)
-        return value if own else handler(value)
+        if _is_plain_or_ours(value):
+            return handler(value)
+        if lacking := lacks(value, *protocols):
+            raise ValueError(lacking)
+        return value
 
     return WrapValidator(check)
 
 
-def _is_ours(value: Any) -> bool:
+def _measuring(value: Any) -> Any:
+    """A metric of the user's own cannot be brought back from a file, as a run that goes on would need."""
+    if _is_plain_or_ours(value):
+        return value
+    raise ValueError(lacks(value, Metric) or "a metric of your own scores finished runs: evaluate(RUN, metrics=[...])")
+
+
+def _is_plain_or_ours(value: Any) -> bool:
+    return isinstance(value, str | int | float | list | tuple | Mapping | None) or is_ours(value)
+
+
+def is_ours(value: Any) -> bool:
+    """Whether a part is of this package, and so can be written into a file."""
     return type(value).__module__.startswith("steadygan.")
 
 
 def _dump(value: Any) -> Any:
     """A part as plain data; one of the user's own is named, not stored."""
-    if isinstance(value, BaseModel) and _is_ours(value):
+    if isinstance(value, BaseModel) and is_ours(value):
         return value.model_dump(mode="json")
     # the repr that objects have by default names their address, which is another each time
     named = type(value).__repr__ is not object.__repr__  # type: ignore[comparison-overlap]
@@ -76,12 +101,13 @@ ReplayPart = Annotated[AnyReplay, BY_NAME, _accept(Builds), _SHOWN]
 OptimizerPart = Annotated[AnyOptimizer, BY_NAME, _accept(OptimizerSettings), _SHOWN]
 OpponentPart = Annotated[AnyOpponent, BY_NAME, _accept(Opponent), _SHOWN]
 TurnsPart = Annotated[AnyTurns, BY_NAME, _accept(Turns), _SHOWN]
+MetricPart = Annotated[AnyMetric, BeforeValidator(_measuring)]
 
 
-class Settings(BaseModel):
-    """Base of all groups of settings: frozen, no unknown names."""
+class Settings(Value):
+    """Base of all groups of settings; they may hold objects of the user's own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
 
 class Budget(Settings):
@@ -92,8 +118,8 @@ class Budget(Settings):
     and 50,000. A recipe whose source names its iterations has those as its budget.
     """
 
-    images: int | None = Field(default=None, ge=1)
-    steps: int | None = Field(default=None, ge=1)
+    images: Count | None = None
+    steps: Count | None = None
     minutes: float | None = Field(default=None, gt=0)
 
     def is_open(self) -> bool:
@@ -111,7 +137,7 @@ class DataSettings(Settings):
 
     source: str = ""
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
-    channels: Literal["auto", "rgb", "gray"] = "auto"
+    channels: Channels = "auto"
     duplicates: Literal["keep", "remove"] = "keep"
     labels: Literal["auto", "folders", "none"] = "auto"
     held_out: float = Field(default=0.1, ge=0, le=0.5)
@@ -148,8 +174,8 @@ class RuntimeSettings(Settings):
 class Cadence(Settings):
     """How often something is done: every so many images seen, or every so many steps whatever the batch."""
 
-    every_images: int | None = Field(default=None, ge=1)
-    every_steps: int | None = Field(default=None, ge=1)
+    every_images: Count | None = None
+    every_steps: Count | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -185,7 +211,7 @@ class ScoreSettings(Settings):
     `()` is off. The best checkpoint is picked by another score, the Fréchet distance to training images.
     """
 
-    metrics: tuple[AnyMetric, ...] = (Frechet(), Kernel())
+    metrics: Annotated[tuple[MetricPart, ...], BY_NAMES] = (Frechet(), Kernel())
     features: AnyFeatures = Scattering()
     count: int = Field(default=512, ge=16)
     most_time: float = Field(default=0.02, ge=0, le=1)
@@ -206,8 +232,8 @@ class RunConfig(Settings):
     data: DataSettings = DataSettings()
     networks: NetworksPart = DCGAN()
     loss: LossPart = NonSaturating()
-    penalties: tuple[PenaltyPart, ...] = ()
-    generator_terms: tuple[TermPart, ...] = ()
+    penalties: Annotated[tuple[PenaltyPart, ...], BY_NAMES] = ()
+    generator_terms: Annotated[tuple[TermPart, ...], BY_NAMES] = ()
     batches: Literal["separate", "joint", "joint_both"] = "separate"
     show: ShowPart = AsIs()
     replay: ReplayPart = Fresh()
@@ -230,12 +256,19 @@ class RunConfig(Settings):
         return own_parts(self.dump())
 
 
-def own_parts(tree: dict[str, Any]) -> list[str]:
+def own_parts(tree: Mapping[str, Any]) -> list[str]:
     """As `RunConfig.own_parts`, of a configuration dumped earlier; the two optimizers count as one setting."""
-    return sorted({path[0] for path in own_places(tree)})
+    found: list[Place] = []
+    fill_in(tree, lambda place, _: found.append(place))
+    return sorted({str(place[0]) for place in found})
 
 
-def own_places(tree: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Where the objects of the user's own stand, as paths of names; one in a list stands for its whole list."""
-    paths = [path.removesuffix(".kind").partition("[")[0] for path, kind in flatten(tree).items() if kind == OWN]
-    return [tuple(path.split(".")) for path in dict.fromkeys(paths)]
+def fill_in(tree: Any, find: Callable[[Place, dict[str, Any]], Any], place: Place = ()) -> Any:
+    """A dumped configuration with what `find` gives in place of each object of the user's own, told where and what."""
+    if isinstance(tree, Mapping):
+        if tree.get("kind") == OWN:
+            return find(place, dict(tree))
+        return {name: fill_in(value, find, (*place, name)) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [fill_in(value, find, (*place, number)) for number, value in enumerate(tree)]
+    return tree

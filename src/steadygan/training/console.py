@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from steadygan.names import shown
-from steadygan.terminal import lasting
+from steadygan.terminal import Stream
 from steadygan.training.budget import duration, spent
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Lines:
     """A line per tick, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream = lasting(stream)
+        self.stream = Stream(stream)
         self.next_time = 0.0
         self.clock = _Clock()
 
@@ -99,7 +99,7 @@ class Bars:
     """Progress bars with rate and time left, for a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.console = Console(file=lasting(stream), markup=False, emoji=False)
+        self.console = Console(file=cast(TextIO, Stream(stream)), markup=False, emoji=False)
         self.bar: Progress | None = None
         self.title = ""
         self.clock = _Clock()
@@ -138,9 +138,9 @@ class Bars:
             self.bar = None
 
 
-def reporter(main: bool = True, quiet: bool = False) -> Reporter:
+def reporter(main: bool = True) -> Reporter:
     """Bars if the standard error is a terminal, lines if not; silent unless this is the `main` process."""
-    if quiet or not main:
+    if not main:
         return Silent()
     return Bars(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
 

@@ -19,14 +19,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from steadygan.errors import ConfigError
+from steadygan.objectives.base import GeneratorTerm, Penalty
 from steadygan.objectives.losses import Loss, NonSaturating, Separable, SeparableLoss
-from steadygan.objectives.penalties import Penalty
-from steadygan.objectives.terms import GeneratorTerm
 from steadygan.objectives.view import View
+from steadygan.part import lacks
 from steadygan.training.opponent import Itself
-from steadygan.training.optim import Adam, Descent, OptimizerSettings
-from steadygan.training.seams import Move, Opponent, Remembers, Report, Turns, Watches
+from steadygan.training.optim import Adam, OptimizerSettings, PlayerOptimizer
+from steadygan.training.seams import Changes, Move, Opponent, Remembers, Report, Turns, Watches
 from steadygan.training.turns import Fixed
+
+__all__ = ["Game"]
 
 _REPORTED = (
     *("loss_d", "penalty", "grad_norm_d", "d_real", "d_fake", "accuracy_real", "accuracy_fake"),
@@ -36,6 +39,15 @@ _SIDES: dict[Move, tuple[str, ...]] = {  # what each of the discriminator's move
     "discriminator": ("real", "fake"),
     "discriminator_real": ("real",),
     "discriminator_fake": ("fake",),
+}
+_RULES: dict[str, tuple[type[Any], ...]] = {  # what the rules of a game must be
+    "loss": (Loss,),
+    "penalties": (Penalty, Remembers),
+    "generator_terms": (GeneratorTerm, Remembers),
+    **dict.fromkeys(("show", "replay"), (Changes,)),
+    "opponent": (Opponent,),
+    "turns": (Turns,),
+    **dict.fromkeys(("generator_optimizer", "discriminator_optimizer"), (OptimizerSettings,)),
 }
 
 
@@ -80,6 +92,7 @@ class Game:
     processes: int = 1
 
     def __post_init__(self) -> None:
+        _refuse_unfit(self)
         self.steps = self.d_turns = self.images = 0
         self.healthy = torch.ones((), device=next(self.generator.parameters()).device)
         players = dict.fromkeys(_SIDES, self.discriminator) | {"generator": self.generator}
@@ -90,7 +103,7 @@ class Game:
         self._state_of: dict[Move, Move] = {move: shared.get(move, move) for move in get_args(Move)}
         # an optimizer takes no memory before its first turn, so there is one for each move that may come
         states = dict.fromkeys(self._state_of.values())
-        self.descents = {state: Descent(players[state], optimizers[state], self.healthy) for state in states}
+        self.optimizers = {state: PlayerOptimizer(players[state], optimizers[state], self.healthy) for state in states}
         self._past = dict.fromkeys(_SIDES, self.replay) | {"discriminator_real": nn.Identity()}
         self._penalties = [_Term(name, p, _ready(p, self.discriminator)) for name, p in _named(self.penalties)]
         self._terms = [_Term(name, t, _ready(t, self.generator)) for name, t in _named(self.generator_terms)]
@@ -111,7 +124,8 @@ class Game:
 
         def deal(playable: bool = True) -> _Deal:
             real, *given = next_real()
-            return _Deal(self.form(real), self.fakes(next_latent(), *given, playable=playable), tuple(given))
+            fake = self.fakes(next_latent(), *given, playable=playable)
+            return _Deal(self.as_training_images(real), fake, tuple(given))
 
         def look() -> Report:
             dealt.append(dealt.pop() if dealt else deal())
@@ -133,9 +147,9 @@ class Game:
         self.steps += 1
         return self.images - before
 
-    def form(self, real: Tensor) -> Tensor:
+    def as_training_images(self, real: Tensor) -> Tensor:
         """Reals in the form of the generator's own images: only a multi-scale pair wants another."""
-        bring: Callable[[Tensor], Tensor] = getattr(bare(self.generator), "form", _unchanged)
+        bring: Callable[[Tensor], Tensor] = getattr(bare(self.generator), "as_training_images", _unchanged)
         return bring(real)
 
     def fakes(self, latent: Tensor, *given: Tensor, playable: bool = True) -> Tensor:
@@ -155,11 +169,11 @@ class Game:
         costs = {f"penalty.{p.name}": torch.zeros_like(loss) for p in self._penalties}
         costs |= {f"penalty.{p.name}": p.settings.every * p.formula(view) for p in due}
         penalty = sum(costs.values(), start=torch.zeros_like(loss))
-        norm = self.descents[self._state_of[move]](loss + penalty, self.images)
+        norm = self.optimizers[self._state_of[move]](loss + penalty, self.images)
 
         self.d_turns += 1
         self.images += len(real) * self.processes * ("real" in sides)
-        _tell(view, *[self.show][: "real" in sides], self.replay, *(p.formula for p in self._penalties))
+        _notify_watchers(view, *[self.show][: "real" in sides], self.replay, *(p.formula for p in self._penalties))
         self._note(penalty=penalty, grad_norm_d=norm, **losses, **costs, **self._opinions(view, sides))
         self._note(loss_d=torch.stack([self.report[name] for name in self._losses["discriminator"]]).sum())
 
@@ -173,9 +187,9 @@ class Game:
             loss = self.loss.g_loss(seen)
             costs = {f"term.{term.name}": term.formula(seen) for term in self._terms}
             terms = sum(costs.values(), start=torch.zeros_like(loss))
-            norm = self.descents["generator"](loss + terms, self.images)
+            norm = self.optimizers["generator"](loss + terms, self.images)
 
-        _tell(view, *(term.formula for term in self._terms))
+        _notify_watchers(view, *(term.formula for term in self._terms))
         self._note(loss_g=loss, generator_terms=terms, grad_norm_g=norm, **costs)
 
     def _d_view(self, real: Tensor, fake: Tensor, given: tuple[Tensor, ...], differentiable: bool) -> View:
@@ -213,7 +227,7 @@ class Game:
             "d_turns": self.d_turns,
             "images": self.images,
             "report": dict(self.report),
-            "descents": {move: descent.state_dict() for move, descent in self.descents.items()},
+            "descents": {move: optimizer.state_dict() for move, optimizer in self.optimizers.items()},
             "memories": [memory.state_dict() for memory in self._memories()],
         }
 
@@ -222,8 +236,8 @@ class Game:
         self.steps, self.d_turns, self.images = state["steps"], state["d_turns"], state["images"]
         self.healthy.fill_(1)
         self.report = {name: value.to(self.healthy.device) for name, value in state["report"].items()}
-        for move, descent in self.descents.items():
-            descent.load_state_dict(state["descents"][move])
+        for move, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["descents"][move])
         for memory, saved in zip(self._memories(), state["memories"], strict=True):
             memory.load_state_dict(saved)
 
@@ -255,6 +269,20 @@ class _Term:
         return getattr(self.settings, "differentiates", True)
 
 
+def _refuse_unfit(game: Game) -> None:
+    """ConfigError names every rule that is none, and the methods it lacks."""
+    wrong = []
+    for name, kinds in _RULES.items():
+        rule, several = getattr(game, name), name in ("penalties", "generator_terms")
+        if several and not isinstance(rule, Sequence):
+            wrong.append(f"{name}: give a list, as in {name}=[{type(rule).__name__}(...)]")
+            continue
+        parts = {f"{name}[{place}]": part for place, part in enumerate(rule)} if several else {name: rule}
+        wrong += [f"{place}: {lacking}" for place, part in parts.items() if (lacking := lacks(part, *kinds))]
+    if wrong:
+        raise ConfigError(*wrong)
+
+
 def _d_losses(loss: Any) -> dict[Move, dict[str, Callable[[View], Tensor]]]:
     """What the discriminator pays in each of its moves, by name: its halves, if they make up the whole."""
     halves = {"real": loss.real_loss, "fake": loss.fake_loss} if isinstance(loss, Separable) else {}
@@ -281,7 +309,7 @@ def _ready(part: Any, player: nn.Module) -> Any:
 
 
 @torch.no_grad()
-def _tell(view: View, *parts: Any) -> None:
+def _notify_watchers(view: View, *parts: Any) -> None:
     """Let every part that watches the game see the turn that was played."""
     for part in parts:
         if isinstance(part, Watches):

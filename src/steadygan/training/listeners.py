@@ -99,7 +99,7 @@ def _refuse_divergence(session: Session, healthy: float) -> None:
 def _diverged(session: Session) -> str:
     """What to say when a value was not finite: who, when, and what is left."""
     game = session.game
-    generator = game.descents["generator"]
+    generator = game.optimizers["generator"]
     player = "generator" if bool(generator.broke) else "discriminator"
     latest = session.run.files.latest
     kept = latest.read_text(encoding="utf-8").strip() if latest.exists() else None

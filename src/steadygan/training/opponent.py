@@ -14,13 +14,16 @@ from torch.func import functional_call
 
 from steadygan.objectives.losses import Loss
 from steadygan.objectives.view import View
+from steadygan.part import Part
 from steadygan.schedule import Positive, at
-from steadygan.training.seams import SeamSettings
+
+__all__ = ["Itself", "Unrolled"]
 
 
-class Itself(SeamSettings):
+class Itself(Part):
     """The generator plays against the discriminator as it stands: the off value of `opponent`."""
 
+    off: ClassVar[bool] = True
     kind: Literal["itself"] = "itself"
 
     @contextmanager
@@ -28,7 +31,7 @@ class Itself(SeamSettings):
         yield view
 
 
-class Unrolled(SeamSettings):
+class Unrolled(Part):
     """The generator plays against the discriminator `steps` updates ahead. Metz et al. (2017), equations 7 to 10.
 
     Each inner update is gradient descent with rate `lr` on the discriminator's loss, for the same reals and fakes. The

@@ -1,4 +1,4 @@
-"""One player's descent: gradients, the guard against values that are not finite, the update."""
+"""One player's optimizer: gradients, the guard against values that are not finite, the update."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from steadygan.part import Part
 from steadygan.schedule import BelowOne, Positive, Scheduled, ScheduleSettings, at
+
+__all__ = ["SGD", "Adam", "RMSProp"]
 
 
 @runtime_checkable
@@ -22,10 +25,8 @@ class OptimizerSettings(Protocol):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer: ...
 
 
-class OptimizerBase(BaseModel):
-    """Base of our optimizers: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class OptimizerBase(Part):
+    """Base of our optimizers."""
 
     lr: Positive = 2e-4
 
@@ -92,11 +93,11 @@ class SGD(OptimizerBase):
 AnyOptimizer = Annotated[Adam | RMSProp | SGD, Field(discriminator="kind")]
 
 
-class Descent:
+class PlayerOptimizer:
     """Moves one network down its loss, unless the loss or a gradient is not finite.
 
     `healthy` is a tensor shared by both players that turns from 1 to 0 at the first such value and stays there:
-    from then on no weight moves, and `turns` stops counting; `broke` is 1 where it was this descent's value.
+    from then on no weight moves, and `turns` stops counting; `broke` is 1 where it was this player's value.
     It is handed to the fused kernel, which obeys it on the device, so that nothing waits for the host; whoever
     runs the loop looks at it once in a while. An optimizer without a fused kernel is asked on the host.
     """

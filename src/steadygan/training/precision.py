@@ -100,7 +100,7 @@ def _gradients(
     seed_everything(config.seed, "precision", number)
     game = make_game(config, pair, spec, runtime.world)
     latent = latents_of(config.networks).draw(len(real[0]), device=runtime.device)
-    images, given = game.form(real[0]), real[1:]
+    images, given = game.as_training_images(real[0]), real[1:]
     fake = game.fakes(latent, *given)
     game.g_step(images, fake, *given)
     game.d_step(images, fake.detach(), *given)

@@ -8,13 +8,16 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from steadygan.part import Part
 from steadygan.spec import ImageSpec
-from steadygan.training.seams import SeamSettings
+
+__all__ = ["Fresh", "History"]
 
 
-class Fresh(SeamSettings):
+class Fresh(Part):
     """The discriminator's turn uses the fakes just made: the off value of `replay`."""
 
+    off: ClassVar[bool] = True
     kind: Literal["fresh"] = "fresh"
 
     def build(self, spec: ImageSpec) -> nn.Module:
@@ -51,7 +54,7 @@ class HistoryBuffer(nn.Module):
         return shown
 
 
-class History(SeamSettings):
+class History(Part):
     """A history of past fakes for the discriminator: with probability `use` its turn is played against old ones.
 
     One row of each batch already generated is kept (`keep`), up to `capacity`; nothing is generated for it. From

@@ -8,18 +8,19 @@ from typing import Any
 
 from steadygan import records
 from steadygan.claim import writer
-from steadygan.config import difference, resolve
+from steadygan.config import difference
 from steadygan.data import is_missing, is_path
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
-from steadygan.records import Score, Tick
-from steadygan.runs import Run, RunInfo, SavedCheckpoint
+from steadygan.records import DatedScore, Tick
+from steadygan.runs import Run, SavedCheckpoint
 from steadygan.runs.checkpoints import drop_later
 from steadygan.training import checkpoint
 from steadygan.training.budget import spent
 from steadygan.training.build import Parts, make_parts, make_session
-from steadygan.training.config import Budget, RunConfig, own_parts
+from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
+from steadygan.training.restoring import stored_config
 from steadygan.training.run import make_listeners, play_out, write_info
 from steadygan.training.runtime import enough_memory
 from steadygan.training.session import Progress
@@ -35,23 +36,23 @@ def resume(
     budget: Budget | None = None,
     data: str = "",
     console: Reporter | None = None,
-    own: RunConfig | None = None,
+    recipe: RunConfig | None = None,
 ) -> Run:
     """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
 
     `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now.
-    `own` is the configuration the run was started with, if it holds objects of the user's own.
+    `recipe` is the configuration the run was started with, if it holds objects of the user's own.
     Raises ConfigError if the run is still training.
     """
     run = Run(Path(path))
     run.info()  # before a lock is put into what is no run
     with writer(run.path):
-        return _go_on(run, budget, data, console, own)
+        return _go_on(run, budget, data, console, recipe)
 
 
-def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None, own: RunConfig | None) -> Run:
+def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None, recipe: RunConfig | None) -> Run:
     info = run.info()
-    config = _stored_config(run, info, own, budget, data)
+    config = _config(run, recipe, budget, data)
     saved = _latest(run, config)
     tensors = checkpoint.load(saved) if saved else {}
     console = console or reporter()
@@ -76,20 +77,9 @@ def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None,
         return play_out(session, console, listeners)
 
 
-def _stored_config(run: Run, info: RunInfo, own: RunConfig | None, budget: Budget | None, data: str) -> RunConfig:
-    """The configuration in `run.json`, checked again since the file may have been edited, with what is new."""
-    parts = {name: getattr(own, name) for name in own.own_parts()} if own else {}
-    missing = [name for name in own_parts(info.config) if name not in parts]
-    if missing:
-        raise ConfigError(
-            f"{run.path} uses objects of your own ({', '.join(missing)}), which run.json cannot bring back; "
-            "resume with --recipe FILE.py:FUNCTION, or in Python with own=CONFIG"
-        )
-    try:
-        config = resolve(RunConfig, {**info.config, **parts})
-    except (ConfigError, KeyError) as problem:
-        lines = "; ".join(str(problem).splitlines())
-        raise ConfigError(f"{run.files.run_json} holds settings this steadygan cannot use: {lines}") from problem
+def _config(run: Run, recipe: RunConfig | None, budget: Budget | None, data: str) -> RunConfig:
+    """The configuration of the run, with what is new."""
+    config = stored_config(run, recipe)
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
     source = str(path_of(data).absolute()) if data and is_path(data) else data or config.data.source
@@ -127,13 +117,18 @@ def _same_settings(before: dict[str, Any], config: RunConfig, run: Run) -> None:
     changed = {
         name: values
         for name, values in difference(before, config.dump()).items()
-        if not any(name == free or name.startswith(f"{free}.") for free in _CHANGEABLE)
+        if not any(name == free or name.startswith(f"{free}.") for free in _CHANGEABLE) and not _moved(name, *values)
     }
     if changed:
         lines = "; ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())
         raise ConfigError(
             f"{run.files.run_json} was changed since the checkpoint: {lines}. Put it back or start a new run"
         )
+
+
+def _moved(name: str, old: Any, new: Any) -> bool:
+    """Whether it is only the file of a class of the user's own that is another, as when a notebook becomes a recipe."""
+    return name.endswith(".type") and str(old).rpartition(".")[2] == str(new).rpartition(".")[2]
 
 
 def _load_weights(parts: Parts, tensors: dict[str, Any]) -> None:
@@ -146,7 +141,7 @@ def _load_weights(parts: Parts, tensors: dict[str, Any]) -> None:
 def _forget_later(run: Run, images: int) -> None:
     """Remove what was written after the checkpoint, which will be written again, the same; mend what it left undone."""
     records.keep_until(run.files.log, images, Tick)
-    records.keep_until(run.files.scores, images, Score)
+    records.keep_until(run.files.scores, images, DatedScore)
     for sample in run.files.samples.glob("*.png"):
         number = sample.stem.removeprefix("random-")
         if sample.name.startswith(".") or (number.isdigit() and int(number) > images):

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from steadygan.features import Scattering
-from steadygan.metrics.sliced_wasserstein import SlicedWasserstein
-from steadygan.records import Score
+from steadygan.metrics.sliced_wasserstein import SlicedWassersteinToReals
+from steadygan.records import DatedScore, Score
 from steadygan.scoring import Judge, choose_reference
 from steadygan.scoring.pick import FrechetToTraining
 from steadygan.scoring.reference import LEAST
@@ -41,14 +41,14 @@ class Scores:
     picker: Picker
     judge: Judge | None
 
-    def pick(self, session: Session, now: Snapshot) -> Score:
+    def pick(self, session: Session, now: Snapshot) -> DatedScore:
         """The score that picks."""
         count = self.picker.count
         latents = fixed_latents(range(count), session.latents, session.config.seed, "scores")
         value = self.picker(rows(now.pictures(latents, *shuffled_labels(session, count))))
-        return _dated(session, metric=self.picker.name, value=value, protocol=self.picker.protocol)
+        return _dated(session, Score(metric=self.picker.name, value=value, protocol=self.picker.protocol))
 
-    def report(self, session: Session, now: Snapshot) -> list[Score]:
+    def report(self, session: Session, now: Snapshot) -> list[DatedScore]:
         """The scores against held-out images; none without a judge."""
         if self.judge is None:
             return []
@@ -57,11 +57,11 @@ class Scores:
         labels = reference.dataset.labels
         given = () if labels is None else session.given(torch.from_numpy(labels[reference.real]))
         found = self.judge(now.batches(latents, *given))
-        return [_dated(session, **score.model_dump(exclude={"unit", "says"})) for score in found]
+        return [_dated(session, score) for score in found]
 
 
-def _dated(session: Session, **fields: object) -> Score:
-    return Score.model_validate({"step": session.progress.steps, "images": session.progress.images, **fields})
+def _dated(session: Session, score: Score) -> DatedScore:
+    return score.at(session.progress.steps, session.progress.images)
 
 
 def choose_scores(session: Session) -> Scores | None:
@@ -74,7 +74,7 @@ def _picker(session: Session) -> Picker:
     training, images = session.dataset.training, session.dataset.images
     count = len(training)
     if session.dataset.spec.size < _SMALLEST_DESCRIBED:
-        return SlicedWasserstein(images[training[_evenly(count, _REALS)]])
+        return SlicedWassersteinToReals(images[training[_evenly(count, _REALS)]])
     extractor = Scattering().build(session.runtime.device)
     return FrechetToTraining(
         images[training[_evenly(count, min(count, _REALS))]], extractor, session.dataset.digest[:12]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from steadygan.objectives.losses import Loss
@@ -25,17 +24,18 @@ The batch and its fakes, none from a history, are those of the first move.
 """
 
 
-class SeamSettings(BaseModel):
-    """Base of the values on these seams: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 @runtime_checkable
 class Builds(Protocol):
     """Settings of a part with tensors inside, such as `show` and `replay`, for images of a given form."""
 
     def build(self, spec: ImageSpec) -> nn.Module: ...
+
+
+@runtime_checkable
+class Changes(Protocol):
+    """What is built for `show` and `replay`, as a game takes it: images (N, C, H, W) in, images out."""
+
+    def __call__(self, images: Tensor) -> Tensor: ...
 
 
 @runtime_checkable

@@ -29,7 +29,7 @@ _CHECKED = 16  # images of the batch that precisions are compared on: float32 mu
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Forecast:
     """What a run will take: images per second and a step over all processes, peak memory in MiB, seconds in all."""
 
     images_per_second: float
@@ -50,7 +50,7 @@ class Estimate:
         )
 
 
-def try_out(parts: Parts, asked: str, say: Callable[[str], None]) -> tuple[Parts, Estimate]:
+def try_out(parts: Parts, asked: str, say: Callable[[str], None]) -> tuple[Parts, Forecast]:
     """Estimate a run. If its bfloat16 gives wrong gradients it is said, and unless that was `asked` for the run goes on
     in float32. The memory is that of the precision of the run.
     """
@@ -71,7 +71,7 @@ def try_out(parts: Parts, asked: str, say: Callable[[str], None]) -> tuple[Parts
     return parts, estimate(parts.config, parts.pair, parts.dataset, parts.runtime)
 
 
-def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) -> Estimate:
+def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) -> Forecast:
     """Play a few steps on copies of the networks; the run itself is not touched."""
     copies = Pair(*(runtime.prepare(copy.deepcopy(network), alone=True) for network in pair))
     game = make_game(config, copies, dataset.spec, runtime.world)
@@ -88,7 +88,7 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     runtime.forget()
     # one speed for all processes: how often they meet depends on it
     rate = float(runtime.mean(torch.tensor(rate, device=runtime.device)))
-    return Estimate(rate, shown, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
+    return Forecast(rate, shown, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
 
 
 def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int) -> tuple[float, float]:
@@ -113,7 +113,7 @@ def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int) -> tuple
 def _turns(game: Game) -> list[int]:
     """How often each move was made so far, and how often each penalty was due."""
     due = [-(-game.d_turns // getattr(penalty, "every", 1)) for penalty in game.penalties]
-    return [*(int(descent.turns) for descent in game.descents.values()), *due]
+    return [*(int(optimizer.turns) for optimizer in game.optimizers.values()), *due]
 
 
 def _batch(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) -> tuple[Tensor, ...]:
@@ -124,7 +124,7 @@ def _batch(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) ->
     return runtime.to_layout(images), *labels[: bool(classes_of(pair.generator))]
 
 
-def with_cadence(config: RunConfig, expected: Estimate) -> RunConfig:
+def with_cadence(config: RunConfig, expected: Forecast) -> RunConfig:
     """Fill in how often to log, draw and save where it was left open; the settings' docstrings say how."""
     total, rate = expected.seconds, expected.images_per_second
 

@@ -8,14 +8,17 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from steadygan.training.seams import Look, Move, Report, SeamSettings
+from steadygan.part import Part
+from steadygan.training.seams import Look, Move, Report
+
+__all__ = ["Apart", "Balanced", "Fixed", "Moderated"]
 
 _D: tuple[Move, ...] = ("discriminator",)
 _G: tuple[Move, ...] = ("generator",)
 _APART: tuple[Move, ...] = ("discriminator_real", "discriminator_fake")
 
 
-class Fixed(SeamSettings):
+class Fixed(Part):
     """So many turns of each player a step, the discriminator first. Goodfellow et al. (2014), Algorithm 1.
 
     The paper's k is `discriminator`. 1 and 1 is the off value of `turns`; 5 and 1 are the critic steps of
@@ -34,7 +37,7 @@ class Fixed(SeamSettings):
         return _D * self.discriminator + _G * self.generator
 
 
-class Apart(SeamSettings):
+class Apart(Part):
     """The discriminator moves on the reals alone, then on the fakes alone: two updates of its weights a step.
 
     As `train_on_batch` called twice in Keras, in "Eleven hacks for stable GANs"; both halves share one optimizer, as
@@ -55,7 +58,7 @@ class Apart(SeamSettings):
         return _APART + _G * self.generator
 
 
-class Moderated(SeamSettings):
+class Moderated(Part):
     """Moderated training: strengthen the discriminator while it is fooled, tread lightly else.
 
     Before D moves, it judges the reals of the current batch and fresh fakes, none from a history. If at least `fooled`
@@ -83,7 +86,7 @@ class Moderated(SeamSettings):
         return path + _G * self.generator
 
 
-class Balanced(SeamSettings):
+class Balanced(Part):
     """Keeps the discriminator's accuracy in a band: below `low` it moves `extra` times more, above `high` G does.
 
     The accuracy is the mean over the last reals and fakes. After the balancing trainers that Chintala et al. (2016)

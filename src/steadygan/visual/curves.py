@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.records import Score, Tick
+from steadygan.records import DatedScore, Tick
 from steadygan.rundir import atomic_path
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ WITHOUT_SCORES = (("loss", "loss", "logits"), ("accuracy", "gradients", "speed")
 WITH_SCORES = (("loss", "logits", "accuracy"), ("gradients", "speed", "scores"))
 
 
-def save_curves(log: Sequence[Tick], path: Path, scores: Sequence[Score] = ()) -> None:
+def save_curves(log: Sequence[Tick], path: Path, scores: Sequence[DatedScore] = ()) -> None:
     """Draw a run's ticks and scores as one PNG of 1200 × 800 pixels, against images seen.
 
     Thin lines are the ticks, bold lines their running mean over a twenty-fifth of the run, taken twice. Long logs are
@@ -209,9 +209,9 @@ def _logarithmic(axes: Axes, low: float, high: float) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_scores(figure: Figure, place: Axes, scores: Sequence[Score]) -> None:
+def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore]) -> None:
     """One small panel per metric and protocol, each with its own scale; the four that were measured last."""
-    series: dict[tuple[str, str], list[Score]] = {}
+    series: dict[tuple[str, str], list[DatedScore]] = {}
     for score in sorted(scores, key=lambda score: score.images):
         series.setdefault((score.metric, score.protocol), []).append(score)
     latest = sorted(series.values(), key=lambda found: found[-1].images)[-MOST_METRICS:]

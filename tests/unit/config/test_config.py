@@ -6,21 +6,18 @@ import pytest
 
 from steadygan.config import difference, flatten, merge, parse_assignment, read_toml, resolve, to_toml
 from steadygan.errors import ConfigError
-from steadygan.objectives import R1, Hinge
+from steadygan.objectives import L2, R1, AnyLoss, Hinge
+from steadygan.recipes.techniques import members
 from steadygan.training.config import RunConfig
+
+LOSSES = ", ".join(loss.model_fields["kind"].default for loss in members(AnyLoss))
 
 
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
         ("bathc=3", "bathc: no such setting; did you mean 'batch'?"),
-        (
-            "loss.kind=hing",
-            (
-                "loss.kind: 'hing' is not one of non_saturating, minimax, least_squares, hinge, wasserstein, "
-                "relativistic, relativistic_average; did you mean 'hinge'?"
-            ),
-        ),
+        ("loss.kind=hing", f"loss.kind: 'hing' is not one of {LOSSES}; did you mean 'hinge'?"),
         ("batch=abc", "batch: input should be a valid integer"),
         ("optimizer.generator.lr=-1", "optimizer.generator.lr: must be more than 0, got -1"),
         ('penalties=[{"kind":"r1","gama":2}]', "penalties[0].gama: no such setting; did you mean 'gamma'?"),
@@ -33,6 +30,89 @@ def test_a_wrong_setting_is_named_by_its_path_with_the_nearest_right_one(setting
     with pytest.raises(ConfigError) as error:
         resolve(RunConfig, RunConfig().dump(), parse_assignment(setting))
     assert str(error.value).startswith(sentence)
+
+
+class Misspelt:
+    """Right but for a letter, wherever it stands."""
+
+    every, lr = 1, 0.1
+    latent_dims = 3
+
+    def d_los(self, view): ...
+    def g_loss(self, view): ...
+    def mooves(self, step, report, look): ...
+    def agianst(self, loss, view): ...
+    def biuld(self, spec): ...
+    def problems(self, spec): ...
+    def compares(self, sides): ...
+    def describer(self, of): ...
+    def __repr__(self):
+        return "Misspelt of\nmany lines"
+
+
+LACKS = {
+    "loss": "loss: Misspelt lacks `d_loss`; did you mean its `d_los`?",
+    "penalties": "penalties[0]: Misspelt lacks `__call__`",
+    "generator_terms": "generator_terms[0]: Misspelt lacks `__call__`",
+    "show": "show: Misspelt lacks `build`; did you mean its `biuld`?",
+    "replay": "replay: Misspelt lacks `build`; did you mean its `biuld`?",
+    "opponent": "opponent: Misspelt lacks `against`; did you mean its `agianst`?",
+    "turns": "turns: Misspelt lacks `moves`; did you mean its `mooves`?",
+    "networks": "networks: Misspelt lacks `latent_dim`, `build`; did you mean its `latent_dims` and `biuld`?",
+    "optimizer.generator": "optimizer.generator: Misspelt lacks `build`; did you mean its `biuld`?",
+    "scores.metrics": "scores.metrics[0]: Misspelt lacks `compare`; did you mean its `compares`?",
+}
+
+
+@pytest.mark.parametrize("place", LACKS)
+def test_an_own_part_is_told_the_method_it_lacks(place):
+    several = place in ("penalties", "generator_terms", "scores.metrics")
+    tree = [Misspelt()] if several else Misspelt()
+    for name in reversed(place.split(".")):
+        tree = {name: tree}
+    with pytest.raises(ConfigError) as error:
+        resolve(RunConfig, tree)
+    assert str(error.value) == LACKS[place]
+
+
+@pytest.mark.parametrize("place", ["loss", "networks", "turns"])
+def test_a_class_in_place_of_an_object_is_refused(place):
+    for given in (Misspelt, Hinge):
+        with pytest.raises(ConfigError, match=f"{place}: {given.__name__} is a class; give an object of it"):
+            resolve(RunConfig, {place: given})
+
+
+@pytest.mark.parametrize("setting", ["batch", "runtime", "loss.kind", "seed"])
+def test_what_takes_many_lines_to_show_itself_is_refused_in_one(setting):
+    tree = Misspelt()
+    for name in reversed(setting.split(".")):
+        tree = {name: tree}
+    with pytest.raises(ConfigError) as error:
+        resolve(RunConfig, tree)
+    assert str(error.value).startswith(f"{setting.split('.')[0]}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["r1", "[r1]", "[ r1 ]", '["r1"]', '{"kind": "r1"}', '[{"kind": "r1"}]', '"r1"'])
+def test_one_part_stands_for_a_list_of_it(given):
+    assert resolve(RunConfig, parse_assignment(f"penalties={given}")).penalties == (R1(),)
+
+
+def test_lists_of_parts_are_taken_from_names_from_files_and_from_python():
+    for names in ("[r1, l2]", "r1,l2", "[r1,l2,]"):
+        chosen = resolve(RunConfig, parse_assignment(f"penalties={names}"))
+        assert [penalty.kind for penalty in chosen.penalties] == ["r1", "l2"]
+    assert resolve(RunConfig, tomllib.loads('generator_terms = "l2"')).generator_terms == (L2(),)
+    assert resolve(RunConfig, parse_assignment("scores.metrics=swd")).scores.metrics[0].kind == "swd"
+    assert RunConfig(penalties=R1(gamma=3)).penalties == RunConfig(penalties=[R1(gamma=3)]).penalties == (R1(gamma=3),)
+    assert RunConfig(penalties="r1").penalties == (R1(),)
+    assert RunConfig(penalties=[]).penalties == resolve(RunConfig, parse_assignment("penalties=[]")).penalties == ()
+
+
+def test_what_is_no_list_of_names_is_refused_with_the_ways_to_write_one():
+    with pytest.raises(ConfigError) as error:
+        resolve(RunConfig, parse_assignment('penalties=[{"kind": r1}]'))
+    assert str(error.value).startswith("penalties: write it as NAME, as [NAME, NAME] or as [{")
 
 
 def test_all_wrong_settings_are_reported_at_once():

@@ -282,10 +282,10 @@ def test_an_address_names_a_set_and_its_settings(text: str, expected: AnyBuiltin
     [
         ("builtin:aeral", ["did you mean aerial?", "builtin:aerial, builtin:glyphs, builtin:ring"]),
         ("builtin:", ["builtin:aerial, builtin:glyphs, builtin:ring"]),
-        ("builtin:glyphs?staked=true", ["no setting 'staked'", "did you mean stacked?"]),
-        ("builtin:ring?modes=many", ["builtin:ring: modes=many", "integer"]),
-        ("builtin:ring?modes=0&std=9", ["modes=0", "std=9"]),
-        ("builtin:aerial?kind=ring", ["kind=ring"]),
+        ("builtin:glyphs?staked=true", ["staked: no such setting", "did you mean 'stacked'?"]),
+        ("builtin:ring?modes=many", ["builtin:ring: modes: ", "integer", "got 'many'"]),
+        ("builtin:ring?modes=0&std=9", ["modes: ", "got '0'", "std: ", "got '9'"]),
+        ("builtin:aerial?kind=ring", ["kind: 'ring'"]),
     ],
 )
 def test_a_wrong_address_is_refused_in_one_line_that_says_what_would_work(text: str, words: list[str]) -> None:

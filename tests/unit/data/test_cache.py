@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygan.data import PrepareSettings, cache_folder, cached, prepare_cached, work
+from steadygan.data import PrepareSettings, cache_folder, cached, open_dataset, prepare, prepare_cached, work
+from steadygan.data.plan import make_plan
+from steadygan.data.settings import FORMAT
+from steadygan.data.sources.opening import open_source
 from steadygan.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -140,3 +145,24 @@ def test_equal_names_sizes_and_times_in_another_folder_mean_nothing(
     assert sets[0].path.exists()
     assert not (sets[0].images == sets[1].images).any(axis=(1, 2, 3)).all()
     assert (sets[1].images[0] == np.random.default_rng(10).integers(0, 256, (8, 8, 3), np.uint8)).all()
+
+
+def test_gray_is_grey_and_a_set_made_under_that_spelling_is_the_same_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEADYGAN_CACHE", str(tmp_path / "cache"))
+    source = fill(tmp_path / "photos", 3)
+    older = PrepareSettings.model_validate({"size": 8, "channels": "gray"})
+    assert older == PrepareSettings(size=8, channels="grey")
+    plan = make_plan([open_source(source)], older)
+    spelled = json.dumps(older.model_dump(mode="json") | {"channels": "gray"}, separators=(",", ":"))
+    said = f"{FORMAT} {spelled} {plan.sources[0].model_dump_json()}"
+    assert plan.origin == hashlib.sha256(said.encode()).hexdigest()
+    dataset = prepare(source, tmp_path / "set", older, workers=0)
+    described = dataset.path / "dataset.json"
+    assert '"channels": "grey"' in described.read_text()
+    described.write_text(described.read_text().replace('"channels": "grey"', '"channels": "gray"'))
+    before = (dataset.path / "images.npy").stat().st_mtime_ns
+    again = prepare(source, dataset.path, PrepareSettings(size=8, channels="grey"), workers=0)
+    assert (again.digest, (dataset.path / "images.npy").stat().st_mtime_ns) == (dataset.digest, before)
+    assert open_dataset(dataset.path).meta["settings"]["channels"] == "grey"

@@ -159,7 +159,7 @@ def mend_checksums(data: bytearray) -> None:
 SETTINGS = (
     PrepareSettings(size=16),
     PrepareSettings(size=16, frames="all"),
-    PrepareSettings(size=8, fit="pad", channels="gray", background=(1, 2, 3)),
+    PrepareSettings(size=8, fit="pad", channels="grey", background=(1, 2, 3)),
     PrepareSettings(size=16, fit="random-crops", crops=2),
 )
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
 from steadygan.data.health import duplicates
-from steadygan.data.health.duplicates import Duplicates, close_pairs, find_duplicates, joined, joined_groups
+from steadygan.data.health.duplicates import DuplicateGroups, close_pairs, find_duplicates
 from steadygan.data.health.measures import measure
+from steadygan.data.indices import joined
 
 Images = NDArray[np.uint8]
 Change = Callable[[Image.Image], Image.Image]
@@ -49,7 +50,7 @@ def prepared(pictures: list[Image.Image]) -> Images:
     return np.stack([np.asarray(it.resize((64, 64), Image.Resampling.LANCZOS)) for it in pictures])
 
 
-def found_in(images: Images) -> Duplicates:
+def found_in(images: Images) -> DuplicateGroups:
     measures = measure(images)
     return find_duplicates(images, measures, measures.contrast < 2)
 
@@ -88,8 +89,8 @@ def test_with_too_many_pairs_only_the_closest_are_kept() -> None:
 
 
 def test_a_set_of_no_or_one_image_has_no_duplicates() -> None:
-    assert found_in(natural(1, 64)) == Duplicates((), (), ())
-    assert found_in(np.zeros((0, 64, 64, 3), np.uint8)) == Duplicates((), (), ())
+    assert found_in(natural(1, 64)) == DuplicateGroups((), (), ())
+    assert found_in(np.zeros((0, 64, 64, 3), np.uint8)) == DuplicateGroups((), (), ())
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -127,7 +128,7 @@ def test_of_equal_images_the_first_stands_for_all_in_groups_of_similar_ones() ->
     images = prepared([*pictures, jpeg(pictures[4], 60), pictures[4], jpeg(pictures[4], 40)])
     found = found_in(images)
     assert (found.exact, found.near) == (((4, 31),), ((4, 30, 32),))
-    assert joined_groups(found.exact, found.near) == ((4, 30, 31, 32),)
+    assert joined(found.exact + found.near) == ((4, 30, 31, 32),)
 
 
 def test_a_collision_of_checksums_is_no_duplicate() -> None:
@@ -145,7 +146,7 @@ def test_blank_and_smooth_pictures_are_not_all_one_group() -> None:
     skies = np.clip(slope + levels[:, None, None, None] / 3 + rng.normal(0, 4, (20, 64, 64, 1)), 0, 255)
     skies = np.broadcast_to(skies, (20, 64, 64, 3)).astype(np.uint8)
     found = found_in(np.concatenate([flat, skies, natural(20, 64)]))
-    assert found == Duplicates((), (), ())
+    assert found == DuplicateGroups((), (), ())
 
 
 def alike(first: NDArray[np.floating], second: NDArray[np.floating]) -> bool:
@@ -176,7 +177,7 @@ def test_images_marked_as_blank_are_left_out() -> None:
     pictures = [Image.fromarray(it) for it in natural(4, 112)]
     images = prepared([*pictures, jpeg(pictures[0], 60), pictures[1]])
     measures = measure(images)
-    assert find_duplicates(images, measures, np.array([True, True, False, False, False, False])) == Duplicates(
+    assert find_duplicates(images, measures, np.array([True, True, False, False, False, False])) == DuplicateGroups(
         (), (), ()
     )
 
@@ -197,8 +198,9 @@ def test_it_is_said_when_not_all_pairs_were_looked_at(monkeypatch: pytest.Monkey
 
 
 def test_groups_are_those_that_pairs_tie_together() -> None:
-    assert joined(np.array([[5, 9], [2, 3], [3, 9], [0, 7]])) == ((0, 7), (2, 3, 5, 9))
-    assert joined(np.zeros((0, 2), np.int64)) == ()
+    assert joined([[5, 9], [2, 3], [3, 9], [0, 7]]) == ((0, 7), (2, 3, 5, 9))
+    assert joined([]) == ()
+    assert joined([(4,), (1, 2), (2, 1, 5)]) == ((1, 2, 5), (4,))
 
 
 def test_large_images_are_compared_reduced(monkeypatch: pytest.MonkeyPatch) -> None:

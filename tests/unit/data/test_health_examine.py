@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from steadygan.data.health import Finding, Health, examine
+from steadygan.data.health import Health, Remark, examine
 from steadygan.data.health.outliers import robust_z
 from steadygan.data.work import Entry
 
@@ -76,7 +76,7 @@ def blurred(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(2)))
 
 
-def by_check(health: Health) -> dict[str, Finding]:
+def by_check(health: Health) -> dict[str, Remark]:
     return {it.check: it for it in health.findings}
 
 
@@ -274,3 +274,19 @@ def test_a_strange_colour_is_seen_along_either_axis(clean: Planted, tint: tuple[
     middle = int(np.argmin(np.abs(clean.images.mean((1, 2, 3)) - 125)))
     tinted = np.clip(clean.images[middle] + np.array(tint), 0, 255).astype(np.uint8)
     assert by_check(clean.with_image(middle, tinted).health())["colour"].indices == (middle,)
+
+
+def test_pictures_of_few_bits_beside_one_of_many_are_told_with_what_to_do(clean: Planted) -> None:
+    spoiled = clean.with_entry(3, needed=8).with_entry(4, needed=12).with_entry(5, needed=13).with_entry(9, needed=16)
+    (found,) = spoiled.health().findings
+    assert (found.check, found.severity, found.indices) == ("dark", "warning", (3, 4))
+    assert found.sentence.endswith("are nearly black on the scale of 16 bits that 1/0009.png needs")
+    assert found.captions == ("needs 8 bits", "needs 12 bits")
+    assert clean.with_entry(4, needed=12).with_entry(9, needed=15).health().findings == ()
+
+
+@pytest.mark.parametrize(("each", "said"), [(10, []), (9, ["100 classes have 9 images (median)"])])
+def test_classes_that_all_hold_few_images_are_told(clean: Planted, each: int, said: list[str]) -> None:
+    entries = [it.model_copy(update={"label": str(at % 100)}) for at, it in enumerate(clean.entries[: 100 * each])]
+    found = Planted(clean.images[: 100 * each], entries).health().findings
+    assert [it.sentence for it in found if it.check == "thin-classes"] == said

@@ -172,15 +172,15 @@ def test_a_set_is_grey_only_if_every_picture_is_even_if_saved_as_rgb(tmp_path: P
     assert colour.images.shape == (5, 16, 16, 3)
     assert (colour.images[:3] == colour.images[:3, ..., :1]).all()
     assert "4 of them grey" in colour.meta["converted"]
-    assert any("--channels gray" in sentence for sentence in colour.advice)
+    assert any("--channels grey" in sentence for sentence in colour.advice)
 
 
 def test_the_number_of_channels_can_be_asked_for(tmp_path: Path) -> None:
     source = fill(tmp_path / "in", 2)
-    assert here(source, tmp_path / "gray", channels="gray").spec.channels == 1
+    assert here(source, tmp_path / "one", channels="grey").spec.channels == 1
     grey = fill(tmp_path / "grey", 2, channels=1)
     assert here(grey, tmp_path / "rgb", channels="rgb").spec.channels == 3
-    assert here(grey, tmp_path / "pad", channels="gray", fit="pad", background=(9, 0, 0)).spec.channels == 1
+    assert here(grey, tmp_path / "pad", channels="grey", fit="pad", background=(9, 0, 0)).spec.channels == 1
 
 
 def test_the_digest_depends_on_pixels_and_labels_and_on_nothing_else(tmp_path: Path) -> None:

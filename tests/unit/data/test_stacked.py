@@ -28,7 +28,7 @@ def test_stacked_glyphs_have_an_address_of_their_own_and_are_the_same_set() -> N
 
 def test_a_stacked_set_stays_stacked_and_takes_no_unknown_setting() -> None:
     assert parse_builtin("builtin:stacked-glyphs?stacked=false") == Glyphs(stacked=True)
-    with pytest.raises(ConfigError, match="no setting 'size'"):
+    with pytest.raises(ConfigError, match="size: no such setting"):
         parse_builtin("builtin:stacked-glyphs?size=3")
 
 

@@ -84,7 +84,7 @@ def values() -> np.ndarray[Any, Any]:
 def server(tmp_path: Path, values: np.ndarray[Any, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("steadygan.data.tiles.remote._FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("steadygan.data.tiles.fetch._FIRST_PAUSE", 0.01)
     monkeypatch.setitem(
         __import__("steadygan.data.tiles.raster", fromlist=["x"])._OPTIONS, "GDAL_HTTP_RETRY_DELAY", "0.01"
     )

@@ -17,7 +17,6 @@ from steadygan.features import (
     AnyFeatures,
     Described,
     Exported,
-    FeatureSettings,
     PictureExtractor,
     Scattering,
 )
@@ -49,15 +48,6 @@ def extractor(request: pytest.FixtureRequest) -> PictureExtractor:
 
 def test_every_member_is_tested_somewhere() -> None:
     assert set(KINDS) == {"scattering", "exported", "inception", "clip", "dinov2"}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_member_is_a_value_that_says_what_it_is_good_for(kind: str) -> None:
-    member = KINDS[kind]
-    assert member.paper.startswith("arXiv:")
-    assert member.helps.endswith(".")
-    assert member.hurts.endswith(".")
-    assert issubclass(member, FeatureSettings)
 
 
 def test_the_default_can_be_named_by_its_kind() -> None:

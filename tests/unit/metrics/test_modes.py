@@ -11,7 +11,16 @@ from steadygan.data.builtin.stacked import stack, triples
 from steadygan.errors import ConfigError, DataError
 from steadygan.metrics.modes import Classifier, mode_divergence, modes_hit, nearest_modes, shares
 from steadygan.networks import DCGAN, Points
-from steadygan.studies.bench_modes import ModesReport, RingTest, Score, Trial, _summary, as_ring, bench_modes, open_test
+from steadygan.studies.bench_modes import (
+    ModesReport,
+    ModesScore,
+    RingTest,
+    Trial,
+    _summary,
+    as_ring,
+    bench_modes,
+    open_test,
+)
 from steadygan.training.config import Budget, Optimizers, RunConfig
 from steadygan.training.optim import Adam
 from tiny import TINY
@@ -166,10 +175,10 @@ def test_a_summary_is_over_the_seeds_that_did_not_diverge():
         return Trial(recipe=recipe, seed=seed, images=1, seconds=1.0, score=score)
 
     trials = [
-        trial("a", 0, Score(modes=10, kl=1.0)),
-        trial("a", 1, Score(modes=14, kl=1.5)),
+        trial("a", 0, ModesScore(modes=10, kl=1.0)),
+        trial("a", 1, ModesScore(modes=14, kl=1.5)),
         trial("a", 2, None),
-        trial("b", 0, Score(modes=8, kl=0.0, high_quality=0.5)),
+        trial("b", 0, ModesScore(modes=8, kl=0.0, high_quality=0.5)),
     ]
     a, b = _summary("a", trials), _summary("b", trials)
     assert (a.runs, a.diverged, a.high_quality) == (3, 1, None)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from steadygan.metrics.sliced_wasserstein import SlicedWasserstein, laplacian_levels, sliced_wasserstein
+from steadygan.metrics.sliced_wasserstein import SlicedWassersteinToReals, laplacian_levels, sliced_wasserstein
 
 
 def _images(count: int = 128, size: int = 32) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_pyramid_of_a_constant_image_has_no_detail_and_keeps_the_constant():
 @pytest.mark.parametrize("disturb", ["noise", "colour"])
 def test_score_grows_with_the_disturbance(disturb):
     images = _images()
-    metric = SlicedWasserstein(images)
+    metric = SlicedWassersteinToReals(images)
     rng = np.random.default_rng(1)
     noise = rng.normal(size=images.shape) if disturb == "noise" else np.ones(images.shape)
     values = [metric(np.clip(images + level * noise, 0, 255).astype(np.uint8)) for level in (0, 20, 60)]
@@ -54,6 +54,6 @@ def test_score_grows_with_the_disturbance(disturb):
 
 def test_points_are_scored_too():
     points = np.random.default_rng(0).integers(0, 256, (200, 1, 1, 2), dtype=np.uint8)
-    metric = SlicedWasserstein(points)
+    metric = SlicedWassersteinToReals(points)
     assert metric(points) == 0
     assert metric(255 - points // 2) > 0.1

@@ -16,10 +16,10 @@ from steadygan.networks import DCGAN
 from steadygan.ops.init import dcgan_init_, he_init_, orthogonal_init_, xavier_init_
 from steadygan.ops.layers import (
     LatentConv2d,
-    MinibatchDiscrimination,
-    MinibatchStddev,
+    MinibatchDiscriminationLayer,
+    MinibatchStddevLayer,
     NearestConv2d,
-    PixelNorm,
+    PixelNormLayer,
     SubpixelConv2d,
     padding_of,
     spectrally_normalise_,
@@ -55,11 +55,11 @@ def test_one_padding_leads_from_the_large_side_to_the_small_one_and_back(kernel,
 def test_pixel_norm_divides_by_the_root_mean_square_over_channels():
     maps = torch.tensor([[3.0, 4.0], [0.0, 2.0]])[:, :, None, None]
     expected = torch.tensor([[3 / math.sqrt(12.5), 4 / math.sqrt(12.5)], [0.0, math.sqrt(2)]])
-    close(PixelNorm()(maps)[:, :, 0, 0], expected)
+    close(PixelNormLayer()(maps)[:, :, 0, 0], expected)
 
 
 def test_pixel_norm_leaves_zero_at_zero_and_keeps_bfloat16():
-    normed = PixelNorm()(torch.zeros(1, 4, 2, 2, dtype=torch.bfloat16))
+    normed = PixelNormLayer()(torch.zeros(1, 4, 2, 2, dtype=torch.bfloat16))
     assert normed.dtype == torch.bfloat16
     assert normed.abs().max() == 0
 
@@ -75,7 +75,7 @@ def similarities(features, weight, kernels, dims):
 
 
 def test_minibatch_discrimination_is_the_double_loop_of_the_paper():
-    layer = MinibatchDiscrimination(width=2, side=3, kernels=4, dims=5)
+    layer = MinibatchDiscriminationLayer(width=2, side=3, kernels=4, dims=5)
     features = torch.randn(6, 2, 3, 3)
     out = layer(features)
     assert out.shape == (6, 2 + 4, 3, 3)
@@ -86,13 +86,13 @@ def test_minibatch_discrimination_is_the_double_loop_of_the_paper():
 
 
 def test_minibatch_discrimination_of_copies_counts_them_and_of_one_image_is_one():
-    layer = MinibatchDiscrimination(width=2, side=2, kernels=3, dims=2)
+    layer = MinibatchDiscriminationLayer(width=2, side=2, kernels=3, dims=2)
     close(layer(torch.randn(1, 2, 2, 2).expand(5, -1, -1, -1))[:, 2:], torch.full((5, 3, 2, 2), 5.0))
     close(layer(torch.randn(1, 2, 2, 2))[:, 2:], torch.ones(1, 3, 2, 2))
 
 
 def test_minibatch_discrimination_sees_under_bfloat16_what_it_sees_under_float32():
-    layer = MinibatchDiscrimination(width=2, side=2, kernels=3, dims=2)
+    layer = MinibatchDiscriminationLayer(width=2, side=2, kernels=3, dims=2)
     nearly = 100 + 0.05 * torch.randn(4, 2, 2, 2)
     with torch.autocast("cpu", torch.bfloat16):
         rounded = layer(nearly)
@@ -102,7 +102,7 @@ def test_minibatch_discrimination_sees_under_bfloat16_what_it_sees_under_float32
 def test_minibatch_stddev_by_hand():
     # two features; deviations over the pairs (0, 2), (4, 4) and (1, 5), (0, 0): 1, 0 and 2, 0
     features = torch.tensor([[0.0, 4.0], [2.0, 4.0], [1.0, 0.0], [5.0, 0.0]])[:, :, None, None]
-    out = MinibatchStddev(group=2)(features)
+    out = MinibatchStddevLayer(group=2)(features)
     assert torch.equal(out[:, :2], features)
     close(out[:, 2, 0, 0], [0.5, 0.5, 1.0, 1.0], atol=1e-4, rtol=0)
 
@@ -110,23 +110,23 @@ def test_minibatch_stddev_by_hand():
 def test_minibatch_stddev_averages_over_features_and_places():
     features = torch.randn(4, 3, 5, 5)
     expected = features.var(0, correction=0).sqrt().mean().expand(4, 5, 5)
-    close(MinibatchStddev(group=4)(features)[:, 3], expected)
+    close(MinibatchStddevLayer(group=4)(features)[:, 3], expected)
 
 
 def test_minibatch_stddev_of_an_uneven_batch_lets_the_first_images_join_the_last_group():
     features = torch.tensor([0.0, 1.0, 2.0, 3.0, 10.0])[:, None, None, None]
-    values = MinibatchStddev(group=2)(features)[:, 1, 0, 0]
+    values = MinibatchStddevLayer(group=2)(features)[:, 1, 0, 0]
     close(values, [0.5, 0.5, 0.5, 0.5, 5.0])
 
 
 def test_minibatch_stddev_of_fewer_images_than_a_group_takes_them_all():
-    close(MinibatchStddev(group=4)(torch.tensor([1.0, 3.0])[:, None, None, None])[:, 1, 0, 0], [1.0, 1.0])
-    close(MinibatchStddev(group=4)(torch.randn(1, 2, 3, 3))[:, 2].mean(), 0.0, atol=2e-4, rtol=0)
+    close(MinibatchStddevLayer(group=4)(torch.tensor([1.0, 3.0])[:, None, None, None])[:, 1, 0, 0], [1.0, 1.0])
+    close(MinibatchStddevLayer(group=4)(torch.randn(1, 2, 3, 3))[:, 2].mean(), 0.0, atol=2e-4, rtol=0)
 
 
 def test_minibatch_stddev_of_equal_images_has_a_gradient_of_zero_and_not_nan():
     features = torch.ones(4, 2, 3, 3, requires_grad=True)
-    MinibatchStddev()(features)[:, 2].sum().backward()
+    MinibatchStddevLayer()(features)[:, 2].sum().backward()
     assert features.grad.abs().max() == 0
 
 

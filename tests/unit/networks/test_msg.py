@@ -9,7 +9,7 @@ from torch.nn.functional import normalize, softplus
 
 from steadygan.networks.base import count_parameters
 from steadygan.networks.msg import MSG, ScaledConv2d
-from steadygan.ops.layers import MinibatchStddev, PixelNorm
+from steadygan.ops.layers import MinibatchStddevLayer, PixelNormLayer
 from steadygan.ops.pyramid import pack, pyramid, unpack
 from steadygan.spec import ImageSpec
 
@@ -68,23 +68,23 @@ def test_gradients_of_both_orders_flow_through_the_atlas():
 
 def test_pixel_norm_gives_each_pixel_unit_mean_square():
     maps = 7 * torch.randn(2, 5, 3, 3)
-    normed = PixelNorm()(maps)
+    normed = PixelNormLayer()(maps)
     torch.testing.assert_close(normed.square().mean(1), torch.ones(2, 3, 3))
     torch.testing.assert_close(normalize(normed, dim=1), normalize(maps, dim=1))
 
 
 def test_batch_spread_appends_the_mean_standard_deviation():
     maps = torch.randn(6, 5, 4, 4)
-    more = MinibatchStddev(group=None)(maps)
+    more = MinibatchStddevLayer(group=None)(maps)
     assert torch.equal(more[:, :5], maps)
     expected = maps.numpy().std(axis=0).mean()
     torch.testing.assert_close(more[:, 5], torch.full((6, 4, 4), float(expected)))
-    assert MinibatchStddev(group=None)(maps[:1])[:, 5].max() < 1e-3
+    assert MinibatchStddevLayer(group=None)(maps[:1])[:, 5].max() < 1e-3
 
 
 def test_the_gradient_of_the_spread_is_that_of_the_standard_deviation():
     maps = torch.randn(6, 5, 4, 4, requires_grad=True)
-    (gradient,) = torch.autograd.grad(MinibatchStddev(group=None)(maps)[0, 5, 0, 0], maps)
+    (gradient,) = torch.autograd.grad(MinibatchStddevLayer(group=None)(maps)[0, 5, 0, 0], maps)
     expected = (maps - maps.mean(0)) / maps.std(0, correction=0) / 6 / (5 * 4 * 4)
     torch.testing.assert_close(gradient, expected)
 
@@ -136,7 +136,7 @@ def test_every_scale_of_the_generator_is_an_image_of_its_own():
 def test_plain_images_are_judged_as_their_own_atlas():
     generator, discriminator = built(32)
     real = torch.randn(4, 3, 32, 32)
-    atlas = generator.form(real)
+    atlas = generator.as_training_images(real)
     assert atlas.shape == (4, 3, 32, 48)
     assert torch.equal(atlas[..., :32], real)
     torch.testing.assert_close(discriminator(real), discriminator(atlas))
@@ -202,7 +202,7 @@ def test_the_gradient_of_r1_on_the_atlas_agrees_with_finite_differences():
 @pytest.mark.parametrize("autocast", [False, True])
 def test_a_step_of_each_player_moves_every_weight_and_leaves_it_finite(autocast):
     generator, discriminator = built(32)
-    real, latent = generator.form(torch.rand(4, 3, 32, 32) * 2 - 1), torch.randn(4, 8)
+    real, latent = generator.as_training_images(torch.rand(4, 3, 32, 32) * 2 - 1), torch.randn(4, 8)
     for player, sign in ((discriminator, 1), (generator, -1)):
         before = copy.deepcopy(player.state_dict())
         optimizer = torch.optim.Adam(player.parameters(), 1e-3)
@@ -320,7 +320,7 @@ def test_the_width_next_to_the_image_follows_the_size(size, width):
 
 def test_every_block_of_the_discriminator_looks_at_the_spread():
     discriminator = built(32).discriminator
-    assert all(isinstance(block[0], MinibatchStddev) for block in discriminator.blocks)
+    assert all(isinstance(block[0], MinibatchStddevLayer) for block in discriminator.blocks)
     assert {m.negative_slope for m in discriminator.modules() if isinstance(m, nn.LeakyReLU)} == {0.2}
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from steadygan.networks.base import count_parameters
-from steadygan.networks.r3gan import R3GAN, Basis, Block, BlockForm, Down, Exact, Up
+from steadygan.networks.r3gan import R3GAN, Basis, Block, BlockForm, Down, Float32, Up
 from steadygan.ops.resample import downsample2, upsample2
 from steadygan.spec import ImageSpec
 
@@ -289,9 +289,9 @@ def test_a_step_of_each_player_with_r1_is_finite_and_moves_every_weight(spec, pr
 def test_autocast_rules_the_four_largest_sides_at_most_and_never_the_smallest():
     for size, exact in [(16, 1), (64, 1), (128, 2), (256, 3)]:
         pair = R3GAN(width=8, blocks=1).build(ImageSpec(size=size, channels=1))
-        assert [type(stage) is Exact for stage in pair.generator.stages].count(True) == exact
-        assert [type(stage) is Exact for stage in pair.discriminator.stages].count(True) == exact
-        assert type(pair.generator.stages[0]) is type(pair.discriminator.stages[-1]) is Exact
+        assert [type(stage) is Float32 for stage in pair.generator.stages].count(True) == exact
+        assert [type(stage) is Float32 for stage in pair.discriminator.stages].count(True) == exact
+        assert type(pair.generator.stages[0]) is type(pair.discriminator.stages[-1]) is Float32
     pair, seen = R3GAN(width=8, blocks=1).build(ImageSpec(size=16, channels=1)), {}
     for name, module in pair.discriminator.named_modules():
         module.register_forward_hook(lambda _, __, output, name=name: seen.update({name: output.dtype}))

@@ -55,6 +55,41 @@ def test_a_recipe_of_the_users_own_is_told_the_facts_if_it_asks(tmp_path, pictur
     assert config.seed == dataset.spec.classes == 2
 
 
+COUNTED = """
+from pathlib import Path
+import steadygan as sg
+
+def count(name):
+    with (Path(__file__).parent / "counts").open("a") as counts:
+        counts.write(name + " ")
+
+count("file")
+
+def asks(facts):
+    count(f"{facts.size}/{facts.images}")
+    return sg.RunConfig(size=16)
+
+def asks_nothing():
+    count("function")
+    return sg.RunConfig(size=16)
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "counts"), [("asks", "file 64/10000 16/10000 16/18"), ("asks_nothing", "file function")]
+)
+def test_a_file_runs_once_and_its_function_again_only_when_it_is_told_something_new(
+    tmp_path, pictures, function, counts
+):
+    (tmp_path / "mine.py").write_text(COUNTED)
+    (tmp_path / "mine.toml").write_text(f'recipe = "{tmp_path / "mine.py"}:{function}"\nbatch = 4\n')
+    for recipe in (f"{tmp_path / 'mine.py'}:{function}", str(tmp_path / "mine.toml")):
+        (tmp_path / "counts").unlink(missing_ok=True)
+        config, _ = plan(pictures, recipe, {}, Silent())
+        assert (tmp_path / "counts").read_text().split() == counts.split()
+        assert config.recipe == recipe
+
+
 @pytest.mark.parametrize(
     ("recipe", "budget", "images"),
     [
@@ -134,7 +169,7 @@ def test_a_run_with_a_plain_object_of_the_users_own_goes_on_after_a_restart(pict
     )
     train(config, tmp_path / "run", Silent())
     again = sg.RunConfig(loss=Plain(), penalties=(Remembered(),))
-    run = sg.resume(tmp_path / "run", sg.Budget(steps=4), console=Silent(), own=again)
+    run = sg.resume(tmp_path / "run", sg.Budget(steps=4), console=Silent(), recipe=again)
     assert run.log()[-1].step == 4
     facts = facts_of(run)
     assert facts == Facts(size=16, channels=3, classes=2, images=18, device="cpu", budget_images=4 * 8)

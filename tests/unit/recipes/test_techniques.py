@@ -7,22 +7,25 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterator
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import pytest
 from pydantic import BaseModel
 
 from steadygan.augment import InstanceNoise
+from steadygan.cli.techniques import _title
 from steadygan.config import merge, parse_assignment, resolve
 from steadygan.errors import ConfigError, DataError
 from steadygan.networks import DCGAN, R3GAN
 from steadygan.networks.choices import Xavier
 from steadygan.networks.resampling import PixelShuffle
 from steadygan.objectives import R1, Hinge, LeCam
+from steadygan.part import Part
 from steadygan.recipes import RECIPES, choose_recipe
 from steadygan.recipes.by_setting import BY_SETTING
-from steadygan.recipes.catalogue import Technique
+from steadygan.recipes.catalogue import Group, Technique
 from steadygan.recipes.citing import of_run
+from steadygan.recipes.pages import _technique
 from steadygan.recipes.papers import PAPERS, bibtex, cite, paper
 from steadygan.recipes.references import Paper, ids_in
 from steadygan.recipes.techniques import GROUPS, families, find, members, papers_of, techniques, uses
@@ -34,7 +37,7 @@ from steadygan.training.replay import History
 from steadygan.training.turns import Moderated
 
 ALL = [entry for entry in techniques() if entry not in BY_SETTING]
-MODELS = [(group, model) for group in GROUPS for model in members(group.choices)]
+MODELS: list[tuple[Group, type[Part]]] = [(group, model) for group in GROUPS for model in members(group.choices)]
 SWITCHES = [(entry, number) for entry in ALL for number in range(len(entry.switches))]
 
 
@@ -49,7 +52,7 @@ def plain(text: str) -> str:
 def choices_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """Every value with a kind that an annotation leads to, through groups of settings and through choices."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if "kind" in annotation.model_fields or hasattr(annotation, "paper"):
+        if issubclass(annotation, Part):
             yield annotation
         for field in annotation.model_fields.values():
             for part in (field.annotation, *field.metadata):
@@ -64,6 +67,29 @@ def test_everything_a_configuration_can_hold_is_in_the_catalogue() -> None:
     assert len(MODELS) == len(ALL) > 60
 
 
+class NobodysIdea(Part):
+    """Nobody wrote a paper about it."""
+
+    helps: ClassVar[str] = "It may."
+    hurts: ClassVar[str] = "It may, too."
+    kind: Literal["nobodys_idea"] = "nobodys_idea"
+
+
+def test_a_technique_without_a_paper_is_one_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = GROUPS[0]._replace(choices=NobodysIdea)
+    monkeypatch.setattr("steadygan.recipes.techniques.GROUPS", (group,))
+    entry = find("nobodys_idea")[0]
+    assert (entry.papers, entry.off) == ((), False)
+    assert _title(entry) == "nobodys_idea"
+    assert "### `nobodys_idea`\n" in _technique(entry)
+    assert "Source" not in _technique(entry)
+
+
+def test_what_is_off_is_the_absence_of_a_technique() -> None:
+    absent = {"as_is", "fresh", "itself", "none"}
+    assert {entry.name for entry in ALL if entry.off} == absent
+
+
 def test_names_that_occur_twice_are_both_listed() -> None:
     assert [entry.group.title for entry in find("l2")] == ["penalties", "generator terms"]
     assert [entry.group.title for entry in find("none")] == ["normalisation", "minibatch"]
@@ -74,8 +100,8 @@ def test_an_entry_is_what_stands_in_the_value(group: Any, model: type[BaseModel]
     [entry] = [e for (g, m), e in zip(MODELS, ALL, strict=True) if g is group and m is model]
     source = " ".join((model.__doc__ or "").split())
     assert " ".join(f"{entry.what} {entry.details}".split()) == source
-    assert (entry.helps, entry.hurts) == (getattr(model, "helps", ""), getattr(model, "hurts", ""))
-    assert entry.papers[:1] == ((model.paper,) if hasattr(model, "paper") else ())
+    assert (entry.helps, entry.hurts, entry.off) == (model.helps, model.hurts, model.off)
+    assert entry.papers[:1] == ((model.paper,) if model.paper else ())
     assert {setting.name for setting in entry.settings} >= set(model.model_fields) - {"kind", "every"}
 
 
@@ -86,7 +112,7 @@ def test_the_first_line_is_a_short_sentence(entry: Technique) -> None:
 
 
 @pytest.mark.parametrize("entry", ALL, ids=named)
-def test_a_technique_with_a_paper_says_when_it_helps_and_when_it_hurts(entry: Technique) -> None:
+def test_a_technique_says_when_it_helps_and_when_it_hurts_and_off_is_none(entry: Technique) -> None:
     for sentence in (entry.helps, entry.hurts):
         assert bool(sentence) == (not entry.off)
         assert sentence.endswith(".") or entry.off
@@ -95,7 +121,7 @@ def test_a_technique_with_a_paper_says_when_it_helps_and_when_it_hurts(entry: Te
 @pytest.mark.parametrize("entry", ALL, ids=named)
 def test_what_a_technique_names_as_its_source_is_in_the_table_and_is_the_one_its_text_means(entry: Technique) -> None:
     assert [name for name in entry.papers if name not in PAPERS] == []
-    if entry.off or not (known := PAPERS[entry.papers[0]]).authors:
+    if not entry.papers or not (known := PAPERS[entry.papers[0]]).authors:
         return
     text = plain(f"{entry.what} {entry.details}")
     family = plain(known.short()).split(" et al.")[0].split(" and ")[0].split(" (")[0]

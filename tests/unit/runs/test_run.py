@@ -8,7 +8,7 @@ import math
 import pytest
 
 from steadygan.errors import ConfigError, DataError
-from steadygan.records import Score
+from steadygan.records import DatedScore
 from steadygan.runs import FORMAT, Run, RunInfo, SavedCheckpoint, checkpoint_at, run_at
 from steadygan.spec import ImageSpec
 
@@ -22,7 +22,7 @@ INFO = {
 
 
 def score(images, value, protocol="p", metric="fd"):
-    return Score(step=images, images=images, metric=metric, value=value, protocol=protocol)
+    return DatedScore(step=images, images=images, metric=metric, value=value, protocol=protocol)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_run_json_that_lacks_something_is_refused_by_its_name(run, change, nam
     info = json.loads(run.files.run_json.read_text())
     change(info)
     run.files.run_json.write_text(json.dumps(info))
-    with pytest.raises(DataError, match=rf"run\.json is not that of a run: {named} is missing, or no such thing"):
+    with pytest.raises(DataError, match=rf"run\.json is not that of a run: {named} missing, or of another kind"):
         run.info()
 
 

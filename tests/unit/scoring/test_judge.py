@@ -7,22 +7,13 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from scores import Bench, blur, colour, copying, dropping, grid, noise, repeating
 
 from steadygan.errors import ConfigError, DataError
 from steadygan.features import Described
 from steadygan.scoring import Judge, choose_metrics, choose_reference
 from steadygan.scoring import judge as judging
 from steadygan.scoring.metrics import DEFAULT, AnyMetric, InceptionScore
-from steadygan.studies.bench_scores import (
-    Bench,
-    blur,
-    colour,
-    copying,
-    dropping,
-    grid,
-    noise,
-    repeating,
-)
 
 MEMBERS = get_args(get_args(AnyMetric)[0])
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from steadygan import records
-from steadygan.records import Score
+from steadygan.records import DatedScore
 from steadygan.rundir import RunDir
 from steadygan.studies.compare import compare
 
@@ -24,7 +24,7 @@ def run(tmp_path):
         data = {"digest": "d", "spec": {"size": 8, "channels": 1}}
         files.run_json.write_text(json.dumps({"config": {}, "data": data, "parameters": {}}))
         for metric, images, value, protocol in scores:
-            score = Score(step=images, images=images, metric=metric, value=value, protocol=protocol)
+            score = DatedScore(step=images, images=images, metric=metric, value=value, protocol=protocol)
             records.append(files.scores, score)
         if best is not None:
             files.best.write_text(files.checkpoint(best).name + "\n")

@@ -7,54 +7,9 @@ import torch
 from torch import Tensor, nn
 
 import steadygan as sg
+from fresh import NETWORKS, fresh_run
 from steadygan.cli.main import main
-from steadygan.data import PrepareSettings, prepare_cached
-from steadygan.networks import DCGAN, MSG, SNGAN, Satellite, Upsample
-from steadygan.networks.norms import VirtualBatchNorm
-from steadygan.rundir import RunDir, atomic_write
 from steadygan.studies.generator_probe import GeneratorReport, features_by_layer, generator_probe, readable
-from steadygan.studies.probe import untrained
-from steadygan.training import checkpoint
-from steadygan.training.average import measure_statistics
-from steadygan.training.state import weights
-
-NETWORKS = {
-    "dcgan": DCGAN(width=4, max_width=8, latent_dim=8),
-    "virtual": DCGAN(
-        width=4, max_width=8, latent_dim=8, generator_norm=VirtualBatchNorm(reference=8), latent="uniform"
-    ),
-    "closing": DCGAN(width=4, max_width=8, latent_dim=8, closing_layers=1),
-    "satellite": Satellite(width=4, latent_dim=8),
-    "upsample": Upsample(width=4, max_width=8, latent_dim=8),
-    "msg": MSG(width=8, max_width=8, latent_dim=8),
-    "sngan": SNGAN(width=4, latent_dim=8),
-    "apart": SNGAN(width=4, latent_dim=8, conditional=False),
-}
-
-
-@pytest.fixture(scope="module")
-def glyphs(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STEADYGAN_CACHE", str(tmp_path_factory.getbasetemp() / "steadygan-cache"))
-        return prepare_cached("builtin:glyphs", PrepareSettings(size=16, limit=400, held_out=0.3))
-
-
-def run_of(path, dataset, networks, seed=1):
-    """The folder of a run as training leaves it, with fresh weights."""
-    spec = dataset.spec.model_dump()
-    data = {"digest": dataset.digest, "spec": spec, "class_names": list(dataset.class_names), "source": ""}
-    info = {"recipe": "mine", "parameters": {}, "config": {"networks": networks.model_dump()}, "data": data}
-    path.mkdir(parents=True)
-    run = RunDir(path)
-    run.run_json.write_text(json.dumps(info))
-    pair = untrained(path, seed)
-    latents = torch.randn(64, networks.latent_dim)
-    given = (torch.arange(64) % 10,) if getattr(pair.generator, "classes", 0) else ()
-    measure_statistics(pair.generator.eval(), [(latents, *given)])
-    tensors = {"average": weights(pair.generator), "discriminator": weights(pair.discriminator)}
-    saved = checkpoint.save(run, 640, tensors)
-    atomic_write(run.best, saved.name + "\n")
-    return path
 
 
 class Known(nn.Module):
@@ -123,7 +78,7 @@ def halves(rows):
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_family_is_asked_layer_by_layer(tmp_path, glyphs, kind, monkeypatch):
     ours(monkeypatch, halves)
-    report = generator_probe(run_of(tmp_path / "run", glyphs, NETWORKS[kind]), glyphs, seeds=1, pictures=160)
+    report = generator_probe(fresh_run(tmp_path / "run", glyphs, kind), glyphs, seeds=1, pictures=160)
     assert [row.layer for row in report.rows] == ["latent", "4×4", "8×8", "16×16"]
     assert report.rows[0].trained == report.rows[0].untrained
     assert report.told_classes == (kind == "sngan")
@@ -133,7 +88,7 @@ def test_every_family_is_asked_layer_by_layer(tmp_path, glyphs, kind, monkeypatc
 
 
 def test_a_generator_that_was_not_trained_is_no_better_than_an_untrained_one(tmp_path, glyphs, monkeypatch):
-    run = run_of(tmp_path / "run", glyphs, NETWORKS["dcgan"], seed=0)
+    run = fresh_run(tmp_path / "run", glyphs, "dcgan", seed=0)
     ours(monkeypatch, halves)
     monkeypatch.setattr("steadygan.studies.generator_probe.measure_statistics", lambda network, _: copied(network, run))
     report = generator_probe(run, glyphs, seeds=1, pictures=160)
@@ -147,7 +102,7 @@ def copied(network, run):
 
 
 def test_one_and_the_same_picture_is_no_question_and_the_report_says_so(tmp_path, glyphs, monkeypatch):
-    run = run_of(tmp_path / "run", glyphs, NETWORKS["dcgan"])
+    run = fresh_run(tmp_path / "run", glyphs, "dcgan")
     ours(monkeypatch, lambda rows: torch.zeros(len(rows), dtype=torch.int64))
     report = generator_probe(run, glyphs, seeds=1, pictures=64)
     assert (report.rows, report.frequent) == ([], None)
@@ -155,7 +110,7 @@ def test_one_and_the_same_picture_is_no_question_and_the_report_says_so(tmp_path
 
 
 def test_the_command_reports_both_networks(tmp_path, glyphs, monkeypatch, capsys):
-    run = run_of(tmp_path / "run", glyphs, NETWORKS["apart"])
+    run = fresh_run(tmp_path / "run", glyphs, "apart")
     small = {
         "generator_probe.generator_probe": {"seeds": 1, "pictures": 64},
         "probe.probe": {"seeds": 1, "labels_per_class": (1,)},
@@ -166,11 +121,10 @@ def test_the_command_reports_both_networks(tmp_path, glyphs, monkeypatch, capsys
         monkeypatch.setattr(
             f"steadygan.studies.{place}", lambda *a, whole=whole, settings=settings, **k: whole(*a, **settings, **k)
         )
-    for words in (["probe", str(run), str(glyphs.path)], ["evaluate", str(run), str(glyphs.path), "--probe"]):
-        with pytest.raises(SystemExit) as left:
-            main([*words, "--json", "-"])
-        assert not left.value.code
-        discriminator, generator = json.loads(capsys.readouterr().out)
-        assert discriminator["rows"][0]["features"] == "discriminator"
-        assert generator["pictures"] == 64
-        assert generator["labels_right"] > generator["chance"]
+    with pytest.raises(SystemExit) as left:
+        main(["probe", str(run), str(glyphs.path), "--json"])
+    assert not left.value.code
+    discriminator, generator = json.loads(capsys.readouterr().out)
+    assert discriminator["rows"][0]["features"] == "discriminator"
+    assert generator["pictures"] == 64
+    assert generator["labels_right"] > generator["chance"]

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from steadygan.augment import AnyShow
+from steadygan.augment import AnyShow, DiffAugment
+from steadygan.errors import ConfigError
 from steadygan.objectives import R1, R2, AnyGeneratorTerm, AnyPenalty, Hinge, NonSaturating, Relativistic, View
 from steadygan.objectives.losses import AnyLoss
 from steadygan.spec import ImageSpec
@@ -136,7 +137,7 @@ def test_a_step_has_the_turns_asked_for_each_with_its_own_batches(d, g):
     assert len(reals) == d
     # the generator's first turn plays on with the last fakes of the discriminator's turns
     assert len(latents) == d + g - 1
-    assert (game.descents["discriminator"].turns, game.descents["generator"].turns) == (d, g)
+    assert (game.optimizers["discriminator"].turns, game.optimizers["generator"].turns) == (d, g)
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
@@ -168,8 +169,8 @@ def test_a_value_that_is_not_finite_moves_no_weight_then_or_later(player, value)
     moments = [state["descents"][player]["optimizer"]["state"] for state in (before[1], game.state_dict())]
     for old, new in zip(*(moment.values() for moment in moments), strict=True):
         assert all(torch.equal(old[name], new[name]) for name in old)
-    assert game.descents["generator"].turns == 1
-    assert game.descents[player].broke == 1
+    assert game.optimizers["generator"].turns == 1
+    assert game.optimizers[player].broke == 1
 
 
 def test_an_optimizer_without_a_fused_kernel_is_guarded_too():
@@ -227,3 +228,22 @@ def test_bare_strips_the_compiler():
     network = nn.Linear(2, 2)
     assert bare(torch.compile(network)) is network
     assert bare(network) is network
+
+
+def test_rules_that_lack_a_method_are_all_named_before_the_first_turn():
+    class Critic:
+        def d_loss(self, view): ...
+        def gloss(self, view): ...
+
+    rules = {"loss": Critic(), "penalties": [R1(), Critic()], "show": DiffAugment(), "turns": Fixed, "opponent": None}
+    with pytest.raises(ConfigError) as error:
+        tiny(**rules)
+    assert str(error.value).splitlines() == [
+        "loss: Critic lacks `g_loss`; did you mean its `gloss`?",
+        "penalties[1]: Critic lacks `build`",
+        "show: DiffAugment lacks `__call__`",
+        "opponent: NoneType lacks `against`",
+        "turns: Fixed is a class; give an object of it, as in Fixed()",
+    ]
+    with pytest.raises(ConfigError, match=r"penalties: give a list, as in penalties=\[R1\(\.\.\.\)\]"):
+        tiny(penalties=R1())

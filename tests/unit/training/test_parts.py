@@ -15,7 +15,7 @@ from steadygan.spec import ImageSpec
 from steadygan.training.average import EMA, Average, measure_statistics
 from steadygan.training.budget import duration, expected_seconds, spent
 from steadygan.training.config import Budget
-from steadygan.training.optim import Adam, Descent
+from steadygan.training.optim import Adam, PlayerOptimizer, RMSProp
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Progress
 from steadygan.training.state import pack, unpack
@@ -105,14 +105,22 @@ def test_state_survives_json_and_named_tensors():
 
 def test_restored_moments_take_the_layout_of_their_weights():
     network = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-    descent = Descent(network, Adam(), torch.ones(()))
-    descent(network(torch.randn(2, 3, 8, 8)).square().sum())
-    before = descent.optimizer.state[network.weight]["exp_avg"].clone()
-    plain, tensors = pack(descent.state_dict())
-    descent.load_state_dict(unpack(plain, tensors))
-    moments = descent.optimizer.state[network.weight]["exp_avg"]
+    optimizer = PlayerOptimizer(network, Adam(), torch.ones(()))
+    optimizer(network(torch.randn(2, 3, 8, 8)).square().sum())
+    before = optimizer.optimizer.state[network.weight]["exp_avg"].clone()
+    plain, tensors = pack(optimizer.state_dict())
+    optimizer.load_state_dict(unpack(plain, tensors))
+    moments = optimizer.optimizer.state[network.weight]["exp_avg"]
     assert moments.stride() == network.weight.stride()
     assert torch.equal(moments, before)
+
+
+def test_the_first_step_of_rmsprop_is_that_of_its_formula():
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(network.weight, 3.0)
+    PlayerOptimizer(network, RMSProp(lr=0.1, alpha=0.9), torch.ones(()))(2 * network.weight.sum())
+    mean_square = 0.1 * 2.0**2
+    assert network.weight.item() == pytest.approx(3 - 0.1 * 2 / mean_square**0.5)
 
 
 def test_budget_is_spent_by_its_first_limit():

@@ -155,10 +155,10 @@ def test_moderated_training_keeps_four_adam_states():
     for seen in ((0, 0), (1, 1)):  # each path once
         game.turns = Decided(seen)
         assert play(game) == 8  # the turn on fakes alone shows no reals
-    states = [descent.optimizer.state for descent in game.descents.values()]
+    states = [optimizer.optimizer.state for optimizer in game.optimizers.values()]
     assert [len(state) for state in states] == [6, 6, 6, 2]
     assert len({id(moment["exp_avg"]) for state in states for moment in state.values()}) == 20
-    assert [int(descent.turns) for descent in game.descents.values()] == [1, 1, 1, 4]
+    assert [int(optimizer.turns) for optimizer in game.optimizers.values()] == [1, 1, 1, 4]
 
 
 class Decided:
@@ -190,7 +190,7 @@ def test_two_updates_a_step_are_those_of_two_batches_one_after_the_other(own):
         twin.g_step(real, fake)
     for mine, theirs in zip(game.discriminator.parameters(), twin.discriminator.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-7)
-    assert list(game.descents) == ["discriminator", *(APART if own else ()), "generator"]
+    assert list(game.optimizers) == ["discriminator", *(APART if own else ()), "generator"]
     assert game.images == 16
 
 
@@ -372,7 +372,7 @@ def test_every_optimizer_trains_both_players_under_a_schedule(optimizer):
     rates = []
     for _ in range(4):
         play(game)
-        rates.append(game.descents["discriminator"].optimizer.param_groups[0]["lr"])
+        rates.append(game.optimizers["discriminator"].optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([0.01, 0.0055, 0.001, 0.001])
     assert game.healthy == 1
 

@@ -16,7 +16,7 @@ from steadygan.training.budget import expected_seconds, too_short
 from steadygan.training.build import make_pair
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.runtime import Choices, Runtime
-from steadygan.training.trial import Estimate, estimate, measured_rate, with_cadence
+from steadygan.training.trial import Forecast, estimate, measured_rate, with_cadence
 from tiny import draw
 
 
@@ -71,7 +71,7 @@ def dataset(tmp_path_factory) -> Dataset:
     return prepare(str(draw(folder / "in", 40)), folder / "out", PrepareSettings(size=16), workers=0)
 
 
-def played(dataset, clock, monkeypatch, seconds, **settings) -> Estimate:
+def played(dataset, clock, monkeypatch, seconds, **settings) -> Forecast:
     """The estimate where each turn of a player takes as many seconds as told, and a penalty that is due some more."""
     config = RunConfig(
         **{"networks": DCGAN(width=4, max_width=4), "batch": 8, "budget": Budget(images=1000)} | settings
@@ -138,7 +138,7 @@ def test_the_run_itself_is_not_touched(dataset):
 
 def cadence(seconds: float, rate: float, batch: int = 10, **settings) -> list[int]:
     config = with_cadence(
-        RunConfig(batch=batch, **settings), Estimate(rate, images_per_step=batch, memory_mb=0, seconds=seconds)
+        RunConfig(batch=batch, **settings), Forecast(rate, images_per_step=batch, memory_mb=0, seconds=seconds)
     )
     return [config.log.every_images, config.samples.every_images, config.checkpoint.every_images]
 
@@ -178,7 +178,7 @@ def test_cadence_that_is_told_is_kept():
 )
 def test_what_a_run_takes_is_said_in_steps_too(images, batch, steps):
     for rate in (3.0, 77.7, 240.1):
-        said = Estimate(rate, batch, 1024.0, expected_seconds(Budget(images=images), rate, batch)).sentence()
+        said = Forecast(rate, batch, 1024.0, expected_seconds(Budget(images=images), rate, batch)).sentence()
         assert f": {steps} steps of {batch} images, 1.0 GiB" in said
 
 

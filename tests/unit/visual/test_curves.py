@@ -8,7 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
-from steadygan.records import Score, Tick
+from steadygan.records import DatedScore, Tick
 from steadygan.visual.curves import running_mean, save_curves, short_count, thinned
 
 
@@ -31,8 +31,8 @@ def tick(index: int, loss_g: float = 1.5, grad_norm_g: float = 0.5) -> Tick:
     )
 
 
-def score(images: int, value: float, metric: str = "swd", protocol: str = "a") -> Score:
-    return Score(step=images // 64, images=images, metric=metric, value=value, protocol=protocol)
+def score(images: int, value: float, metric: str = "swd", protocol: str = "a") -> DatedScore:
+    return DatedScore(step=images // 64, images=images, metric=metric, value=value, protocol=protocol)
 
 
 def pixels(path: Path) -> np.ndarray:

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import Field, ValidationError
 
+from steadygan.config import explain
 from steadygan.data.builtin.aerial import Aerial
 from steadygan.data.builtin.drawing import Drawing
 from steadygan.data.builtin.glyphs import Glyphs
@@ -28,29 +29,14 @@ def parse_builtin(text: str) -> AnyBuiltin:
     kinds = {kind.model_fields["kind"].default: kind for kind in get_args(get_args(AnyBuiltin)[0])}
     names = [*kinds, *_SHORT]
     if name not in names:
-        raise ConfigError(f"there is no builtin:{name}{_meant(name, names)}; choose builtin:{', builtin:'.join(names)}")
+        meant = "".join(f" (did you mean {near}?)" for near in difflib.get_close_matches(name, names, 1, 0.5))
+        raise ConfigError(f"there is no builtin:{name}{meant}; choose builtin:{', builtin:'.join(names)}")
     name, fixed = _SHORT.get(name, (name, ""))
     query = f"{query}&{fixed}"
     try:
         chosen: AnyBuiltin = kinds[name].model_validate(dict(parse_qsl(query, keep_blank_values=True)))
     except ValidationError as problem:
-        raise ConfigError(f"builtin:{name}: {_explained(problem, list(kinds[name].model_fields))}") from problem
+        said = explain(kinds[name], problem).replace("\n", "; ")
+        settings = ", ".join(field for field in kinds[name].model_fields if field != "kind")
+        raise ConfigError(f"builtin:{name}: {said}; its settings: {settings}") from problem
     return chosen
-
-
-def _meant(word: str, valid: list[str]) -> str:
-    close = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def _explained(problem: ValidationError, settings: list[str]) -> str:
-    """All that is wrong with the settings, on one line."""
-    known = [name for name in settings if name != "kind"]
-    parts = []
-    for error in problem.errors():
-        name = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "extra_forbidden":
-            parts.append(f"there is no setting {name!r}{_meant(name, known)}; it has {', '.join(known)}")
-        else:
-            parts.append(f"{name}={error['input']}: {error['msg'][0].lower()}{error['msg'][1:]}")
-    return "; ".join(parts)

@@ -9,17 +9,27 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from steadygan.data.builtin.aerial_land import fields, forest, meadow
+from steadygan.data.builtin.aerial_land import (
+    coast,
+    fields,
+    forest,
+    great_lake,
+    lake,
+    meadow,
+    ponds,
+    river,
+    wide_river,
+)
 from steadygan.data.builtin.aerial_render import Layers, canvas_pixels, photograph
-from steadygan.data.builtin.aerial_scene import CLASSES, MEADOW, WATER, Colour, Light, Scene, Shore, Surface, jitter
+from steadygan.data.builtin.aerial_scene import CLASSES, MEADOW, WATER, Colour, Landscape, Light, Shore, Surface, jitter
 from steadygan.data.builtin.aerial_town import hamlet, road, town
-from steadygan.data.builtin.aerial_water import coast, great_lake, lake, ponds, river, wide_river
 from steadygan.data.builtin.drawing import Dice, Drawing, check_size
+from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
-_Part = Callable[[Scene], None]
+_Part = Callable[[Landscape], None]
 _SURVEY = canvas_pixels(16)
 LEAVES: tuple[Colour, ...] = ((52, 78, 46), (44, 70, 48), (60, 82, 44), (48, 66, 40), (58, 86, 58))
 WATERS: tuple[tuple[Colour, Colour], ...] = (
@@ -52,13 +62,11 @@ _THEMES = (
 _DECK = tuple(theme for theme in _THEMES for _ in range(theme.share))
 
 
-class Aerial(BaseModel):
+class Aerial(Value):
     """Scenes seen from straight above, in colour, 16 to 256 pixels; the same scene at every size.
 
     `variety` is how much exposure, colour cast and haze differ from scene to scene; 0 is the same air everywhere.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["aerial"] = "aerial"
     variety: float = Field(default=1.0, ge=0, le=2)
@@ -74,7 +82,7 @@ class Aerial(BaseModel):
         return ImageSpec(size=pixels, channels=3, classes=len(CLASSES))
 
     def draw(self, index: int, size: int) -> Drawing:
-        """Scene number `index`; its label is the class that covers most of it.
+        """Landscape number `index`; its label is the class that covers most of it.
 
         Attributes: `scene` (that class by name), `<class>_fraction` of the area, `houses` and `roads` in sight, and
         `sun_azimuth_degrees` clockwise from the top of the image.
@@ -97,7 +105,7 @@ class Aerial(BaseModel):
         return np.asarray(Image.fromarray(cover).resize((size, size), Image.Resampling.NEAREST))
 
 
-def _plan(dice: Dice, variety: float) -> Scene:
+def _plan(dice: Dice, variety: float) -> Landscape:
     """A whole scene: light, then water, land, woods and what people built."""
     scene = _empty(dice, variety)
     theme = dice.pick(_DECK)
@@ -113,10 +121,10 @@ def _plan(dice: Dice, variety: float) -> Scene:
     return scene
 
 
-def _empty(dice: Dice, variety: float) -> Scene:
+def _empty(dice: Dice, variety: float) -> Landscape:
     """A scene with its light, its colours and its noise, and nothing on the ground yet."""
     deep, shallow = (jitter(dice, colour, 0.1) for colour in dice.pick(WATERS))
-    scene = Scene(
+    scene = Landscape(
         dice,
         _light(dice, variety),
         leaf=jitter(dice, dice.pick(LEAVES), 0.16),
@@ -124,7 +132,7 @@ def _empty(dice: Dice, variety: float) -> Scene:
         shallow=shallow,
         shore=Shore(rim=0.022, ragged=dice.between(0.5, 2.5), bank=dice.between(0.03, 0.35)),
         crowns=dice.whole(0, 2),
-        noise=dice.generator.random((4, 24, 24)),
+        noise=dice.rng.random((4, 24, 24)),
         window=(dice.random(), dice.random()),
     )
     scene.surface(Surface((90, 100, 70), MEADOW))

@@ -16,8 +16,8 @@ from steadygan.data.builtin.aerial_scene import (
     BANK_SURFACE,
     FOREST,
     WATER_SURFACE,
+    Landscape,
     Light,
-    Scene,
     Shape,
     paint,
 )
@@ -49,7 +49,7 @@ def _noise(random: NDArray[np.float64], pixels: int) -> Plane:
 def _grain(canvas: int) -> Plane:
     """Fast noise over two image widths, from which every scene cuts its own window."""
     dice = Dice("aerial grain", 0)
-    return _noise(dice.generator.random((3, 384, 384)), 2 * canvas)
+    return _noise(dice.rng.random((3, 384, 384)), 2 * canvas)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _canopy(canvas: int, kind: int) -> _Canopy:
     """Every pixel belongs to the highest of the lumpy domes around it, one in each cell of a jittered grid."""
     spacing = _CROWN_SPACING[kind]
     cells, side = int(2 / spacing) + 1, 2 * canvas
-    draws = Dice("aerial canopy", kind).generator.random((5, cells + 2, cells + 2)).astype(np.float32)
+    draws = Dice("aerial canopy", kind).rng.random((5, cells + 2, cells + 2)).astype(np.float32)
     grid = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / np.float32(canvas * spacing)
     cell = grid.astype(np.int32)
     best = np.zeros((side, side), np.float32)
@@ -105,7 +105,7 @@ def canvas_pixels(size: int) -> int:
 class Layers:
     """The planes (canvas, canvas) of one scene."""
 
-    def __init__(self, scene: Scene, canvas: int) -> None:
+    def __init__(self, scene: Landscape, canvas: int) -> None:
         self.scene, self.canvas = scene, canvas
         self.slow = _noise(scene.noise, canvas)
         left, top = (int(part * canvas) for part in scene.window)

@@ -101,7 +101,7 @@ class Shore:
 
 
 @dataclass
-class Scene:
+class Landscape:
     """Everything needed to draw a scene at any size. Layers are painted in the order of the lists below."""
 
     dice: Dice

@@ -11,8 +11,8 @@ from steadygan.data.builtin.aerial_scene import (
     TOWN,
     Colour,
     Frame,
+    Landscape,
     Points,
-    Scene,
     Shape,
     Surface,
     jitter,
@@ -47,7 +47,7 @@ class Houses(NamedTuple):
     width: Points
 
 
-def town(scene: Scene) -> None:
+def town(scene: Landscape) -> None:
     """Blocks between streets, cut into lots with a garden and a house each."""
     dice = scene.dice
     frame = scene.frame(dice.pick((0.03, 0.2, 0.4)))
@@ -77,9 +77,9 @@ def _lots(block: Points, side: float) -> Points:
     return np.stack((x, y, x + wide, y + high), axis=-1).reshape(-1, 4)
 
 
-def _one_each(scene: Scene, frame: Frame, lots: Points) -> Houses:
+def _one_each(scene: Landscape, frame: Frame, lots: Points) -> Houses:
     """A house in nearly every lot (N, 4) of a frame, its ridge along the longer side of the house."""
-    draws = scene.dice.generator.random((len(lots), 5))
+    draws = scene.dice.rng.random((len(lots), 5))
     lots, draws = lots[draws[:, 0] < 0.92], draws[draws[:, 0] < 0.92]
     middle, size = (lots[:, :2] + lots[:, 2:]) / 2, lots[:, 2:] - lots[:, :2]
     place = frame.place(middle)
@@ -92,7 +92,7 @@ def _one_each(scene: Scene, frame: Frame, lots: Points) -> Houses:
     return Houses(place + aside, along, half.max(axis=1), half.min(axis=1))
 
 
-def build(scene: Scene, houses: Houses, flat: float) -> None:
+def build(scene: Landscape, houses: Houses, flat: float) -> None:
     """Paint houses on dry land: two roof faces lit by their angle to the sun, or a flat roof with chance `flat`."""
     dice, light = scene.dice, scene.light
     houses = Houses(*(part[scene.dry(houses.middle)] for part in houses))
@@ -119,7 +119,7 @@ def build(scene: Scene, houses: Houses, flat: float) -> None:
     scene.houses += int(near(houses.middle, 0.0).sum())
 
 
-def pave(scene: Scene, line: Points, width: float, colour: Colour) -> None:
+def pave(scene: Landscape, line: Points, width: float, colour: Colour) -> None:
     """A road along a line (N, 2): verge, surface and, if wide enough to be seen, a line in the middle."""
     r, g, b = colour
     verge = Surface((r * 0.5 + 55, g * 0.5 + 54, b * 0.5 + 38), TOWN)
@@ -130,13 +130,13 @@ def pave(scene: Scene, line: Points, width: float, colour: Colour) -> None:
     scene.roads += 1
 
 
-def _passable(scene: Scene, line: Points) -> bool:
+def _passable(scene: Landscape, line: Points) -> bool:
     """Whether the part of a line (N, 2) in the image is mostly on land and starts and ends there."""
     dry = scene.dry(line[near(line, 0.1)])
     return bool(len(dry) and dry[0] and dry[-1] and dry.mean() > 0.7)
 
 
-def road(scene: Scene) -> Alignment | None:
+def road(scene: Landscape) -> Alignment | None:
     """A country road; it may bridge a river, but where a lake leaves it no way there is none."""
     dice = scene.dice
     for _ in range(4):
@@ -148,7 +148,7 @@ def road(scene: Scene) -> Alignment | None:
     return None
 
 
-def hamlet(scene: Scene, along: Alignment) -> None:
+def hamlet(scene: Landscape, along: Alignment) -> None:
     """Farmyards with a few houses and trees along a road."""
     dice, (frame, aside) = scene.dice, along
     middle, yard = dice.between(-0.3, 0.3), scene.surface(Surface(jitter(dice, dice.pick(GRASS), 0.2), TOWN, (8, 5, 4)))

@@ -31,8 +31,8 @@ class Dice:
 
     def __init__(self, kind: str, index: int) -> None:
         seed = np.random.SeedSequence(list(kind.encode()), spawn_key=(index,))
-        self.generator = np.random.Generator(np.random.PCG64(seed))
-        self.random = self.generator.random
+        self.rng = np.random.Generator(np.random.PCG64(seed))
+        self.random = self.rng.random
 
     def between(self, low: float, high: float) -> float:
         """A uniform number in [low, high)."""

@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.builtin.drawing import Dice, Drawing, check_size
+from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
 Points = NDArray[np.float64]
@@ -88,15 +88,13 @@ def smooth(points: Points) -> Points:
     return np.concatenate((np.reshape(curve, (-1, 2)), points[-1:]))
 
 
-class Glyphs(BaseModel):
+class Glyphs(Value):
     """Digits 0 to 9, white on black, 8 to 256 pixels; the natural size is 32.
 
     `stacked` draws three independent digits into the three channels: 1,000 modes, known as the attribute `mode`,
     to count how many a generator covers (Metz et al. 2017, section 3.3.1). Channel c of stacked image i is
     the plain image 3 i + c.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["glyphs"] = "glyphs"
     stacked: bool = False
@@ -138,8 +136,8 @@ def _write(kind: str, index: int, size: int) -> tuple[NDArray[np.uint8], int]:
     dice = Dice(kind, index)
     digit = dice.whole(0, 9)
     a, b, c, d = _hand(dice)
-    middle = 0.5 + 0.08 * (dice.generator.random(2) - 0.5)
-    wobble = dice.between(0.02, 0.09) * (dice.generator.random((11, 11, 2)) - 0.5)
+    middle = 0.5 + 0.08 * (dice.rng.random(2) - 0.5)
+    wobble = dice.between(0.02, 0.09) * (dice.rng.random((11, 11, 2)) - 0.5)
     canvas = max(128, 2 * size)
     ink, half = dice.whole(205, 255), dice.between(0.032, 0.056) * canvas
     picture = Image.new("L", (canvas, canvas))

@@ -7,24 +7,23 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from steadygan.data.builtin.drawing import Drawing, check_size
+from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
 _KEY = int.from_bytes(b"ring")
 _UNIT = 2.0**-53
 
 
-class Ring(BaseModel):
+class Ring(Value):
     """A mixture of `modes` Gaussians of standard deviation `std` on a circle of `radius`, in [-1, 1].
 
     The toy of Metz et al. (2017, section 3.1), who take radius 2 and std 0.02. A point is an image of one pixel with
     two channels; uint8 level v stands for v / 127.5 - 1. Points are rounded up or down at random so that their mean
     stays exact; this adds at most a quarter of a squared level (1 / 127.5) to the variance.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["ring"] = "ring"
     modes: int = Field(default=8, ge=1, le=1000)

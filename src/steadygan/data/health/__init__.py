@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steadygan.data.health.examine import examine
-from steadygan.data.health.findings import Finding, Health, Histogram
+from steadygan.data.health.findings import Health, Histogram, Remark
 from steadygan.data.health.resolution import true_resolution
 
-__all__ = ["Finding", "Health", "Histogram", "examine", "true_resolution"]
+__all__ = ["Health", "Histogram", "Remark", "examine", "true_resolution"]

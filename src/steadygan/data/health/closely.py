@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steadygan.data.health.resolution import true_resolution
+from steadygan.data.indices import evenly
 from steadygan.data.pool import run_tasks
 from steadygan.data.reading.decode import decode
 from steadygan.data.sources.items import Item
@@ -47,7 +48,7 @@ def chosen(entries: Sequence[Entry]) -> list[int]:
         return []
     usual = float(np.median([entries[index].size[0] * entries[index].size[1] for index in first]))
     number = min(FILES, len(first), max(1, int(PIXELS / max(1.0, usual))))
-    return [first[place * len(first) // number] for place in range(number)]
+    return [first[place] for place in evenly(len(first), number)]
 
 
 def look_closely(items: Sequence[Item], workers: int, progress: Callable[[int], None]) -> Iterator[float | None]:

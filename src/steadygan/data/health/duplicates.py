@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from steadygan.data.health.hashing import Hashes, averaging, distances
 from steadygan.data.health.measures import Measures
 from steadygan.data.health.pixels import Images, Pixels
+from steadygan.data.indices import Groups, joined
 
 Indices = NDArray[np.int64]
 Pairs = NDArray[np.int64]
@@ -39,7 +40,7 @@ _BLOCK = 2048
 
 
 @dataclass(frozen=True)
-class Duplicates:
+class DuplicateGroups:
     """Groups of indices, each ascending, ordered by their first; no index is in two groups of one kind.
 
     `exact` have equal pixels. `near` are the same picture; of images with equal pixels, the first stands for all.
@@ -47,13 +48,13 @@ class Duplicates:
     images alike that only the most similar were looked at.
     """
 
-    exact: tuple[tuple[int, ...], ...]
-    near: tuple[tuple[int, ...], ...]
-    mirrored: tuple[tuple[int, ...], ...]
+    exact: Groups
+    near: Groups
+    mirrored: Groups
     complete: bool = True
 
 
-def find_duplicates(images: Pixels, measures: Measures, blank: NDArray[np.bool_]) -> Duplicates:
+def find_duplicates(images: Pixels, measures: Measures, blank: NDArray[np.bool_]) -> DuplicateGroups:
     """The duplicates among uint8 images (N, S, S, C) with these measures; those marked `blank` (N,) are left out.
 
     Candidates have hashes within `DISTANCE` bits, all such pairs are found; then both pictures, reduced to 32×32
@@ -71,37 +72,13 @@ def find_duplicates(images: Pixels, measures: Measures, blank: NDArray[np.bool_]
     for group in exact:
         first[list(group[1:])] = False
     if images.shape[1] < SMALLEST:
-        return Duplicates(exact, (), ())
+        return DuplicateGroups(exact, (), ())
     where = np.flatnonzero(first)
     near, complete = _confirmed(images, where, measures.hash[where], measures.hash[where])
     turned, all_turned = _confirmed(images, where, measures.hash[where], measures.mirrored[where], mirrored=True)
     both = {tuple(pair) for pair in near.tolist()}
-    mirrored = np.array([pair for pair in turned.tolist() if tuple(pair) not in both], np.int64).reshape(-1, 2)
-    return Duplicates(exact, joined(near), joined(mirrored), complete and all_turned)
-
-
-def joined_groups(*several: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-    """Groups of which those that share an index are one."""
-    pairs = [(group[0], other) for groups in several for group in groups for other in group[1:]]
-    return joined(np.array(pairs, np.int64).reshape(-1, 2))
-
-
-def joined(pairs: Pairs) -> tuple[tuple[int, ...], ...]:
-    """The groups that pairs of indices tie together, by union-find."""
-    head: dict[int, int] = {}
-
-    def find(index: int) -> int:
-        while head.setdefault(index, index) != index:
-            head[index] = index = head[head[index]]
-        return index
-
-    for one, other in pairs.tolist():
-        low, high = sorted((find(one), find(other)))
-        head[high] = low
-    groups: dict[int, list[int]] = {}
-    for index in sorted(head):
-        groups.setdefault(find(index), []).append(index)
-    return tuple(sorted(tuple(group) for group in groups.values()))
+    mirrored = [pair for pair in turned.tolist() if tuple(pair) not in both]
+    return DuplicateGroups(exact, joined(near.tolist()), joined(mirrored), complete and all_turned)
 
 
 def close_pairs(first: Hashes, second: Hashes, distance: int = DISTANCE, most: int = MOST_PAIRS) -> tuple[Pairs, int]:
@@ -167,13 +144,12 @@ def _matches(keys: NDArray[np.uint16], order: Indices, ends: Indices) -> Iterato
         yield np.stack([left[upward], right[upward]], axis=1)
 
 
-def _exact(images: Pixels, checksums: NDArray[np.uint64], considered: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+def _exact(images: Pixels, checksums: NDArray[np.uint64], considered: NDArray[np.bool_]) -> Groups:
     """Groups of equal pixels: equal checksums propose, the pixels decide."""
     where = np.flatnonzero(considered)
     order = where[np.argsort(checksums[where], kind="stable")]
     same = np.flatnonzero(checksums[order[1:]] == checksums[order[:-1]])
-    pairs = [(order[at], order[at + 1]) for at in same if np.array_equal(*images[order[at : at + 2]])]
-    return joined(np.array(pairs, np.int64).reshape(-1, 2))
+    return joined(order[at : at + 2].tolist() for at in same if np.array_equal(*images[order[at : at + 2]]))
 
 
 def _confirmed(

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.data.health import outliers, whole
-from steadygan.data.health.duplicates import SMALLEST, find_duplicates, joined_groups
-from steadygan.data.health.findings import Finding, Health, Histogram, Seen
+from steadygan.data.health.duplicates import SMALLEST, find_duplicates
+from steadygan.data.health.findings import Health, Histogram, Remark, Seen
 from steadygan.data.health.measures import measure
 from steadygan.data.health.pixels import small
+from steadygan.data.indices import joined
 from steadygan.data.work import Entry
 
-Check = Callable[[Seen], Finding | None]
+Check = Callable[[Seen], Remark | None]
 
 _OF_PICTURES: tuple[Check, ...] = (
     whole.labels,
@@ -28,7 +29,15 @@ _OF_PICTURES: tuple[Check, ...] = (
     outliers.colour,
     outliers.grey,
 )
-_OF_SETS: tuple[Check, ...] = (whole.few, whole.classes, whole.enlarged, outliers.size, outliers.shape)
+_OF_SETS: tuple[Check, ...] = (
+    whole.few,
+    whole.classes,
+    whole.thin,
+    whole.enlarged,
+    whole.dark,
+    outliers.size,
+    outliers.shape,
+)
 _GRAVITY = {"serious": 0, "warning": 1, "info": 2}
 _BINS = 24
 
@@ -60,7 +69,7 @@ def examine(
         findings=tuple(sorted((it for it in found if it), key=lambda it: _GRAVITY[it.severity])),
         histograms=_histograms(seen) if pictures else {},
         looked_closely=len(seen.factors),
-        families=joined_groups(duplicates.exact, duplicates.near),
+        families=joined(duplicates.exact + duplicates.near),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from steadygan.data.health.duplicates import Duplicates
+from steadygan.data.health.duplicates import DuplicateGroups
 from steadygan.data.health.measures import Measures
 from steadygan.data.health.pixels import Pixels
+from steadygan.data.indices import Groups
 from steadygan.data.work import Entry
 
 Severity = Literal["info", "warning", "serious"]
@@ -22,7 +23,7 @@ EXAMPLES = 12
 LISTED = 1000
 
 
-class Finding(BaseModel):
+class Remark(BaseModel):
     """One thing to know about a set.
 
     `count` is how many images it concerns; `indices` names the first 1,000 of them, `examples` the files of the
@@ -40,7 +41,7 @@ class Finding(BaseModel):
     examples: tuple[str, ...] = ()
     captions: tuple[str, ...] = ()
     indices: tuple[int, ...] = ()
-    groups: tuple[tuple[int, ...], ...] = ()
+    groups: Groups = ()
 
 
 class Histogram(BaseModel):
@@ -62,10 +63,10 @@ class Health(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     images: int
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Remark, ...] = ()
     histograms: dict[str, Histogram] = {}
     looked_closely: int = 0
-    families: tuple[tuple[int, ...], ...] = ()
+    families: Groups = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ class Seen:
     images: Pixels
     entries: Sequence[Entry]
     measures: Measures
-    duplicates: Duplicates
+    duplicates: DuplicateGroups
     blank: Mask
     size: int
     factors: Mapping[int, float] = field(default_factory=dict)
@@ -92,29 +93,39 @@ class Seen:
         """Whether the set has colours at all."""
         return self.images.shape[3] >= 3
 
-    def finding(
+    def size_of(self, index: int) -> str:
+        """Width and height of the file of an image, as a caption."""
+        return "{}×{}".format(*self.entries[index].size)
+
+    def remark(
         self,
         check: str,
         severity: Severity,
         sentence: str,
         remedy: str,
-        where: Iterable[int] = (),
+        where: Iterable[int],
+        *,
+        caption: Callable[[int], str] | None = None,
+        groups: Groups = (),
         count: int | None = None,
-        captions: tuple[str, ...] = (),
-        groups: tuple[tuple[int, ...], ...] = (),
-    ) -> Finding:
-        """A finding about the images at the indices `where`; `count` is their number unless given."""
+    ) -> Remark | None:
+        """What there is to know about the images at the indices `where`; None if there are none.
+
+        `count` is their number unless given, and of `groups` that of all but the first of each.
+        """
         indices = [int(index) for index in where]
-        return Finding(
+        if not indices:
+            return None
+        return Remark(
             check=check,
             severity=severity,
             sentence=sentence,
             remedy=remedy,
-            count=len(indices) if count is None else count,
+            count=count or copies(groups) or len(indices),
             examples=tuple(self.entries[index].file for index in indices[:EXAMPLES]),
-            captions=captions,
+            captions=tuple(map(caption, indices[:EXAMPLES])) if caption else (),
             indices=tuple(indices[:LISTED]),
-            groups=groups,
+            groups=groups[:LISTED],
         )
 
 
@@ -127,3 +138,8 @@ def graded(count: int, number: int, warning: float = 0.01, serious: float = 0.1)
 def plural(count: int, one: str, many: str = "") -> str:
     """The number with its word."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def copies(groups: Groups) -> int:
+    """How many there are besides the first of each group."""
+    return sum(len(group) - 1 for group in groups)

@@ -32,17 +32,9 @@ def hashes(grey: NDArray[np.float32]) -> tuple[Hashes, Hashes]:
 
 def distances(first: Hashes, second: Hashes) -> NDArray[np.uint8]:
     """How many bits differ, 0 to 64."""
-    differing = np.atleast_1d(first ^ second)
-    counted: NDArray[np.uint8] = _counts()[differing.view(np.uint16).reshape(-1, 4)].sum(axis=1, dtype=np.uint8)
+    bits = np.unpackbits((first ^ second).reshape(-1, 1).view(np.uint8), axis=1)
+    counted: NDArray[np.uint8] = bits.sum(axis=1, dtype=np.uint8)
     return counted
-
-
-@lru_cache(maxsize=1)
-def _counts() -> NDArray[np.uint8]:
-    """How many bits each 16-bit number has."""
-    bits = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8).reshape(-1, 2), axis=1)
-    counts: NDArray[np.uint8] = bits.sum(axis=1, dtype=np.uint8)
-    return counts
 
 
 def _packed(waves: NDArray[np.float32]) -> Hashes:

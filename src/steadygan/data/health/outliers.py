@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.data.health.findings import EXAMPLES, Finding, Mask, Seen, graded, plural
+from steadygan.data.health.findings import Mask, Remark, Seen, graded, plural
 from steadygan.data.health.measures import GREY_LEVELS
 
 Floats = NDArray[np.floating]
@@ -40,40 +40,38 @@ def robust_z(values: Floats, least: float, among: Mask | None = None) -> Floats:
     return (values - middle) / deviation
 
 
-def blank(seen: Seen) -> Finding | None:
+def blank(seen: Seen) -> Remark | None:
     """Images of a single colour, or nearly."""
     where = np.flatnonzero(seen.blank)
-    if not len(where):
-        return None
-    return seen.finding(
+    return seen.remark(
         check="blank",
         severity=graded(len(where), len(seen), warning=0, serious=0.05),
         sentence=f"{plural(len(where), 'image is', 'images are')} blank or of nearly a single colour",
         remedy="remove them: there is nothing to learn from them, and the generator will draw such images, too",
-        captions=tuple(f"contrast {seen.measures.contrast[at]:.1f}" for at in where[:EXAMPLES]),
         where=where,
+        caption=lambda index: f"contrast {seen.measures.contrast[index]:.1f}",
     )
 
 
-def brightness(seen: Seen) -> Finding | None:
+def brightness(seen: Seen) -> Remark | None:
     """Images much darker or lighter than the rest."""
     values = seen.measures.brightness
     z = robust_z(values, _LEAST_DEVIATION["brightness"], ~seen.blank)
     where = _few(seen, ~seen.blank & (np.abs(z) > _LIMIT["brightness"]), z)
     if not len(where):
         return None
-    return seen.finding(
+    return seen.remark(
         check="brightness",
         severity=graded(len(where), len(seen)),
         sentence=f"{plural(len(where), 'image is', 'images are')} far darker or lighter than the others, whose median "
         f"brightness is {np.median(values[~seen.blank]):.0f} of 255",
         remedy="look at them: over-exposed and black pictures are better removed",
-        captions=tuple(f"brightness {values[at]:.0f}" for at in where[:EXAMPLES]),
         where=where,
+        caption=lambda index: f"brightness {values[index]:.0f}",
     )
 
 
-def colour(seen: Seen) -> Finding | None:
+def colour(seen: Seen) -> Remark | None:
     """Images of a colour that the set does not have; grey ones are another matter."""
     considered = ~seen.blank & ~_grey(seen)
     if not seen.coloured or considered.sum() <= len(seen) / 2:
@@ -83,19 +81,17 @@ def colour(seen: Seen) -> Finding | None:
     apart = robust_z(red - green, least, considered), robust_z((red + green) / 2 - blue, least, considered)
     z = np.hypot(*apart)
     where = _few(seen, considered & (z > _LIMIT["colour"]), z)
-    if not len(where):
-        return None
-    return seen.finding(
+    return seen.remark(
         check="colour",
         severity=graded(len(where), len(seen)),
         sentence=f"{plural(len(where), 'image has', 'images have')} a colour unlike the rest of the set",
         remedy="look whether they belong here: false colours, tinted scans and strangers are better removed",
-        captions=tuple(f"{z[at]:.0f} deviations away" for at in where[:EXAMPLES]),
         where=where,
+        caption=lambda index: f"{z[index]:.0f} deviations away",
     )
 
 
-def blurred(seen: Seen) -> Finding | None:
+def blurred(seen: Seen) -> Remark | None:
     """Images without the fine structure that the others have, neither for their contrast nor at all.
 
     At 64 and 32 pixels, a Gaussian blur of 1.5 pixels was found in 96 to 100 % of aerial photographs, faces and
@@ -113,17 +109,17 @@ def blurred(seen: Seen) -> Finding | None:
     if not len(where):
         return None
     middle = float(np.median(sharpness[considered]))
-    return seen.finding(
+    return seen.remark(
         check="blurred",
         severity=graded(len(where), len(seen)),
         sentence=f"{plural(len(where), 'image is', 'images are')} far less sharp than the others",
         remedy="remove them if they are out of focus: the generator learns blur as readily as detail",
-        captions=tuple(f"{np.exp(sharpness[at] - middle):.0%} of the usual sharpness" for at in where[:EXAMPLES]),
         where=where,
+        caption=lambda index: f"{np.exp(sharpness[index] - middle):.0%} of the usual sharpness",
     )
 
 
-def grey(seen: Seen) -> Finding | None:
+def grey(seen: Seen) -> Remark | None:
     """Grey pictures among coloured ones, coloured ones among grey, or a mixture."""
     considered = ~seen.blank
     is_grey = _grey(seen) & considered
@@ -135,50 +131,46 @@ def grey(seen: Seen) -> Finding | None:
     others = "grey" if few_coloured else "coloured"
     which = "coloured" if few_coloured else "grey"
     mixed = _FEW_GREY < number / total < 1 - _FEW_GREY
-    return seen.finding(
+    return seen.remark(
         check="grey" if not few_coloured else "coloured",
         severity="warning" if mixed else graded(len(where), total),
         sentence=f"{plural(len(where), 'image is', 'images are')} {which}, the other {total - len(where):,} {others}",
-        remedy="--channels gray makes them all alike"
+        remedy="--channels grey makes them all alike"
         if few_coloured or mixed
         else "remove them if grey pictures are not wanted: the generator will draw some",
         where=where,
     )
 
 
-def size(seen: Seen) -> Finding | None:
+def size(seen: Seen) -> Remark | None:
     """Files with far fewer or more pixels than the rest."""
     sides = np.sqrt(np.array([entry.size[0] * entry.size[1] for entry in seen.entries], np.float64))
     z = robust_z(np.log(np.maximum(sides, 1)), _LEAST_DEVIATION["size"])
     where = _few(seen, np.abs(z) > _LIMIT["size"], z)
-    if not len(where):
-        return None
-    return seen.finding(
+    return seen.remark(
         check="size",
         severity="info",
         sentence=f"{plural(len(where), 'file has', 'files have')} a size unlike the rest: most have about "
         f"{np.median(sides):.0f} pixels a side",
         remedy="look whether they belong here; thumbnails and whole scans often come along by accident",
-        captions=tuple("{}×{}".format(*seen.entries[at].size) for at in where[:EXAMPLES]),
         where=where,
+        caption=seen.size_of,
     )
 
 
-def shape(seen: Seen) -> Finding | None:
+def shape(seen: Seen) -> Remark | None:
     """Files with proportions unlike the rest."""
     aspects = np.array([entry.size[0] / max(1, entry.size[1]) for entry in seen.entries])
     z = robust_z(np.log(np.maximum(aspects, 1e-3)), _LEAST_DEVIATION["shape"])
     where = _few(seen, np.abs(z) > _LIMIT["shape"], z)
-    if not len(where):
-        return None
-    return seen.finding(
+    return seen.remark(
         check="shape",
         severity="info",
         sentence=f"{plural(len(where), 'file is', 'files are')} much longer or taller than the rest, whose width is "
         f"{np.median(aspects):.2g} times the height",
         remedy="see what is left of them in a square; --fit pad keeps all of it, --fit random-crops uses more of it",
-        captions=tuple("{}×{}".format(*seen.entries[at].size) for at in where[:EXAMPLES]),
         where=where,
+        caption=seen.size_of,
     )
 
 

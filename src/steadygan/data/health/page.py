@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.data.health.findings import Finding, Histogram
+from steadygan.data.health.findings import Histogram, Remark
 from steadygan.data.health.pixels import small
 from steadygan.data.health.thumbnails import Thumbnails, escape
 from steadygan.data.work import Entry
 from steadygan.rundir import atomic_write
 
 if TYPE_CHECKING:
-    from steadygan.data.findings import Inspection
+    from steadygan.data.inspection import Inspection
 
 _RANDOM = 60
 _CLASSES, _PER_CLASS, _BARS = 24, 6, 200
@@ -78,7 +78,7 @@ class _Picked:
         self.number = len(self.random) + sum(map(len, self.classes.values())) + shown
 
 
-def _shown(finding: Finding) -> list[int]:
+def _shown(finding: Remark) -> list[int]:
     """The indices of the images shown with a finding."""
     if finding.groups:
         return list(chain.from_iterable(group[:_PER_GROUP] for group in finding.groups[:_GROUPS]))
@@ -105,7 +105,7 @@ def _findings(found: Inspection, entries: Sequence[Entry], thumbnails: Thumbnail
     return "<h2>Findings</h2>" + "".join(_finding(it, entries, thumbnails) for it in found.health.findings)
 
 
-def _finding(finding: Finding, entries: Sequence[Entry], thumbnails: Thumbnails) -> str:
+def _finding(finding: Remark, entries: Sequence[Entry], thumbnails: Thumbnails) -> str:
     text = (
         f"<p><span class=tag>{finding.severity}</span> {escape(_sentence(finding.sentence))}</p>"
         f"<p class=remedy>{escape(_sentence(finding.remedy))}</p>"

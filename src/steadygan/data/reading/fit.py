@@ -69,10 +69,10 @@ def random_crops(size: tuple[int, int], settings: PrepareSettings, seed: str) ->
         return [kept(size, settings)]
     boxes: dict[Box, None] = {}
     for crop in range(settings.crops):
-        draw = random.Random(f"{seed} {crop}")
+        rng = random.Random(f"{seed} {crop}")
         for _ in range(_TRIES):
-            side = draw.randint(settings.side, shorter)
-            left, top = draw.randint(0, width - side), draw.randint(0, height - side)
+            side = rng.randint(settings.side, shorter)
+            left, top = rng.randint(0, width - side), rng.randint(0, height - side)
             box = (left, top, left + side, top + side)
             if box not in boxes:
                 boxes[box] = None
@@ -120,5 +120,5 @@ def _on_background(image: Image.Image, settings: PrepareSettings) -> Image.Image
     side, colour = settings.side, settings.background
     sheet = Image.new("RGB", (side, side), colour)
     sheet.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    grey = image.mode == "L" and (len(set(colour)) == 1 or settings.channels == "gray")
+    grey = image.mode == "L" and (len(set(colour)) == 1 or settings.channels == "grey")
     return sheet.convert("L") if grey else sheet

@@ -63,13 +63,22 @@ class Levels:
         if self.shift is not None:
             levels = np.minimum(np.clip(values, 0, None).astype(np.uint32) >> self.shift, 255).astype(np.uint8)
         else:
-            span = self.high - self.low
-            scaled = (values.astype(np.float64) - self.low) * (255 / span if span > 0 else 0)
-            levels = np.rint(np.clip(np.nan_to_num(scaled, nan=0, posinf=0, neginf=0), 0, 255)).astype(np.uint8)
+            levels = spread(values, self.low, self.high)
         if self.inverted:
             levels = 255 - levels
         seen = _seen(values, self.hole)
         return levels if seen is None else np.where(seen, levels, 0).astype(np.uint8)
+
+
+def spread(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    """Values brought linearly from `low` to `high` to 0 to 255 and cut off there, rounded; NaN becomes 0.
+
+    All become 0 where the two are equal.
+    """
+    if high <= low:
+        return np.zeros(values.shape, np.uint8)
+    scaled = (values.astype(np.float64) - low) * (255 / (high - low))
+    return np.rint(np.clip(np.nan_to_num(scaled, nan=0, posinf=255, neginf=0), 0, 255)).astype(np.uint8)
 
 
 def find_levels(values: Values, bits: int = 0) -> Levels:

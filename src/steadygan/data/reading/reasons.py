@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from contextlib import suppress
 from importlib.util import find_spec
 
 from PIL import Image, UnidentifiedImageError
@@ -11,61 +13,40 @@ _CONVERT = "save it as JPEG or PNG"
 _MORE = "" if find_spec("rasterio") else "rasterio reads more kinds: pip install 'steadygan[geo]'; "
 _WAYS = "get it again, save it as 8-bit RGB, or cut it with --tile"
 _TIFF = f"is a TIFF that is damaged or of a kind that cannot be read; {_MORE}{_WAYS}"
+_RAW = f"is a raw photograph; develop it and {_CONVERT}"
+_VIDEO = "is a video; save its frames as images"
 TIFFS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 """How TIFF and BigTIFF begin, with either order of bytes."""
 
 _HEIC = "is a HEIC/HEIF image, which Pillow reads with pillow-heif: pip install 'steadygan[heic]', or save it as JPEG"
 _DAMAGED_HEIC = "is a HEIC/HEIF image that is damaged or of a kind that pillow-heif cannot read; get it again"
-_MAGIC: tuple[tuple[bytes, str], ...] = (
-    (b"version https://git-lfs", "is a Git LFS pointer and not the image itself; fetch the images with 'git lfs pull'"),
-    (b"/annex/objects/", "is a git-annex pointer and not the image itself; fetch the images with 'git annex get'"),
-    (b"%PDF", f"is a PDF document; {_CONVERT}"),
-    (b"%!PS", f"is a PostScript (EPS) drawing; {_CONVERT}"),
-    (b"\xc5\xd0\xd3\xc6", f"is a PostScript (EPS) drawing; {_CONVERT}"),
-    (b"\xd7\xcd\xc6\x9a", f"is a Windows metafile drawing; {_CONVERT}"),
-    (b"\x01\0\0\0\x6c\0\0\0", f"is a Windows metafile drawing; {_CONVERT}"),
-    (b"\xff\x0a", f"is a JPEG XL image, which Pillow cannot read; {_CONVERT}"),
-    (b"\x00\x00\x00\x0cJXL ", f"is a JPEG XL image, which Pillow cannot read; {_CONVERT}"),
-    (b"II\xbc", f"is a JPEG XR image, which Pillow cannot read; {_CONVERT}"),
-    (b"v/1\x01", f"is an OpenEXR image, which Pillow cannot read; {_CONVERT}"),
-    (b"#?RADIANCE", f"is a Radiance HDR image, which Pillow cannot read; {_CONVERT}"),
-    (b"gimp xcf", f"is a GIMP drawing with layers; {_CONVERT}"),
-    (b"8BPS", "is a Photoshop document that is damaged or of a kind that Pillow cannot read; save it as JPEG or PNG"),
-    (b"FUJIFILMCCD-RAW", f"is a raw photograph; develop it and {_CONVERT}"),
-    (b"IIRO", f"is a raw photograph; develop it and {_CONVERT}"),
-    (b"IIU\0", f"is a raw photograph; develop it and {_CONVERT}"),
-    (b"PK\x03\x04", "is a zip archive; unpack it, or give it as a source of its own"),
-    (b"\x1f\x8b", "is a gzip archive; unpack it"),
-    (b"BZh", "is a bzip2 archive; unpack it"),
-    (b"\xfd7zXZ", "is an xz archive; unpack it"),
-    (b"(\xb5/\xfd", "is a Zstandard archive; unpack it"),
-    (b"Rar!", "is a RAR archive; unpack it"),
-    (b"7z\xbc\xaf", "is a 7z archive; unpack it"),
-    (b"\x93NUMPY", "is a NumPy array and no image; save what it holds as PNG"),
-    (b"\x89HDF", "is an HDF5 file and no image; save the images in it as PNG"),
-    (b"GRIB", "is a GRIB file and no image; save what it holds as PNG"),
-    (b"BUFR", "is a BUFR file and no image"),
-    (b"SQLite format 3", "is an SQLite database and no image"),
-    (b"Salted__", "is encrypted; decrypt it first"),
-    (b"-----BEGIN PGP", "is encrypted; decrypt it first"),
-    (b"[InternetShortcut]", "is a link to a web page and no image; download what it leads to"),
-    (b"\x1aE\xdf\xa3", "is a video; save its frames as images"),
-    (b"\0\0\x01\xba", "is a video; save its frames as images"),
-    (b"\0\0\x01\xb3", "is a video; save its frames as images"),
-    *((magic, _TIFF) for magic in TIFFS),
-    (b"\x89PNG", "is a damaged PNG; get it again"),
-    (b"\xff\xd8\xff", "is a damaged JPEG; get it again"),
-    (b"GIF8", "is a damaged GIF; get it again"),
-    (b"BM", "is a BMP that is damaged or of a kind that Pillow cannot read, or no image at all"),
-    (b"\0\0\x01\0", "is an icon that is damaged or of a kind that Pillow cannot read"),
-    (b"RIFF", "is a damaged WebP or no image at all"),
-)
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
-_BRANDS: tuple[tuple[frozenset[bytes], str], ...] = (
-    (_HEIC_BRANDS, _DAMAGED_HEIC),
-    (frozenset({b"avif", b"avis"}), "is an AVIF image that is damaged or that Pillow cannot read here; get it again"),
-    (frozenset({b"crx "}), f"is a raw photograph; develop it and {_CONVERT}"),
-)
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+_AVIF = "is an AVIF image that is damaged or that Pillow cannot read here; get it again"
+_BRANDS = {b"avif": _AVIF, b"avis": _AVIF, b"crx ": _RAW} | dict.fromkeys(_HEIC_BRANDS, _DAMAGED_HEIC)
+
+_BEGINS: dict[str, tuple[bytes, ...]] = {
+    "is a Git LFS pointer and not the image itself; fetch the images with 'git lfs pull'": (b"version https://git",),
+    "is a git-annex pointer and not the image itself; fetch the images with 'git annex get'": (b"/annex/objects/",),
+    "is a link to a web page and no image; download what it leads to": (b"[InternetShortcut]",),
+    "is encrypted; decrypt it first": (b"Salted__", b"-----BEGIN PGP"),
+    f"is a PDF document; {_CONVERT}": (b"%PDF",),
+    f"is a PostScript (EPS) drawing; {_CONVERT}": (b"%!PS", b"\xc5\xd0\xd3\xc6"),
+    f"is a Windows metafile drawing; {_CONVERT}": (b"\xd7\xcd\xc6\x9a", b"\x01\0\0\0\x6c\0\0\0"),
+    f"is a JPEG XL image, which Pillow cannot read; {_CONVERT}": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
+    f"is an OpenEXR or Radiance image, which Pillow cannot read; {_CONVERT}": (b"v/1\x01", b"#?RADIANCE"),
+    f"is a Photoshop or GIMP document that Pillow cannot read; {_CONVERT}": (b"8BPS", b"gimp xcf"),
+    _RAW: (b"FUJIFILMCCD-RAW", b"IIRO", b"IIU\0"),
+    _VIDEO: (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3"),
+    "is a zip archive; unpack it, or give it as a source of its own": (b"PK\x03\x04",),
+    "is a gzip archive; unpack it": (b"\x1f\x8b",),
+    "is an archive; unpack it": (b"BZh", b"\xfd7zXZ", b"(\xb5/\xfd", b"Rar!", b"7z\xbc\xaf"),
+    "holds an array of numbers and no image; save it as PNG": (b"\x93NUMPY", b"\x89HDF", b"GRIB"),
+    _TIFF: TIFFS,
+    "is a damaged PNG; get it again": (b"\x89PNG",),
+    "is a damaged JPEG; get it again": (b"\xff\xd8\xff",),
+    "is a damaged GIF; get it again": (b"GIF8",),
+    "is damaged or of a kind that Pillow cannot read, or no image at all": (b"BM", b"\0\0\x01\0", b"RIFF"),
+}
 _TEXTS: tuple[tuple[str, str], ...] = (
     (r"<!doctype html|<html|<head|<body", "is a web page (HTML) and no image; the download went wrong, get it again"),
     (r"(<\?xml[^>]*>\s*)?<(error|\w+:error)\b", "is an error message of a web server (XML) and no image; get it again"),
@@ -109,11 +90,12 @@ def _what_was_said(data: bytes, text: str) -> str:
 def _what_it_is(data: bytes) -> str:
     if not data.strip(b"\0"):
         return "holds nothing but zero bytes; get it again"
-    for magic, words in _MAGIC:
-        if data.startswith(magic):
+    for words, magics in _BEGINS.items():
+        if data.startswith(magics):
             return words
     if data[4:8] == b"ftyp":
-        return _container(data)
+        missing = is_heic(data) and "HEIF" not in Image.OPEN
+        return _HEIC if missing else _BRANDS.get(data[8:12], _VIDEO)
     if data[128:132] == b"DICM":
         return "is a DICOM file; save its picture as PNG"
     if data[257:262] == b"ustar":
@@ -121,27 +103,12 @@ def _what_it_is(data: bytes) -> str:
     return _text(data[:1024]) or "is not an image that Pillow knows"
 
 
-def _container(data: bytes) -> str:
-    if is_heic(data) and "HEIF" not in Image.OPEN:
-        return _HEIC
-    return next((words for brands, words in _BRANDS if data[8:12] in brands), "is a video; save its frames as images")
-
-
 def _text(start: bytes) -> str | None:
     readable = start.decode(errors="ignore").lstrip("\ufeff \t\r\n").lower()
     for pattern, words in _TEXTS:
         if re.match(pattern, readable):
             return words
-    return "is a text file and no image" if _is_text(start) else None
-
-
-def _is_text(start: bytes) -> bool:
-    return all(byte >= 32 or byte in b"\t\r\n" for byte in start) and _decodes(start)
-
-
-def _decodes(start: bytes) -> bool:
-    try:
-        start[: len(start) - 4 if len(start) > 4 else None].decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    with suppress(UnicodeDecodeError):
+        codecs.getincrementaldecoder("utf-8")().decode(start)  # which may end within a letter
+        return "is a text file and no image" if all(byte >= 32 or byte in b"\t\r\n" for byte in start) else None
+    return None

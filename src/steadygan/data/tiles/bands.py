@@ -36,7 +36,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Choice:
+class BandChoice:
     """The bands to use and a sentence about it if there was anything to choose."""
 
     bands: tuple[int, ...]
@@ -51,7 +51,7 @@ def is_mask(values: NDArray[np.generic]) -> bool:
     return bool(np.mean((values == 0) | (values == highest)) >= MASK_SHARE)
 
 
-def choose(name: str, header: Header, wanted: tuple[int, ...] | None, alpha: int | None) -> Choice:
+def choose(name: str, header: Header, wanted: tuple[int, ...] | None, alpha: int | None) -> BandChoice:
     """The bands of image `name`: the `wanted` ones, or else colours by what the file calls them, or the first.
 
     `alpha` is the band that proved to be a mask. Raises ConfigError if a wanted band does not exist, DataError if
@@ -65,41 +65,41 @@ def choose(name: str, header: Header, wanted: tuple[int, ...] | None, alpha: int
     if not numbers:
         raise DataError("holds a mask and no picture")
     if len(numbers) == 1:
-        return Choice((numbers[0],))
+        return BandChoice((numbers[0],))
     if found := _named(header, numbers):
         return found
     if len(numbers) == 2:
-        return Choice((numbers[0],), f"{name} has 2 bands; band {numbers[0]} is used as grey (--bands chooses)")
+        return BandChoice((numbers[0],), f"{name} has 2 bands; band {numbers[0]} is used as grey (--bands chooses)")
     first = numbers[0], numbers[1], numbers[2]
     if len(numbers) == 3:
-        return Choice(first)
+        return BandChoice(first)
     listed = ", ".join(map(str, first))
-    return Choice(
+    return BandChoice(
         first, f"{name} has {len(numbers)} bands; {listed} are used as red, green and blue (--bands chooses others)"
     )
 
 
-def _wanted(name: str, header: Header, wanted: tuple[int, ...]) -> Choice:
+def _wanted(name: str, header: Header, wanted: tuple[int, ...]) -> BandChoice:
     missing = [number for number in wanted if not 1 <= number <= header.count]
     if missing:
         asked = ",".join(map(str, wanted))
         range_ = "only band 1" if header.count == 1 else f"bands 1 to {header.count}"
         raise ConfigError(f"{name} has {range_}; --bands {asked} asks for band {missing[0]}; choose others")
-    return Choice(wanted)
+    return BandChoice(wanted)
 
 
-def _named(header: Header, numbers: list[int]) -> Choice | None:
+def _named(header: Header, numbers: list[int]) -> BandChoice | None:
     """Red, green and blue by what the bands show or are called, or else the usual infrared picture."""
     shown = {header.shows[number - 1]: number for number in reversed(numbers)}
     called = {(header.called[number - 1] or "").strip().lower(): number for number in reversed(numbers)}
     for names in (shown, called):
         if all(colour in names for colour in _RED_GREEN_BLUE):
-            return Choice((names["red"], names["green"], names["blue"]), _remark(header, numbers, names))
+            return BandChoice((names["red"], names["green"], names["blue"]), _remark(header, numbers, names))
     infrared = [next((called[name] for name in names if name in called), 0) for names in _INFRARED]
     if all(infrared):
         nir, red, green = infrared
         note = f"there is no blue band; near infrared, red and green (bands {nir}, {red}, {green}) are used"
-        return Choice((nir, red, green), f"{note} (--bands chooses others)")
+        return BandChoice((nir, red, green), f"{note} (--bands chooses others)")
     return None
 
 

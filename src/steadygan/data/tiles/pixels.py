@@ -24,15 +24,12 @@ def read_values(raster: Raster, scene: Scene, box: Piece, step: int = 1) -> tupl
     every = (slice(None), slice(-box[1] % step, None, step), slice(-box[0] % step, None, step))
     values = data.read(list(scene.bands), window=window)[every]
     valid = np.ones(values.shape, np.bool_)
-    for number, nodata in enumerate(scene.nodata):
-        if nodata is not None:
-            valid[number] = values[number] != values.dtype.type(nodata)
     if values.dtype.kind == "f":
         valid &= np.isfinite(values)
     if scene.alpha is not None:
         valid &= data.read([scene.alpha], window=window)[every] > 0
     if scene.masked:
-        valid &= data.read_masks([scene.bands[0]], window=window)[every] > 0
+        valid &= data.read_masks(list(scene.bands), window=window)[every] > 0
     return values, valid
 
 
@@ -42,7 +39,7 @@ def read_pixels(raster: Raster, scene: Scene, box: Piece) -> tuple[NDArray[np.ui
     A pixel holds data if any of its bands does. 8-bit values stay as they are even where they are no data; of the
     others what is no data becomes 0.
     """
-    if scene.stretch is None and not _may_lack_data(scene):
+    if scene.stretch is None and not (scene.palette or scene.masked or scene.alpha):
         pixels = np.empty((box[3] - box[1], box[2] - box[0], len(scene.bands)), np.uint8)
         raster.data.read(list(scene.bands), window=((box[1], box[3]), (box[0], box[2])), out=pixels.transpose(2, 0, 1))
         return (~pixels if scene.inverted else pixels), None
@@ -59,7 +56,3 @@ def read_pixels(raster: Raster, scene: Scene, box: Piece) -> tuple[NDArray[np.ui
         values = ~values
     any_band: Mask = np.asarray(valid.any(axis=0), np.bool_)
     return np.ascontiguousarray(values.transpose(1, 2, 0)), any_band
-
-
-def _may_lack_data(scene: Scene) -> bool:
-    return scene.palette or scene.masked or scene.alpha is not None or any(it is not None for it in scene.nodata)

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from steadygan.data.places import cache_folder
 from steadygan.data.sources.items import Item, open_file
 from steadygan.data.sources.window import open_window
-from steadygan.data.tiles.remote import open_start, open_url
+from steadygan.data.tiles.fetch import USER_AGENT, open_url
+from steadygan.data.tiles.remote import open_start
 from steadygan.data.tiles.scene import identity
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import is_utf8
 from steadygan.rundir import storage_errors
-from steadygan.version import __version__
 
 REMOTE = "/vsicurl/"
 CACHE_BYTES = 64 * 2**20
@@ -37,7 +37,7 @@ _OPTIONS: dict[str, Any] = {
     "GDAL_HTTP_LOW_SPEED_TIME": "30",
     "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
-    "GDAL_HTTP_USERAGENT": f"steadygan/{__version__}",
+    "GDAL_HTTP_USERAGENT": USER_AGENT,
 }
 _REMOTE_OPTIONS = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_INGESTED_BYTES_AT_OPEN": "32768"}
 

@@ -22,8 +22,8 @@ class Scene(BaseModel):
     - `layers`: number of bands in the file.
     - `bands`: numbers, from 1, of the bands that become grey or red, green and blue.
     - `stretch`: for each of them the values that become 0 and 255; None leaves 8-bit values untouched.
-    - `nodata`: for each of them the value that means "no data".
-    - `alpha`: number of the band that is 0 where the image holds nothing; `masked`: the file has a mask of its own.
+    - `alpha`: number of the band that is 0 where the image holds nothing.
+    - `masked`: the file has a mask of its own, or a value that means "no data".
     - `palette`: the values are numbers of colours; `inverted`: 0 means white.
     - `transform`: a, b, c, d, e, f with x = a·column + b·row + c and y = d·column + e·row + f, in units of `crs`.
     - `notes`: sentences for the user on what was chosen.
@@ -42,7 +42,6 @@ class Scene(BaseModel):
     layers: int
     bands: tuple[int, ...]
     stretch: tuple[Limits, ...] | None = None
-    nodata: tuple[float | None, ...] = ()
     alpha: int | None = None
     masked: bool = False
     palette: bool = False

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steadygan.data.indices import evenly
+from steadygan.data.reading.levels import spread
 from steadygan.data.tiles.scene import Limits
 
 MAX_SAMPLES = 4_000_000
 """Pixels looked at to find the limits of a band: evenly spaced over the whole image."""
 
 _PIECE_BYTES = 16 * 2**20
-_REMOTE_PIECES = 64
 
 Piece = tuple[int, int, int, int]
 """Left, top, right, bottom of a part of an image."""
@@ -41,7 +42,7 @@ def pieces(data: Any, bands: int, at_most: int | None = None) -> list[Piece]:
     ]
     if at_most is None or len(found) <= at_most:
         return found
-    return [found[index * len(found) // at_most] for index in range(at_most)]
+    return [found[index] for index in evenly(len(found), at_most)]
 
 
 def limits(values: NDArray[Any], percentiles: tuple[float, float]) -> Limits:
@@ -56,25 +57,14 @@ def limits(values: NDArray[Any], percentiles: tuple[float, float]) -> Limits:
 
 
 def to_bytes(values: NDArray[Any], limit: Limits) -> NDArray[np.uint8]:
-    """Values brought linearly from `limit` to 0 to 255 and cut off there, rounded; what is not finite becomes 0.
-
-    A band whose limits are equal holds but one value and becomes 0.
-    """
-    low, high = limit
-    if high <= low:
-        return np.zeros(values.shape, np.uint8)
-    if values.dtype.itemsize <= 2 and values.dtype.kind in "iu":
-        looked_up: NDArray[np.uint8] = _table(values.dtype, limit)[values.view(f"u{values.dtype.itemsize}")]
-        return looked_up
-    scaled = (values.astype(np.float64) - low) * (255 / (high - low))
-    finite = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
-    rounded: NDArray[np.uint8] = np.rint(finite.clip(0, 255)).astype(np.uint8)
-    return rounded
+    """Values from `limit` as 0 to 255, as `spread` gives them; those of up to 16 bits are looked up."""
+    if values.dtype.itemsize > 2 or values.dtype.kind not in "iu":
+        return spread(values, *limit)
+    looked_up: NDArray[np.uint8] = _table(values.dtype, limit)[values.view(f"u{values.dtype.itemsize}")]
+    return looked_up
 
 
 @lru_cache(maxsize=16)
 def _table(dtype: np.dtype[Any], limit: Limits) -> NDArray[np.uint8]:
     """What each possible value of up to 16 bits becomes, in the order of its bits read as a number without sign."""
-    number = dtype.itemsize * 8
-    every = np.arange(2**number, dtype=f"u{dtype.itemsize}").view(dtype)
-    return to_bytes(every.astype(np.float64), limit)
+    return spread(np.arange(256**dtype.itemsize, dtype=f"u{dtype.itemsize}").view(dtype), *limit)

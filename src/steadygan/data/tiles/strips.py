@@ -186,7 +186,7 @@ def _fitted(picture: NDArray[np.uint8], settings: PrepareSettings) -> NDArray[np
     """A tile at its final size and with the channels asked for, on its own in memory."""
     grey = picture.shape[2] == 1
     side = settings.size or len(picture)
-    convert = settings.channels == "gray" and not grey
+    convert = settings.channels == "grey" and not grey
     if side == len(picture) and not convert:
         return np.ascontiguousarray(picture)
     image = Image.fromarray(np.ascontiguousarray(picture[..., 0] if grey else picture))

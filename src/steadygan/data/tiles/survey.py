@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from steadygan.data.settings import Tiles
 from steadygan.data.sources.items import Item, Rejection
-from steadygan.data.tiles.bands import Choice, Header, choose, is_mask
-from steadygan.data.tiles.layout import find_driver
+from steadygan.data.tiles.bands import BandChoice, Header, choose, is_mask
+from steadygan.data.tiles.layout import MAX_WHOLE, bytes_at_once, find_driver
 from steadygan.data.tiles.pixels import read_values
 from steadygan.data.tiles.raster import REMOTE, Location, Raster, gdal, locate, open_raster
 from steadygan.data.tiles.scene import Limits, Scene
@@ -62,7 +63,7 @@ def _survey(item: Item, tiles: Tiles, place: Location) -> Scene:
     alpha, remark = _alpha(data, header, where, item)
     choice = choose(item.name, header, tiles.bands, alpha)
     scene = _scene(item, where, raster, choice, alpha)
-    _check_memory(scene, tiles)
+    _check_memory(scene, tiles, place.start)
     notes = tuple(sentence for sentence in (remark, choice.note) if sentence)
     return scene.model_copy(update={"stretch": _stretch(raster, scene, tiles), "notes": notes})
 
@@ -96,12 +97,12 @@ def _alpha(data: Any, header: Header, where: str, item: Item) -> tuple[int | Non
     return None, f"band {number} of {item.name} is marked as transparency but is no mask; it is left out"
 
 
-def _scene(item: Item, where: str, raster: Raster, choice: Choice, alpha: int | None) -> Scene:
+def _scene(item: Item, where: str, raster: Raster, choice: BandChoice, alpha: int | None) -> Scene:
     from rasterio.enums import MaskFlags
 
     data = raster.data
     bands = choice.bands
-    flags = data.mask_flag_enums[bands[0] - 1]
+    flags = {flag for band in bands for flag in data.mask_flag_enums[band - 1]}
     structure = data.tags(ns="IMAGE_STRUCTURE")
     palette = raster.colours is not None and bands == (1,)
     return Scene(
@@ -115,9 +116,8 @@ def _scene(item: Item, where: str, raster: Raster, choice: Choice, alpha: int | 
         dtype=data.dtypes[0],
         layers=data.count,
         bands=bands,
-        nodata=tuple(_nodata(data.nodatavals[band - 1], data.dtypes[0]) for band in bands),
         alpha=None if alpha in bands else alpha,
-        masked=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+        masked=bool(flags - {MaskFlags.all_valid}) and MaskFlags.alpha not in flags,
         palette=palette,
         inverted=structure.get("MINISWHITE") == "YES" and not palette,
         crs=_crs(data),
@@ -125,16 +125,6 @@ def _scene(item: Item, where: str, raster: Raster, choice: Choice, alpha: int | 
         label=item.label,
         attributes=dict(item.attributes),
     )
-
-
-def _nodata(value: float | None, dtype: str) -> float | None:
-    """The value that means "no data", None if no value of this type can be it (NaN needs no name)."""
-    kind = np.dtype(dtype)
-    if value is None or not np.isfinite(value):
-        return None
-    if kind.kind == "f":
-        return float(kind.type(value))
-    return float(value) if float(value).is_integer() and np.can_cast(np.min_scalar_type(int(value)), kind) else None
 
 
 def _crs(data: Any) -> str | None:
@@ -145,8 +135,14 @@ def _crs(data: Any) -> str | None:
     return f"EPSG:{code}" if code else str(data.crs.to_wkt())
 
 
-def _check_memory(scene: Scene, tiles: Tiles) -> None:
+def _check_memory(scene: Scene, tiles: Tiles, start: Callable[[], IO[bytes]]) -> None:
     """Refuse what would have to be held in memory as a whole."""
+    needed, kind = bytes_at_once(scene.driver, (scene.width, scene.height), start)
+    if needed > MAX_WHOLE:
+        raise DataError(
+            f"is {kind}, which cannot be read in parts and needs {needed / 1e6:,.0f} MB; "
+            "save it as a tiled GeoTIFF, or as an ordinary PNG or JPEG"
+        )
     block = scene.line_bytes(1) // scene.width * scene.block[0] * scene.block[1]
     if block > MAX_PIECE:
         raise DataError(

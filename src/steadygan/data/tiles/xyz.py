@@ -11,21 +11,21 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
+from pydantic import Field, model_validator
 
 from steadygan.data.places import cache_folder
 from steadygan.data.reading.decode import quiet
 from steadygan.data.reading.reasons import explain
 from steadygan.data.sources.items import Found, Item, Rejection, open_file
-from steadygan.data.tiles.fetch import Polite, Refused
+from steadygan.data.tiles.fetch import Polite, Refused, Url, shown
 from steadygan.data.tiles.mercator import MAX_LATITUDE, MAX_ZOOM, check_template, tile_place, tile_range, tile_url
-from steadygan.data.tiles.remote import shown
 from steadygan.errors import ConfigError, DataError
+from steadygan.part import Value
 from steadygan.rundir import storage_errors
 
 ASK_FROM = 10_000
@@ -40,6 +40,8 @@ BLANK = "blank tile"
 _AT_ONCE = 2
 _TYPICAL_BYTES = 20_000
 _LOOKED_AT = 20_000  # tiles that an estimate looks for in the cache
+_ABSENT = frozenset({204, 404, 410})  # there is nothing at this place
+_STOP = frozenset({401, 403, 407, 451})
 _KINDS = {".none": MISSING, ".blank": BLANK}
 
 Longitude = Annotated[float, Field(ge=-180, le=180)]
@@ -48,7 +50,7 @@ Spot = tuple[int, int]
 Progress = Callable[[int, int], None]
 
 
-class Xyz(BaseModel):
+class Xyz(Value):
     """All map tiles of one zoom level that touch a box.
 
     - `url`: http(s) address with {z}, {x}, {y} (or {-y} with rows from the south, or {q}, a quadkey), and {s}.
@@ -59,10 +61,8 @@ class Xyz(BaseModel):
     - `attribution`: whose images they are; most terms of use want it named. It is written into the data set.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["xyz"] = "xyz"
-    url: str
+    url: Url
     bbox: tuple[Longitude, Latitude, Longitude, Latitude]
     zoom: int = Field(ge=0, le=MAX_ZOOM)
     rate: float = Field(default=2.0, gt=0, le=50)
@@ -86,10 +86,6 @@ class Xyz(BaseModel):
         if south >= MAX_LATITUDE or north <= -MAX_LATITUDE:
             raise ValueError(f"map tiles end at {MAX_LATITUDE:.2f} degrees north and south")
         return self
-
-    @field_serializer("url")
-    def _without_secrets(self, url: str) -> str:
-        return shown(url)
 
     @property
     def name(self) -> str:
@@ -188,14 +184,15 @@ class Xyz(BaseModel):
 
     def _fetch(self, server: Polite, spot: Spot) -> None:
         """Fetch one tile and write down what it is: an image, blank, absent, or something else and why."""
+        url = tile_url(self.url, self.zoom, *spot, self.servers)
         try:
-            data = server.get(tile_url(self.url, self.zoom, *spot, self.servers))
+            kept = server.ask(url, _judged)
         except Refused as problem:
-            return self._keep(spot, ".refused", str(problem).encode())
-        if data is None:
-            return self._keep(spot, ".none", b"")
-        suffix, content = _judged(data)
-        return self._keep(spot, suffix, content)
+            if problem.code in _STOP:
+                words = f"the server refuses (HTTP {problem.code}); check the address and your key"
+                raise DataError(f"{shown(url)}: {words}") from problem
+            kept = (".none", b"") if problem.code in _ABSENT else (".refused", str(problem).encode())
+        self._keep(spot, *kept)
 
     def _keep(self, spot: Spot, suffix: str, data: bytes) -> None:
         path = self._path(spot, suffix)
@@ -216,8 +213,11 @@ class Xyz(BaseModel):
         return f"{self.zoom}/{spot[0]}/{spot[1]}"
 
 
-def _judged(data: bytes) -> tuple[str, bytes]:
+def _judged(answer: Any) -> tuple[str, bytes]:
     """What an answer is, as the suffix and content of its file: an image, one of a single colour, or why it is none."""
+    data: bytes = answer.read()
+    if answer.status in _ABSENT:
+        return ".none", b""
     try:
         with quiet(), Image.open(io.BytesIO(data)) as image:
             pixels = np.asarray(image.convert("RGBA"))

@@ -1,7 +1,14 @@
-"""How fast batches come from a set that does not fit into memory, against how fast they are used up."""
+"""How fast batches come from a set that does not fit into memory, against how fast they are used up.
+
+    python benchmarks/feed.py --gigabytes 13.6 --folder /data
+
+Writes a set of random images, by default larger than half of the free memory, and reads it in random order: first right
+after the system was told to forget the file (cold), then on for a while, then with a DCGAN at work. Prints JSON.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 import time
@@ -27,7 +34,7 @@ _READS = 200
 
 
 class FeedReport(BaseModel):
-    """What `bench feed` prints: batches alone and beside the DCGAN step, in images per second.
+    """Batches alone and beside the DCGAN step, in images per second.
 
     `gigabytes` is the size of the set, `free_gigabytes` the memory that was free before. `stall` is the share of
     its time that the step waits for input.
@@ -44,10 +51,6 @@ class FeedReport(BaseModel):
 
 
 def bench_feed(gigabytes: float | None, size: int, batch: int, seconds: float, folder: Path | None) -> FeedReport:
-    """Write a set of random images, by default larger than half of the free memory, and read it in random order.
-
-    First right after the system was told to forget the file (`cold`), then on for a while, then with a DCGAN at work.
-    """
     free = psutil.virtual_memory().available
     bytes_an_image = size * size * 3
     count = int((free * 0.55 if gigabytes is None else gigabytes * 1e9) // bytes_an_image)
@@ -124,3 +127,18 @@ def _beside_a_step(batches: Batches, batch: int, size: int, seconds: float) -> t
         number += 1
     elapsed = time.perf_counter() - start
     return number * batch / elapsed, (batches.wait_seconds - waited) / elapsed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Batches from a set larger than half of the free memory.")
+    parser.add_argument("--gigabytes", type=float, help="size of the set [default: 0.55 of the free memory]")
+    parser.add_argument("--size", type=int, default=64, help="pixels of a side")
+    parser.add_argument("--batch", type=int, default=64, help="images a batch")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of each of the three measurements")
+    parser.add_argument("--folder", type=Path, help="where to write the set [default: the system's]")
+    asked = parser.parse_args()
+    print(bench_feed(asked.gigabytes, asked.size, asked.batch, asked.seconds, asked.folder).model_dump_json(indent=2))
+
+
+if __name__ == "__main__":
+    main()

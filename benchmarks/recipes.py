@@ -1,7 +1,13 @@
-"""What each recipe's step costs on this machine, in one process, taken in turn."""
+"""What each recipe's step costs on this machine, in one process, taken in turn, beside the textbook's.
+
+    python benchmarks/recipes.py --recipes steady,dcgan --size 64 --rounds 3
+
+Every recipe's own step at one size, with its own settings; lazy penalties are timed over whole periods. Prints JSON.
+"""
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +18,8 @@ from pydantic import BaseModel
 from steadygan.networks import Pair, count_parameters, latents_of
 from steadygan.recipes import RECIPES, Facts, configure
 from steadygan.spec import ImageSpec
-from steadygan.studies.bench_step import _finish, textbook_step
+from steadygan.studies.bench_device import finish
+from steadygan.studies.bench_step import textbook_step
 from steadygan.training.build import make_game, make_pair
 from steadygan.training.config import RunConfig
 from steadygan.training.runtime import Runtime, choose
@@ -35,7 +42,7 @@ class RecipeCost(BaseModel):
 
 
 class RecipesReport(BaseModel):
-    """What `bench step --recipes` prints; the textbook is the plain loop on the DCGAN of the same size, batch 64."""
+    """What is printed; the textbook is the plain loop on the DCGAN of the same size, batch 64."""
 
     machine: dict[str, object]
     size: int
@@ -53,7 +60,7 @@ class _Contender:
     def __call__(self, steps: int, timed: bool) -> None:
         start = time.perf_counter()
         images = sum(self.play() for _ in range(steps))
-        _finish(self.device)
+        finish(self.device)
         if timed:
             self.seconds += time.perf_counter() - start
             self.images += images
@@ -65,7 +72,6 @@ class _Contender:
 
 
 def bench_recipes(names: list[str], size: int, rounds: int, device: str) -> RecipesReport:
-    """Time every recipe's own step at one size; lazy penalties are timed over whole periods."""
     settings = {"runtime": {"device": device}, "size": size}
     runtime = Runtime(choose(RunConfig.model_validate(settings).runtime))
     spec = ImageSpec(size=size, channels=3)
@@ -101,11 +107,6 @@ def bench_recipes(names: list[str], size: int, rounds: int, device: str) -> Reci
     )
 
 
-def all_recipes() -> list[str]:
-    """The recipes that make images."""
-    return [name for name in RECIPES if name != "ring"]
-
-
 def _player(config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtime) -> _Contender:
     game = make_game(config, Pair(*(runtime.prepare(runtime.place(network)) for network in pair)), spec)
     torch.manual_seed(0)
@@ -127,3 +128,18 @@ def _textbook(spec: ImageSpec, runtime: Runtime) -> _Contender:
         return config.batch
 
     return _Contender(play, runtime.device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What each recipe's step costs on this machine.")
+    parser.add_argument("--recipes", default=",".join(name for name in RECIPES if name != "ring"), help="NAME,NAME")
+    parser.add_argument("--size", type=int, default=64, help="pixels of a side")
+    parser.add_argument("--rounds", type=int, default=12, help="timed steps of each, taken in turn")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    asked = parser.parse_args()
+    report = bench_recipes(asked.recipes.split(","), asked.size, asked.rounds, asked.device)
+    print(report.model_dump_json(indent=2))
+
+
+if __name__ == "__main__":
+    main()

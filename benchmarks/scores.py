@@ -1,7 +1,13 @@
-"""How every metric answers to pictures that get worse step by step: which of them to trust on one's own images."""
+"""How every metric answers to pictures that get worse step by step: which of them to trust on one's own images.
+
+    python benchmarks/scores.py photos/ --picture answers.png
+
+The pictures are disturbed by noise, blur, JPEG, wrong colours, grids, lost modes and copies. Prints JSON.
+"""
 
 from __future__ import annotations
 
+import argparse
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,19 +15,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from answers import save_answers
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
+from steadygan.config import resolve
 from steadygan.data import Dataset
 from steadygan.features import AnyFeatures, Scattering
-from steadygan.scoring import Judge, Metric, Reference, Scored, choose_reference
+from steadygan.records import Score
+from steadygan.scoring import Judge, Metric, Reference, choose_reference
 from steadygan.scoring.metrics import DEFAULT, InceptionScore
-from steadygan.training.console import Reporter, Silent
+from steadygan.studies.evaluate import EvaluationSettings, open_reals
+from steadygan.training.console import Reporter, Silent, reporter
 from steadygan.training.sampling import rows as picture_rows
-from steadygan.visual.answers import save_answers
 from steadygan.visual.grid import save_grid
 
 LEVELS = 3
@@ -34,7 +43,7 @@ class Bench:
     reference: Reference
     fresh: Tensor
     pool: Tensor
-    lot: np.random.Generator
+    rng: np.random.Generator
 
 
 Disturbance = Callable[[Bench, int], Tensor]
@@ -44,7 +53,7 @@ Disturbance = Callable[[Bench, int], Tensor]
 def noise(bench: Bench, level: int) -> Tensor:
     """Gaussian noise of 4, 12 or 36 grey levels."""
     spread = 4 * 3 ** (level - 1)
-    drawn = torch.from_numpy(bench.lot.normal(0, spread, bench.fresh.shape).astype(np.float32))
+    drawn = torch.from_numpy(bench.rng.normal(0, spread, bench.fresh.shape).astype(np.float32))
     return _levels(bench.fresh + drawn)
 
 
@@ -90,21 +99,21 @@ def dropping(bench: Bench, level: int) -> Tensor:
     """None of the brightest quarter, half or three quarters of the pictures; the others more often."""
     order = bench.fresh.float().mean((1, 2, 3)).argsort()
     kept = order[: max(2, len(order) * (4 - level) // 4)]
-    return bench.fresh[kept[torch.from_numpy(bench.lot.integers(len(kept), size=len(order)))]]
+    return bench.fresh[kept[torch.from_numpy(bench.rng.integers(len(kept), size=len(order)))]]
 
 
 def repeating(bench: Bench, level: int) -> Tensor:
     """Only a half, a tenth or a fiftieth of the pictures, again and again."""
     kept = max(2, len(bench.fresh) // (2, 10, 50)[level - 1])
-    return bench.fresh[torch.from_numpy(bench.lot.permutation(np.arange(len(bench.fresh)) % kept))]
+    return bench.fresh[torch.from_numpy(bench.rng.permutation(np.arange(len(bench.fresh)) % kept))]
 
 
 def copying(bench: Bench, level: int) -> Tensor:
     """A tenth, a half or all of the pictures are training images."""
     number = len(bench.fresh) * (1, 5, 10)[level - 1] // 10
-    taken = bench.lot.integers(len(bench.pool), size=number)
+    taken = bench.rng.integers(len(bench.pool), size=number)
     mixed = torch.cat([bench.pool[torch.from_numpy(taken)], bench.fresh[number:]])
-    return mixed[torch.from_numpy(bench.lot.permutation(len(mixed)))]
+    return mixed[torch.from_numpy(bench.rng.permutation(len(mixed)))]
 
 
 DISTURBANCES: tuple[Disturbance, ...] = (noise, blur, jpeg, colour, grid, dropping, repeating, copying)
@@ -167,7 +176,7 @@ def bench_scores(
         name = disturbance.__name__
         shown[name] = [bench.fresh[0]]
         for level in range(1, LEVELS + 1):
-            pictures = disturbance(replace(bench, lot=np.random.default_rng((number, level))), level)
+            pictures = disturbance(replace(bench, rng=np.random.default_rng((number, level))), level)
             answers += _answers(name, level, judge([pictures]))
             shown[name].append(pictures[0])
             console.counting("disturbances", number * LEVELS + level, LEVELS * len(DISTURBANCES))
@@ -188,7 +197,7 @@ def _bench(dataset: Dataset, count: int | None) -> Bench:
     return Bench(reference, fresh, copied, np.random.default_rng(0))
 
 
-def _answers(disturbance: str, level: int, scores: list[Scored]) -> list[Answer]:
+def _answers(disturbance: str, level: int, scores: list[Score]) -> list[Answer]:
     return [
         Answer(
             disturbance=disturbance,
@@ -223,3 +232,26 @@ def _worse(report: ScoresReport, disturbance: str, level: int, metric: str, bett
     before, after = report.value(disturbance, 0, metric), report.value(disturbance, level, metric)
     change = (after.value - before.value) / max(before.error, 1e-12)
     return -change if better == "higher" else change
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="How every metric answers to pictures that get worse step by step.")
+    parser.add_argument("source", help="folder of images, prepared data set, or builtin:NAME")
+    parser.add_argument("--size", type=int, default=64, help="pixels of a side")
+    parser.add_argument("--metrics", help="names with commas between [default: all without download]")
+    parser.add_argument("--features", default="scattering", help="scattering, inception, dinov2 or clip")
+    parser.add_argument("-n", "--count", type=int, help="pictures of each kind [default: a third]")
+    parser.add_argument("--picture", type=Path, help="draw the table here, and beside it what was done")
+    asked = parser.parse_args(words)
+    given = {"features": asked.features, "size": asked.size} | ({"metrics": asked.metrics} if asked.metrics else {})
+    chosen, console = resolve(EvaluationSettings, given), reporter()
+    dataset, _ = open_reals(asked.source, asked.source, console, asked.size)
+    report, shown = bench_scores(dataset, chosen.metrics, chosen.features, asked.count, console)
+    console.close()
+    if asked.picture:
+        draw(report, shown, asked.picture)
+    print(report.model_dump_json(indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from scores import DISTURBANCES, ScoresReport, main
 
-from steadygan.cli.main import main
 from steadygan.data import PrepareSettings, prepare
-from steadygan.studies.bench_scores import DISTURBANCES, ScoresReport
 
 
 @pytest.fixture(scope="module")
@@ -17,15 +16,8 @@ def scenes(tmp_path_factory):
     return prepare("builtin:aerial", tmp_path_factory.mktemp("bench") / "scenes", settings, workers=0).path
 
 
-def call(*arguments) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    return int(left.value.code or 0)
-
-
 def test_every_metric_is_asked_at_every_level_and_the_answers_are_drawn(scenes, tmp_path, capsys):
-    options = ("--size", 16, "--metrics", "fd,memorised,colour", "--picture", tmp_path / "a.png")
-    assert call("bench", "scores", scenes, *options) == 0
+    main([str(scenes), "--size", "16", "--metrics", "fd,memorised,colour", "--picture", str(tmp_path / "a.png")])
     report = ScoresReport.model_validate(json.loads(capsys.readouterr().out))
     assert report.count == 40
     assert len(report.answers) == 3 * (1 + 3 * len(DISTURBANCES))
@@ -37,14 +29,3 @@ def test_every_metric_is_asked_at_every_level_and_the_answers_are_drawn(scenes, 
     table, pictures = (np.asarray(Image.open(tmp_path / name).convert("RGB")) for name in ("a.png", "a-pictures.png"))
     assert (table.max(2) - table.min(2)).max() > 150  # in colours
     assert pictures.shape[1] > pictures.shape[0]  # a column for each disturbance, a row for each level
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [(("--features", "nonsense"), "scattering"), (("--metrics", "fud"), "did you mean fd"), (("-n", 3), "at least 16")],
-)
-def test_a_mistake_is_one_line(scenes, options, message, capsys):
-    assert call("bench", "scores", scenes, "--size", 16, *options) in (2, 4)
-    said = capsys.readouterr().err
-    assert message in said
-    assert "bug" not in said
