@@ -6,11 +6,11 @@ import json
 
 import pytest
 import torch
-from steadygan.runs import SavedCheckpoint
-from steadygan.runs.checkpoints import drop_later, prune
 
 from steadygan.errors import DataError
 from steadygan.rundir import RunDir
+from steadygan.runs import SavedCheckpoint
+from steadygan.runs.checkpoints import drop_later, prune
 from steadygan.training.checkpoint import load, save
 
 
