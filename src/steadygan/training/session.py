@@ -108,4 +108,5 @@ class Session:
         if self.meter.total is not None:
             self.meter.total = self.meter.total.to(self.runtime.device)
         self.game.load_state_dict(state["game"])
-        self.threads.load_state_dict(state["threads"])
+        if "threads" in state:  # which older runs do not keep
+            self.threads.load_state_dict(state["threads"])

@@ -94,7 +94,7 @@ def free(most: int, used: float) -> int:
 
 
 @dataclass
-class Trial:
+class ThreadTrial:
     """Steps of the run with one number of threads after another, the fewest first."""
 
     numbers: list[int]
@@ -136,7 +136,7 @@ class Threads:
     ) -> None:
         self.most, self.now, self.pinned, self.tell = most, now, pinned or most == 1, tell
         self.others = others or Others().look
-        self.trial: Trial | None = None
+        self.trial: ThreadTrial | None = None
         self.best_rate = 0.0
         self._images, self._seconds = 0, 0.0
         self._wait, self._waiting = 1, 0
@@ -168,7 +168,7 @@ class Threads:
         if self._waiting > 0 or (wanted == self.now and not (slow and self.now > 1)):
             return
         fewer = max(1, self.now // 2) if wanted == self.now else wanted
-        self.trial = Trial(sorted({self.now, fewer}))
+        self.trial = ThreadTrial(sorted({self.now, fewer}))
         torch.set_num_threads(self.trial.number)
 
     def _decide(self, seconds: dict[int, float]) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from steadygan.training import threads as module
-from steadygan.training.threads import Others, Threads, Trial, free, is_pinned
+from steadygan.training.threads import Others, Threads, ThreadTrial, free, is_pinned
 
 
 class Machine:
@@ -115,7 +115,7 @@ def test_a_thread_needs_a_processor_that_is_nearly_free(most, used, number):
 
 
 def test_a_trial_takes_the_fastest_of_three_steps_with_each_number():
-    trial = Trial([1, 2])
+    trial = ThreadTrial([1, 2])
     assert [trial.add(seconds) for seconds in (3, 1, 2, 1.5, 0.5, 0.7)] == [False] * 5 + [True]
     assert trial.best() == {1: 1, 2: 0.5}
 
