@@ -29,7 +29,7 @@ WITHOUT_TORCH = {
     "prepare pictures -o set --size 16 --workers 0": IMAGES,
     "inspect set": IMAGES,
     "inspect pictures --json": IMAGES,
-    "inspect set --html page.html": IMAGES,
+    "inspect set --html page.html": IMAGES | {"jinja2", "markupsafe"},
     "export set -o images": IMAGES,
     "--version": RECORDS,
     "--help": PARSER,

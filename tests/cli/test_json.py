@@ -42,8 +42,8 @@ def here(world, tmp_path, monkeypatch):
     for name in ("set", "run"):
         (tmp_path / name).symlink_to(world / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("steadygan.studies.generator_probe.generator_probe", lambda run, data, checkpoint: least(run))
-    monkeypatch.setattr("steadygan.studies.probe.probe", lambda run, data, checkpoint: least(run))
+    monkeypatch.setattr("steadygan.studies.generator_probe.generator_probe", lambda run, data, **options: least(run))
+    monkeypatch.setattr("steadygan.studies.probe.probe", lambda run, data, **options: least(run))
     return tmp_path
 
 

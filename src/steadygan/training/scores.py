@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from steadygan.data.indices import evenly
 from steadygan.features import Scattering
 from steadygan.metrics.sliced_wasserstein import SlicedWassersteinToReals
 from steadygan.records import DatedScore, Score
@@ -74,10 +75,10 @@ def _picker(session: Session) -> Picker:
     training, images = session.dataset.training, session.dataset.images
     count = len(training)
     if session.dataset.spec.size < _SMALLEST_DESCRIBED:
-        return SlicedWassersteinToReals(images[training[_evenly(count, _REALS)]])
+        return SlicedWassersteinToReals(images[training[evenly(count, _REALS)]])
     extractor = Scattering().build(session.runtime.device)
     return FrechetToTraining(
-        images[training[_evenly(count, min(count, _REALS))]], extractor, session.dataset.digest[:12]
+        images[training[evenly(count, min(count, _REALS))]], extractor, session.dataset.digest[:12]
     )
 
 
@@ -89,8 +90,3 @@ def _judge(session: Session) -> Judge | None:
         return None
     reference = choose_reference(dataset, "held-out", settings.count)  # the same for every seed of the run
     return Judge(settings.metrics, reference, settings.features.build(session.runtime.device), repeats=0)
-
-
-def _evenly(length: int, count: int) -> list[int]:
-    """`count` indices spread over `length`, repeated where there are fewer."""
-    return [index * length // count for index in range(count)]

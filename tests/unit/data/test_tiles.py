@@ -601,9 +601,9 @@ def test_what_can_only_be_read_as_a_whole_is_unpacked_once(tmp_path: Path, monke
     first, second = (Survey(source, Tiles(side=16)).run()[0] for _ in range(2))
     assert isinstance(first, Scene)
     assert first == second
-    assert Path(first.address).parent == tmp_path / "cache" / "unpacked"
+    assert Path(first.address).parent == tmp_path / "cache" / "scenes", "unpacked archives are swept, scenes stay"
     assert len(opened) == 1
-    assert len(list((tmp_path / "cache" / "unpacked").iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "scenes").iterdir())) == 1
 
 
 def test_without_rasterio_its_name_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

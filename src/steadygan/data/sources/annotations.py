@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from steadygan.data.sources.items import Attributes, Found, Item, Rejection, archive_stem, is_archive, open_file
-from steadygan.data.sources.rows import Facts, Rows, label_text, normal, read_rows
+from steadygan.data.sources.rows import Rows, Told, label_text, normal, read_rows
 from steadygan.errors import ConfigError, DataError
 
 _MAX_BYTES = 2**28
@@ -206,7 +206,7 @@ def _of_rows(rows: Rows, name: str, image: str) -> _Said | None:
     if image not in rows.columns:
         return None
     label = rows.label_column(None, image)
-    facts: dict[str, Facts] = rows.facts(image, label, normal)
+    facts: dict[str, Told] = rows.facts(image, label, normal)
     clashes = [file for file, fact in facts.items() if fact.clash]
     problem = f"gives {clashes[0]} two labels, {facts[clashes[0]].clash}; neither is used" if clashes else ""
     said = {file: (None if fact.clash else fact.label, fact.attributes) for file, fact in facts.items()}

@@ -36,7 +36,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Facts:
+class Told:
     """What a table says about one file; `clash` is a text if it gives the file two different labels."""
 
     line: int
@@ -86,9 +86,9 @@ class Rows:
         """The lines that name no file."""
         return [(line, "names no file") for line, row in self.rows if label_text(row.get(image)) is None]
 
-    def facts(self, image: str, label: str | None, spelled: Callable[[str], str]) -> dict[str, Facts]:
+    def facts(self, image: str, label: str | None, spelled: Callable[[str], str]) -> dict[str, Told]:
         """What is said about each file, by its path as `spelled`; of rows about the same file the first counts."""
-        found: dict[str, Facts] = {}
+        found: dict[str, Told] = {}
         labels = _whole({line: label_text(row.get(label)) for line, row in self.rows} if label else {})
         for line, row in self.rows:
             text = label_text(row.get(image))
@@ -98,7 +98,7 @@ class Rows:
             known, here = found.get(file), labels.get(line)
             if known is None or known.label is None:
                 about = {name: value for name, it in others.items() if (value := _scalar(it)) is not None}
-                found[file] = Facts(line, here, about)
+                found[file] = Told(line, here, about)
             elif not known.clash and here not in (None, known.label):
                 clash = f"{known.label!r} in line {known.line} and {here!r} in line {line}"
                 found[file] = replace(known, clash=clash)

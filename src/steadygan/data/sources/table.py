@@ -13,7 +13,7 @@ from typing import Literal
 from steadygan.data.sources.annotations import spellings
 from steadygan.data.sources.archives import inside
 from steadygan.data.sources.items import Found, Item, PathSource, Rejection, is_archive, open_file, tidy
-from steadygan.data.sources.rows import Facts, normal, read_rows
+from steadygan.data.sources.rows import Told, normal, read_rows
 from steadygan.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -52,7 +52,7 @@ class Table(PathSource):
         for file, fact in rows.facts(image, label, lambda text: normal(text).removeprefix(above)).items():
             yield self._entry(file, os.path.join(folder, file), fact, packed)
 
-    def _entry(self, file: str, path: str, fact: Facts, packed: Callable[[], Mapping[str, Item]]) -> Found:
+    def _entry(self, file: str, path: str, fact: Told, packed: Callable[[], Mapping[str, Item]]) -> Found:
         name = tidy(file)
         listed = f"is listed in {self.path.name} line {fact.line}"
         if fact.clash:

@@ -87,7 +87,7 @@ def _member(path: Path, member: str) -> IO[bytes]:
 
 def _unpacked(item: Item) -> Path:
     """A copy in a file of what can only be read from beginning to end; made once and kept in the cache."""
-    place = cache_folder() / "unpacked" / f"{identity(f'{item.name} {item.size} {item.stamp}'):014x}"
+    place = cache_folder() / "scenes" / f"{identity(f'{item.name} {item.size} {item.stamp}'):014x}"
     if not place.exists():
         with storage_errors(place):
             place.parent.mkdir(parents=True, exist_ok=True)
