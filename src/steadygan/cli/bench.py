@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from steadygan.cli.answers import print_json
-from steadygan.cli.options import Device
+from steadygan.cli.answers import answer, print_json
+from steadygan.cli.options import Device, Json, writable
 
-app = typer.Typer(help="Measure this machine and this program; prints JSON.")
+app = typer.Typer(help="Measure this machine and this program; prints JSON, `device` a table.")
 
 
 @app.command()
@@ -74,8 +74,21 @@ def modes(
 
 
 @app.command()
-def device(name: Device = "auto") -> None:
-    """What a run would choose on this machine, its memory, and its best rate of arithmetic in each precision."""
+def device(
+    name: Device = "auto",
+    minutes: Annotated[float, typer.Option(help="Longest time; what does not fit is left out and named.")] = 5,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE.png", callback=writable, help="Draw a picture of it, too."),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """What a run chooses on this machine, whether every recipe and a resume work, how fast they are, what they take."""
     from steadygan.studies.bench_device import bench_device
+    from steadygan.studies.device.picture import check_name, save_device_picture
 
-    print_json(bench_device(name))
+    check_name(out)
+    found = bench_device(name, minutes, partial(typer.echo, err=True))
+    answer(found, json, lambda: typer.echo(found.table()))
+    if out:
+        save_device_picture(found, out)

@@ -1,41 +1,188 @@
-"""What a run chooses on this machine, and how fast the machine is at all."""
+"""What an owner asks of a machine: what a run chooses on it, whether all works, how fast it is and what it takes."""
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import torch
-from pydantic import BaseModel
 
 from steadygan.config import resolve
-from steadygan.training.config import RuntimeSettings
+from steadygan.data.pool import cores
+from steadygan.part import Value
+from steadygan.recipes import RECIPES
+from steadygan.studies.device.checks import check_recipe, check_resume
+from steadygan.studies.device.memory import memory_by_batch
+from steadygan.studies.device.report import (
+    TITLES,
+    Answer,
+    Chosen,
+    DeviceReport,
+    InputRow,
+    MemoryRow,
+    RecipeRow,
+    ResumeRow,
+    StepRow,
+    WayRow,
+)
+from steadygan.studies.device.speed import time_compiled, time_input, time_step, time_ways, variants
+from steadygan.studies.device.timing import Allowance, attempt, filled
+from steadygan.training.config import Budget, RuntimeSettings
 from steadygan.training.runtime import Runtime, choose
 from steadygan.training.speed import has_bfloat16
+
+Say = Callable[[str], None]
 
 _MATRIX = 2048
 
 
-class DeviceReport(BaseModel):
-    """What `bench device` prints: what `auto` comes to here, the memory in GiB, and the best rate of each precision."""
+class Scope(Value):
+    """What is asked of a machine: all `recipes` are tried, of these the `main` ones timed at all `sizes`, and at
+    `size` `several` of them in other ways, the first of those with several `batches`. A GPU is asked of more.
+    """
 
-    machine: dict[str, object]
-    memory_gib: float
-    matrix_peak_gflops: dict[str, float]
+    recipes: tuple[str, ...] = tuple(RECIPES)
+    main: tuple[str, ...] = ("steady", "dcgan", "sngan", "r3gan", "wgan-gp")
+    several: tuple[str, ...] = ("steady", "dcgan")
+    size: int = 64
+    sizes: tuple[int, ...] = (32, 64, 128)
+    batches: tuple[int, ...] = (16, 32, 64, 128, 256)
+    resumed_size: int = 32
+
+    @classmethod
+    def of(cls, device: str) -> Scope:
+        """What is asked of a kind of device."""
+        if device != "cuda":
+            return cls()
+        return cls(sizes=(32, 64, 128, 256), batches=(32, 64, 128, 256, 512, 1024))
 
 
-def bench_device(device: str) -> DeviceReport:
-    """Choose device, precision and layout as a run does, and time square matrix products in each precision it has."""
+@dataclass(frozen=True)
+class Asked:
+    """What is asked: how a run would use the machine, of what, and a folder that is removed at the end."""
+
+    runtime: Runtime
+    scope: Scope
+    folder: Path
+
+
+def bench_device(
+    device: str = "auto", minutes: float = 5.0, say: Say = lambda text: None, scope: Scope | None = None
+) -> DeviceReport:
+    """Ask all questions of a device, the cheap ones first, until the minutes are over; `say` hears every answer.
+
+    Raises ConfigError for a device that is not there; what fails beside that is an answer.
+    """
+    resolve(Budget, {"minutes": minutes})
+    start, allowance = time.perf_counter(), Allowance.of(60 * minutes)
     runtime = Runtime(choose(resolve(RuntimeSettings, {"device": device})))
-    if runtime.device.type == "cuda":
+    report = DeviceReport(chosen=_chosen(runtime, device), minutes=minutes)
+    for line in report.machine():
+        say(line)
+    with TemporaryDirectory(prefix="steadygan-") as folder:
+        asked = Asked(runtime, scope or Scope.of(runtime.device.type), Path(folder))
+        for name, share, question in _QUESTIONS:
+            say(f"{TITLES[name]}:")
+            for row in question(asked, allowance.part(share)):
+                say(f"  {row.name()}: {row.words()}")
+                getattr(report, name).append(row)
+    report.ways.sort(key=lambda row: asked.scope.several.index(row.recipe))
+    report.seconds = round(time.perf_counter() - start, 1)
+    return report
+
+
+def _recipes(asked: Asked, allowance: Allowance) -> Iterator[RecipeRow]:
+    for recipe in asked.scope.recipes:
+        row = RecipeRow(recipe=recipe)
+        yield filled(row, partial(check_recipe, row, asked.runtime, allowance))
+
+
+def _resume(asked: Asked, allowance: Allowance) -> Iterator[ResumeRow]:
+    for recipe in asked.scope.several:
+        row = ResumeRow(recipe=recipe, size=asked.scope.resumed_size)
+        yield filled(row, partial(check_resume, row, asked.runtime, asked.folder, allowance))
+
+
+def _input(asked: Asked, allowance: Allowance) -> Iterator[InputRow]:
+    for recipe in asked.scope.several:
+        row = InputRow(recipe=recipe, size=asked.scope.size)
+        yield filled(row, partial(time_input, row, asked.runtime, asked.folder, allowance))
+
+
+def _memory(asked: Asked, allowance: Allowance) -> Iterator[MemoryRow]:
+    yield from memory_by_batch(asked.scope.several[0], asked.scope.size, asked.scope.batches, asked.runtime, allowance)
+
+
+def _ways(asked: Asked, allowance: Allowance) -> Iterator[WayRow]:
+    for number, recipe in enumerate(asked.scope.several):
+        part = allowance.part(1 / (len(asked.scope.several) - number))
+        rows = attempt(partial(time_ways, recipe, asked.scope.size, variants(asked.runtime), part))
+        yield from [WayRow(recipe=recipe, size=asked.scope.size, reason=rows)] if isinstance(rows, str) else rows
+
+
+def _compiled(asked: Asked, allowance: Allowance) -> Iterator[WayRow]:
+    for recipe in asked.scope.several:
+        row = WayRow(recipe=recipe, size=asked.scope.size, way="torch.compile")
+        yield filled(row, partial(time_compiled, row, asked.runtime, allowance))
+
+
+def _steps(asked: Asked, allowance: Allowance) -> Iterator[StepRow]:
+    """Size by size, so that the largest are those left out; the other recipes at one size, or the nearest they have."""
+    scope, known = asked.scope, dict[str, StepRow]()
+    others = [recipe for recipe in scope.recipes if recipe not in scope.main]
+    for size in sorted({*scope.sizes, scope.size}):
+        for recipe in (*(scope.main if size in scope.sizes else ()), *(others if size == scope.size else ())):
+            row = StepRow(recipe=recipe, size=size)
+            row = filled(row, partial(time_step, row, asked.runtime, allowance, known.get(recipe)))
+            if row.step_ms:
+                known[recipe] = row
+            yield row
+
+
+_QUESTIONS: tuple[tuple[str, float, Callable[[Asked, Allowance], Iterator[Answer]]], ...] = (
+    ("recipes", 0.3, _recipes),
+    ("resume", 0.25, _resume),
+    ("input", 0.2, _input),
+    ("memory", 0.25, _memory),
+    ("ways", 0.3, _ways),
+    ("steps", 0.6, _steps),
+    ("ways", 1.0, _compiled),
+)
+"""The field of the report, the share of the time that is left then, and what gives the rows."""
+
+
+def _chosen(runtime: Runtime, asked: str) -> Chosen:
+    choices, kind = runtime.choices, runtime.device.type
+    bfloat16 = has_bfloat16(kind)
+    if kind == "cuda":
         memory = torch.cuda.get_device_properties(runtime.device).total_memory
     else:
         memory = psutil.virtual_memory().total
-    precisions = ["float32"] if has_bfloat16(runtime.device.type) is False else ["float32", "bfloat16"]
-    return DeviceReport(
-        machine=runtime.describe(),
+    own = os.environ.get("OMP_NUM_THREADS")
+    return Chosen(
+        choices=runtime.describe(),
+        reasons={
+            "device": "as asked" if asked != "auto" else "the first that is there of cuda, mps and cpu",
+            "precision": f"bfloat16 is {choices.bfloat16_gain:.2f}× as fast as float32 in a typical layer"
+            if choices.bfloat16_gain
+            else "there is no bfloat16 of its own",
+            "layout": f"channels last is {choices.channels_last_gain:.2f}× as fast as channels first in it",
+            "threads": f"of {cores()} processors" + (f", as OMP_NUM_THREADS={own} says" if own else ""),
+        },
+        torch=torch.__version__,
+        processors=cores(),
         memory_gib=round(memory / 2**30, 1),
-        matrix_peak_gflops={name: round(matrix_peak_gflops(runtime.device, name), 1) for name in precisions},
+        matrix_peak_gflops={
+            name: round(matrix_peak_gflops(runtime.device, name), 1)
+            for name in ("float32", "bfloat16")
+            if name == "float32" or bfloat16 is not False
+        },
     )
 
 

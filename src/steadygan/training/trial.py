@@ -15,6 +15,7 @@ from torch import Tensor
 from steadygan.data import Dataset
 from steadygan.networks import Pair, classes_of, latents_of
 from steadygan.ops.images import from_uint8
+from steadygan.spec import ImageSpec
 from steadygan.training.budget import duration, expected_seconds
 from steadygan.training.build import Parts, make_game
 from steadygan.training.config import Cadence, RunConfig
@@ -74,21 +75,35 @@ def try_out(parts: Parts, asked: str, say: Callable[[str], None]) -> tuple[Parts
 def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) -> Forecast:
     """Play a few steps on copies of the networks; the run itself is not touched."""
     copies = Pair(*(runtime.prepare(copy.deepcopy(network), alone=True) for network in pair))
-    game = make_game(config, copies, dataset.spec, runtime.world)
-    real, latents = _batch(config, pair, dataset, runtime), latents_of(config.networks)
-    period = min(max([penalty.every for penalty in config.penalties], default=1), _LONGEST_PERIOD)
-
-    def play() -> tuple[Hashable, int]:
-        before = _turns(game)
-        shown = game.step(lambda: real, lambda: latents.draw(len(real[0]), device=runtime.device))
-        game.healthy.item()
-        return tuple(map(sub, _turns(game), before)), shown
-
-    rate, shown = measured_rate(play, period * (_REPEATS if period <= _LONG_PERIOD else 2))
+    real = _batch(config, pair, dataset, runtime)
+    steps = period(config)
+    play = player(config, copies, dataset.spec, runtime, lambda: real)
+    rate, shown = measured_rate(play, steps * (_REPEATS if steps <= _LONG_PERIOD else 2))
     runtime.forget()
     # one speed for all processes: how often they meet depends on it
     rate = float(runtime.mean(torch.tensor(rate, device=runtime.device)))
     return Forecast(rate, shown, runtime.peak_memory_mb(), expected_seconds(config.budget, rate, shown))
+
+
+def period(config: RunConfig) -> int:
+    """Steps after which lazy penalties are due as before."""
+    return min(max([penalty.every for penalty in config.penalties], default=1), _LONGEST_PERIOD)
+
+
+def player(
+    config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtime, next_real: Callable[[], tuple[Tensor, ...]]
+) -> Callable[[], tuple[Hashable, int]]:
+    """What plays a step on prepared networks and waits for its end, for `measured_rate`."""
+    game, latents = make_game(config, pair, spec, runtime.world), latents_of(config.networks)
+    share = config.batch // runtime.world
+
+    def play() -> tuple[Hashable, int]:
+        before = _turns(game)
+        shown = game.step(next_real, lambda: latents.draw(share, device=runtime.device))
+        game.healthy.item()
+        return tuple(map(sub, _turns(game), before)), shown
+
+    return play
 
 
 def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int) -> tuple[float, float]:

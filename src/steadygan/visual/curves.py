@@ -190,7 +190,7 @@ def _limit(axes: Axes, panel: Panel, limits: Sequence[Floats]) -> None:
     shown = np.concatenate(limits)
     low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
     if panel.logarithmic:
-        _logarithmic(axes, low / 1.5, high * 1.5)
+        logarithmic(axes, low / 1.5, high * 1.5)
         return
     low = low if panel.lowest is None else panel.lowest
     margin = 0.06 * (high - low) or 0.1 * abs(high) or 1
@@ -198,7 +198,7 @@ def _limit(axes: Axes, panel: Panel, limits: Sequence[Floats]) -> None:
     axes.set_ylim(bottom, high + margin if panel.highest is None else panel.highest)
 
 
-def _logarithmic(axes: Axes, low: float, high: float) -> None:
+def logarithmic(axes: Axes, low: float, high: float) -> None:
     """A logarithmic axis with plain numbers on it."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
