@@ -196,6 +196,16 @@ def test_what_another_set_left_half_done_is_thrown_away(tmp_path: Path) -> None:
     assert here(source, tmp_path / "out", size=9).images.shape == (80, 9, 9, 3)
 
 
+def test_what_is_done_where_another_set_was_left_half_done_is_gone_on_from(tmp_path: Path, opened: list[str]) -> None:
+    source = fill(tmp_path / "in", range(300))
+    for size in (8, 9):
+        with pytest.raises(Interrupted):
+            prepare([Folder(path=source)], tmp_path / "out", PrepareSettings(size=size), 0, lambda _d, _t: _stop())
+    opened.clear()
+    here(source, tmp_path / "out", size=9)
+    assert len(opened) == 300 - 128
+
+
 def _stop() -> None:
     raise KeyboardInterrupt
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from steadygan.data.sources.annotations import is_notes
 from steadygan.data.sources.archive import Tar, Zip
-from steadygan.data.sources.folder import Folder
-from steadygan.data.sources.items import Found, Item, PathSource, Rejection, archive_stem, files_below, is_archive
+from steadygan.data.sources.folder import beside
+from steadygan.data.sources.items import Found, PathSource, Rejection, archive_stem, files_below, is_archive, under
 from steadygan.errors import DataError
 
 _NUMBER = re.compile(r"(?P<base>.*?)[\W_]*(?:\d+|\d+[\W_]+of[\W_]+\d+)")
@@ -31,14 +30,8 @@ class Archives(PathSource):
     def entries(self) -> Iterator[Found]:
         """What is in the archives, archives that cannot be read, and pictures beside them, which are left out."""
         files = archive_files(self.path)
-        for entry in Folder(path=self.path).entries():
-            if isinstance(entry, Item):
-                yield Rejection(
-                    entry.name,
-                    "left out: beside archives that hold more pictures; give its folder by itself to use it",
-                    left_out=True,
-                )
-            elif not (isinstance(entry, Rejection) and is_notes(entry.file)) and entry not in _PACKED:
+        for entry in beside(self.path, "archives"):
+            if not (isinstance(entry, Rejection) and is_notes(entry.file)) and entry not in _PACKED:
                 yield entry
         names = [file.relative_to(self.path).as_posix() for file in files]
         for file, prefix in zip(files, prefixes(names), strict=True):
@@ -53,15 +46,8 @@ def archive_files(folder: Path) -> list[Path]:
 def inside(path: Path, prefix: str) -> Iterator[Found]:
     """What is in an archive, with `prefix` as a folder before it unless that is empty."""
     archive = Zip(path=path) if path.suffix.lower() == ".zip" else Tar(path=path)
-    above = f"{prefix}/" if prefix else ""
     try:
-        for entry in archive.entries():
-            if isinstance(entry, Item):
-                yield replace(entry, name=f"{above}{entry.name}")
-            elif isinstance(entry, Rejection):
-                yield replace(entry, file=f"{above}{entry.file}")
-            else:
-                yield entry
+        yield from under(prefix, archive.entries())
     except DataError as problem:
         yield Rejection(prefix or path.name, str(problem))
 

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path, PurePath
 from typing import IO, Any, Literal
 
 from steadygan.data.sources import shards
-from steadygan.data.sources.folder import Folder
+from steadygan.data.sources.folder import beside
 from steadygan.data.sources.items import Found, Item, PathSource, Rejection, Version, files_below, open_file, version_of
 from steadygan.data.sources.rows import LABEL_NAMES, label_text
 from steadygan.errors import ConfigError, DataError
@@ -44,9 +44,8 @@ class Columns(PathSource):
         """
         yield from rows_of(self.path, self._files(), self.image, self.label)
         if self.path.is_dir():  # a page about the set may have pictures
-            why = "left out: beside columns that hold more pictures; give its folder by itself to use it"
-            beside = Folder(path=self.path).entries()
-            yield from (Rejection(entry.name, why, left_out=True) for entry in beside if isinstance(entry, Item))
+            found = beside(self.path, "columns")
+            yield from (entry for entry in found if isinstance(entry, Rejection) and entry.left_out)
 
     def _files(self) -> list[Path]:
         files = column_files(self.path)
@@ -66,7 +65,7 @@ def images_in(files: Sequence[Path]) -> int:
     for file in files:
         with suppress(DataError):
             if _image_columns(shards.schema(file)):
-                number += sum(len(batch) for it in range(shards.groups(file)) for batch in shards.batches(file, it, []))
+                number += sum(shards.groups(file))
     return number
 
 
@@ -99,22 +98,17 @@ def _below(file: Path, root: Path) -> Path:
 
 def _rows(file: Path, stem: str, image: str, label: str | None) -> Iterator[Found]:
     version, names, number = version_of(file), _class_names(shards.schema(file)).get(label or ""), 0
-    for group in range(shards.groups(file)):
-        row = 0
+    for group, length in enumerate(shards.groups(file)):
+        batches = shards.batches(file, group, [label]) if label else ()
+        labels = chain.from_iterable(batch.column(0).to_pylist() for batch in batches)
         try:
-            for value in _labels(file, group, label):
+            for row, value in enumerate(labels if label else repeat(None, length)):
                 reader = partial(_open_row, file, version, group, row, image)
                 text = label_text(value) if names is None else _class_name(value, names)
                 yield Item(f"{stem}/{number:06d}", 0, version[1], reader, text, in_folders=False)
-                row, number = row + 1, number + 1
+                number += 1
         except DataError as problem:
             yield Rejection(stem, str(problem))
-
-
-def _labels(file: Path, group: int, label: str | None) -> Iterator[Any]:
-    """The label of each row of a group; of None as many as there are rows."""
-    for batch in shards.batches(file, group, [] if label is None else [label]):
-        yield from repeat(None, len(batch)) if label is None else batch.column(0).to_pylist()
 
 
 def column_files(path: Path) -> list[Path]:

@@ -30,6 +30,13 @@ class Folder(PathSource):
         return annotated(walk(self.path))
 
 
+def beside(folder: Path, what: str) -> Iterator[Found]:
+    """Everything in a folder of which not the pictures are used, but others in `what`: each picture is left out."""
+    why = f"left out: beside {what} that hold more pictures; give its folder by itself to use it"
+    for entry in Folder(path=folder).entries():
+        yield Rejection(entry.name, why, left_out=True) if isinstance(entry, Item) else entry
+
+
 def is_own(names: Iterable[str]) -> bool:
     """Whether a folder with these names in it is a data set or a run of steadygan: its pictures are no inputs."""
     found = set(names)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -97,6 +97,17 @@ class Item:
 
 Found = Item | Rejection | str
 """An image file, a problem, or the kind of a file or folder that is passed over."""
+
+
+def under(prefix: str, found: Iterable[Found]) -> Iterator[Found]:
+    """The same images and problems, with a folder before their names unless that is empty."""
+    for entry in found:
+        if prefix and isinstance(entry, Item):
+            yield replace(entry, name=f"{prefix}/{entry.name}")
+        elif prefix and isinstance(entry, Rejection):
+            yield replace(entry, file=f"{prefix}/{entry.file}")
+        else:
+            yield entry
 
 
 class PathSource(Value):

@@ -29,7 +29,7 @@ from steadygan.data.sources.companions import companions
 from steadygan.data.sources.folder import Folder, is_own
 from steadygan.data.sources.hub import Hub
 from steadygan.data.sources.idx import Idx, is_idx
-from steadygan.data.sources.items import IMAGE_SUFFIXES, Item, Rejection, open_file
+from steadygan.data.sources.items import IMAGE_SUFFIXES, Item, Rejection, open_file, under
 from steadygan.data.sources.labels import UNLABELLED, How, find_classes, one_spelling
 from steadygan.data.sources.picture import Picture
 from steadygan.data.sources.table import Table
@@ -101,11 +101,7 @@ def open_source(text: str | Path) -> AnySource:
     """
     written = str(text)
     source = next(make(written) for matches, make in _WRITTEN if matches(written))
-    if (
-        isinstance(source, AnyFiles)
-        and not isinstance(source, Remote)
-        and not any(isinstance(entry, Item) for entry in source.entries())
-    ):
+    if isinstance(source, AnyFiles) and not isinstance(source, Remote) and next(_items(source), None) is None:
         raise _nothing(source)
     return source
 
@@ -130,12 +126,12 @@ def list_items(sources: Sequence[AnyFiles], labels: How = "auto") -> Listing:
     Raises DataError if a source holds no image, ConfigError if class folders are asked for and there are none.
     """
     listings = [_list(source, labels) for source in sources]
-    if len(listings) > 1:
-        listings = [_under(prefix, listing) for prefix, listing in zip(_prefixes(sources), listings, strict=True)]
+    found = [entry for prefix, it in zip(_prefixes(sources), listings, strict=True)
+             for entry in under(prefix, (*it.items, *it.problems))]  # fmt: skip
     if not any(listing.is_labelled for listing in listings) and labels == "folders":
         raise ConfigError(f"labels: there are no class folders in {', '.join(it.where for it in sources)}")
     bare = [source.where for source, listing in zip(sources, listings, strict=True) if not listing.is_labelled]
-    items = [item for listing in listings for item in listing.items]
+    items = [entry for entry in found if isinstance(entry, Item)]
     notes = tuple(note for listing in listings for note in listing.notes)
     if labels == "auto" and 0 < len(bare) < len(sources):
         items = [replace(item, label=None) for item in items]
@@ -146,7 +142,7 @@ def list_items(sources: Sequence[AnyFiles], labels: How = "auto") -> Listing:
     items = [replace(item, label=spelled[item.label]) if item.label in spelled else item for item in items]
     left_out = _without_label(items, labels)
     passed: Counter[str] = sum((Counter(dict(listing.passed_over)) for listing in listings), Counter())
-    problems = [problem for listing in listings for problem in listing.problems]
+    problems = [entry for entry in found if isinstance(entry, Rejection)]
     gone = {problem.file for problem in left_out}
     return Listing(
         tuple(sorted((item for item in items if item.name not in gone), key=lambda item: item.name)),
@@ -221,20 +217,14 @@ def _tables(folder: Path) -> Iterator[str]:
     for file in [folder / name for name in names[:_MOST_TABLES]]:
         if file.is_file() and file.stat().st_size <= _MOST_TABLE:
             with suppress(DataError, ConfigError):
-                if any(isinstance(entry, Item) and entry.label is not None for entry in Table(path=file).entries()):
+                if any(item.label is not None for item in _items(Table(path=file))):
                     yield f"{file} has labels of pictures here, which are not used; give it in place of the folder"
 
 
 def _prefixes(sources: Sequence[AnyFiles]) -> list[str]:
-    """A name for each source, numbered where two would be the same."""
-    names = [source.name for source in sources]
+    """A folder for each source, called as it is, with a number where two would be the same; none for one alone."""
+    names = [source.name for source in sources] if len(sources) > 1 else [""]
     return [name if names.count(name) == 1 else f"{name}-{index}" for index, name in enumerate(names, start=1)]
-
-
-def _under(prefix: str, listing: Listing) -> Listing:
-    items = tuple(replace(item, name=f"{prefix}/{item.name}") for item in listing.items)
-    problems = tuple(replace(problem, file=f"{prefix}/{problem.file}") for problem in listing.problems)
-    return replace(listing, items=items, problems=problems)
 
 
 def _of_path(written: str) -> AnyFiles:
@@ -284,16 +274,20 @@ def _kind_of_folder(path: Path) -> type[Folder | Columns | Archives]:
     columns, archives = column_files(path), archive_files(path)
     if not columns and not archives:
         return Folder
-    loose = [entry.size for entry in Folder(path=path).entries() if isinstance(entry, Item)]
+    loose = [item.size for item in _items(Folder(path=path))]
     if loose and sum(file.stat().st_size for file in (*columns, *archives)) <= sum(loose):
         return Folder
-    held: dict[type[Folder | Columns | Archives], int] = {Folder: len(loose)}
-    if columns:
-        held[Columns] = images_in(columns)
-    if archives:
-        held[Archives] = sum(isinstance(entry, Item) for entry in Archives(path=path).entries())
+    held: dict[type[Folder | Columns | Archives], int] = {
+        Folder: len(loose),
+        Columns: images_in(columns),
+        Archives: sum(1 for _ in _items(Archives(path=path))) if archives else 0,
+    }
     most = max(held, key=lambda kind: held[kind])
     return most if held[most] else Columns if columns else Archives
+
+
+def _items(source: AnyFiles) -> Iterator[Item]:
+    return (entry for entry in source.entries() if isinstance(entry, Item))
 
 
 _FILES: tuple[tuple[Callable[[Path], bool], type[AnyFiles]], ...] = (

@@ -14,11 +14,6 @@ class Picture(PathSource):
 
     kind: Literal["picture"] = "picture"
 
-    @property
-    def name(self) -> str:
-        """What the source is called among others."""
-        return self.path.stem
-
     def entries(self) -> Iterator[Found]:
         """The one file."""
         path = self.path.absolute()
