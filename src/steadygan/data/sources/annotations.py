@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from steadygan.data.sources.items import Attributes, Found, Item, Rejection, archive_stem, is_archive, open_file
+from steadygan.data.sources.items import Found, Item, Rejection, archive_stem, is_archive, open_file
 from steadygan.data.sources.rows import Rows, Told, label_text, normal, read_rows
 from steadygan.errors import ConfigError, DataError
 
@@ -38,7 +38,7 @@ class _Said:
     """
 
     name: str
-    facts: Mapping[str, tuple[str | None, Attributes]]
+    facts: Mapping[str, Told]
     classes: bool
     problem: str = ""
     seen: set[str] = field(default_factory=set)
@@ -150,9 +150,9 @@ def _apply(entry: Item | Rejection, said: Mapping[str, _Said]) -> Found:
 
 def _told(entry: Item, notes: _Said, name: str) -> Item:
     """An image with what some notes say about the file called so."""
-    label, attributes = notes.facts.get(name, (None, {}))
+    told = notes.facts.get(name, Told())
     in_folders = entry.in_folders and not notes.classes
-    return replace(entry, label=label, attributes={**entry.attributes, **attributes}, in_folders=in_folders)
+    return replace(entry, label=told.label, attributes={**entry.attributes, **told.attributes}, in_folders=in_folders)
 
 
 def _complaints(notes: _Said) -> Iterator[Rejection]:
@@ -180,7 +180,7 @@ def _of_stylegan(data: bytes, name: str) -> _Said | None:
     usable = {file: label_text(label) for file, label in labels.items() if isinstance(label, int | float | str)}
     unused = len(labels) - len(usable)
     problem = f"holds {unused} labels that are lists or empty; they are not used" if unused else ""
-    return _Said(name, {file: (usable.get(file), {}) for file in labels}, classes=True, problem=problem)
+    return _Said(name, {file: Told(usable.get(file)) for file in labels}, classes=True, problem=problem)
 
 
 def _of_hugging_face(data: bytes, name: str) -> _Said | None:
@@ -197,7 +197,7 @@ def _of_generated(data: bytes, name: str) -> _Said | None:
     said = _of_rows(rows, name, "file") if {"run", "checkpoint", "seed", "index"} <= set(rows.columns) else None
     if said is None:
         return None
-    facts = {file: (label, {**about, "generated": 1}) for file, (label, about) in said.facts.items()}
+    facts = {file: replace(it, attributes={**it.attributes, "generated": 1}) for file, it in said.facts.items()}
     return replace(said, facts=facts, classes=True)
 
 
@@ -206,11 +206,10 @@ def _of_rows(rows: Rows, name: str, image: str) -> _Said | None:
     if image not in rows.columns:
         return None
     label = rows.label_column(None, image)
-    facts: dict[str, Told] = rows.facts(image, label, normal)
-    clashes = [file for file, fact in facts.items() if fact.clash]
-    problem = f"gives {clashes[0]} two labels, {facts[clashes[0]].clash}; neither is used" if clashes else ""
-    said = {file: (None if fact.clash else fact.label, fact.attributes) for file, fact in facts.items()}
-    return _Said(name, said, classes=label is not None, problem=problem)
+    facts = rows.facts(image, label, normal)
+    clashes = [f"{file} two labels, {told.clash}" for file, told in facts.items() if told.clash]
+    problem = f"gives {clashes[0]}; neither is used" if clashes else ""
+    return _Said(name, facts, classes=label is not None, problem=problem)
 
 
 _READERS: Mapping[str, Callable[[bytes, str], _Said | None]] = {

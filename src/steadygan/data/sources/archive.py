@@ -7,7 +7,7 @@ import os
 import tarfile
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
@@ -33,16 +33,40 @@ _ENCRYPTED, _UTF8 = 1, 2**11
 _AGAIN = "get the archive again"
 
 
+class _Member(NamedTuple):
+    """A file in an archive: `look` opens it to see its beginning, `open` to read it; `found` is why it is not used."""
+
+    size: int
+    stamp: int
+    look: Callable[[], IO[bytes]]
+    open: Callable[[], IO[bytes]]
+    found: Rejection | str | None
+
+
 class _Archive(PathSource, ABC):
     """An archive; a `metadata.csv` or `.jsonl` beside it may say what is in its pictures."""
 
     def entries(self) -> Iterator[Found]:
         """Image files, what cannot be read, and the kind of each file passed over, in any order."""
-        return said_beside(self.path, annotated(self._members()))
+        return said_beside(self.path, annotated(self._raw()))
+
+    def _raw(self) -> Iterator[Raw]:
+        """Everything in it, notes first; of two members with the same name the later, as for every unpacker."""
+        members, damage = self._members()
+        for name in sorted(members, key=is_notes, reverse=True):
+            size, stamp, look, whole, found = members[name]
+            if reason := next(filter(None, map(skipped, name.split("/"))), found):
+                yield reason
+            elif is_notes(name):
+                yield Notes(name, look)
+            else:
+                yield passed_over(name, look) or Item(name, size, stamp, whole)
+        if damage:
+            yield Rejection(self.path.name, f"{damage}; {len(members)} files were found before that; {_AGAIN}")
 
     @abstractmethod
-    def _members(self) -> Iterator[Raw]:
-        """Everything in it, notes first; of two members with the same name the later, as for every unpacker."""
+    def _members(self) -> tuple[dict[str, _Member], str]:
+        """All members but folders, by name, and what is wrong with the archive as a whole."""
 
 
 class Zip(_Archive):
@@ -50,20 +74,9 @@ class Zip(_Archive):
 
     kind: Literal["zip"] = "zip"
 
-    def _members(self) -> Iterator[Raw]:
-        infos = {tidy(_name(info)): info for info in _archive(self.path).infolist() if not info.is_dir()}
-        for name in sorted(infos, key=is_notes, reverse=True):
-            info = infos[name]
-            reader = partial(_open_member, self.path, info.filename)
-            if reason := _skipped(name):
-                yield reason
-            elif info.flag_bits & _ENCRYPTED:
-                yield Rejection(name, "is encrypted; unpack the archive with its password and give the folder")
-            elif is_notes(name):
-                yield Notes(name, reader)
-            else:
-                whole = partial(_read_member, self.path, info.filename, info.file_size)
-                yield passed_over(name, reader) or Item(name, info.file_size, info.CRC, whole)
+    def _members(self) -> tuple[dict[str, _Member], str]:
+        infos = _archive(self.path).infolist()
+        return dict(_zip_member(self.path, info) for info in infos if not info.is_dir()), ""
 
 
 class Tar(_Archive):
@@ -71,23 +84,10 @@ class Tar(_Archive):
 
     kind: Literal["tar"] = "tar"
 
-    def _members(self) -> Iterator[Raw]:
+    def _members(self) -> tuple[dict[str, _Member], str]:
         whole = unpacked(self.path)
-        version, stamp = version_of(whole.path), version_of(self.path)[1]
-        members, problem = _contents(whole.path, version)
-        for name in sorted(members, key=is_notes, reverse=True):
-            start, size, reason = members[name]
-            reader = partial(open_member, whole.path, version, start, size)
-            if reason := _skipped(name) or reason:
-                yield reason
-            elif start + size > version[0]:
-                yield Rejection(name, f"is cut short, for the archive ends within it; {_AGAIN}")
-            elif is_notes(name):
-                yield Notes(name, reader)
-            else:
-                yield passed_over(name, reader) or Item(name, size, stamp, reader)
-        if damage := whole.problem or problem:
-            yield Rejection(self.path.name, f"{damage}; {len(members)} files were found before that; {_AGAIN}")
+        members, problem = _tar_members(whole.path, version_of(whole.path), version_of(self.path)[1])
+        return members, whole.problem or problem
 
 
 def is_tar(path: Path) -> bool:
@@ -98,17 +98,17 @@ def is_tar(path: Path) -> bool:
         return False
 
 
-def _name(info: zipfile.ZipInfo) -> str:
-    """The name of a member; without the mark for UTF-8 it may be UTF-8 all the same, as macOS writes it."""
+def _zip_member(path: Path, info: zipfile.ZipInfo) -> tuple[str, _Member]:
     name = info.filename
     if not info.flag_bits & _UTF8:
-        with suppress(UnicodeError):
+        with suppress(UnicodeError):  # it may be UTF-8 without the mark for it, as macOS writes it
             name = name.encode("cp437").decode()
-    return name.replace("\\", "/")
-
-
-def _skipped(name: str) -> str | None:
-    return next(filter(None, map(skipped, name.split("/"))), None)
+    name = tidy(name.replace("\\", "/"))
+    why = "is encrypted; unpack the archive with its password and give the folder"
+    look = partial(_open_member, path, info.filename)
+    whole = partial(_read_member, path, info.filename, info.file_size)
+    closed = Rejection(name, why) if info.flag_bits & _ENCRYPTED else None
+    return name, _Member(info.file_size, info.CRC, look, whole, closed)
 
 
 def _open_member(path: Path, member: str) -> IO[bytes]:
@@ -134,21 +134,6 @@ def _opened(path: Path, version: Version, process: int) -> zipfile.ZipFile:
         raise DataError(f"{path} cannot be read as a .zip: {problem}; download or pack it again") from problem
 
 
-class _Member(NamedTuple):
-    """Where the bytes of a member lie in the archive, or why it is passed over."""
-
-    start: int
-    size: int
-    reason: str | None
-
-
-class _Contents(NamedTuple):
-    """All members but folders, by name, and what is wrong with the archive as a whole."""
-
-    members: dict[str, _Member]
-    problem: str
-
-
 class _Stream(tarfile.ExFileObject):
     """A member read in place; closing it closes the archive."""
 
@@ -170,29 +155,34 @@ def open_member(path: Path, version: Version, start: int, size: int) -> IO[bytes
 
 
 @lru_cache(maxsize=4)
-def _contents(path: Path, version: Version) -> _Contents:
+def _tar_members(path: Path, version: Version, stamp: int) -> tuple[dict[str, _Member], str]:
     members: dict[str, _Member] = {}
-    problem = ""
     try:
         with tarfile.open(path, "r:") as archive:
             try:
                 while (info := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # it would keep a kilobyte for each
                     if not info.isdir():
-                        members[tidy(info.name)] = _Member(info.offset_data, info.size, _not_ordinary(info))
+                        name, reader = tidy(info.name), partial(open_member, path, version, info.offset_data, info.size)
+                        found = _not_ordinary(info) or _cut_short(name, info, version)
+                        members[name] = _Member(info.size, stamp, reader, reader, found)
                 end = archive.offset
             except tarfile.TarError:
                 end = version[0]
-            problem = _ending(path, end)
+            return members, _ending(path, end)
     except (tarfile.TarError, OSError, ValueError) as error:
-        problem = f"cannot be read as a tar archive ({error})"
-    return _Contents(members, problem)
+        return members, f"cannot be read as a tar archive ({error})"
 
 
 def _not_ordinary(info: tarfile.TarInfo) -> str | None:
     if info.issym() or info.islnk():
         return "link in an archive"
     return "sparse file in an archive" if info.issparse() else None if info.isreg() else "not an ordinary file"
+
+
+def _cut_short(name: str, info: tarfile.TarInfo, version: Version) -> Rejection | None:
+    whole = info.offset_data + info.size <= version[0]
+    return None if whole else Rejection(name, f"is cut short, for the archive ends within it; {_AGAIN}")
 
 
 def _ending(path: Path, end: int) -> str:

@@ -9,7 +9,7 @@ import math
 import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from steadygan.data.sources.items import IMAGE_SUFFIXES, Attributes
@@ -37,11 +37,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Told:
-    """What a table says about one file; `clash` is a text if it gives the file two different labels."""
+    """What a table says about one file; `clash` is a text if it gives two different labels, and none counts."""
 
-    line: int
-    label: str | None
-    attributes: Attributes
+    label: str | None = None
+    attributes: Attributes = field(default_factory=dict)
+    line: int = 0
     clash: str = ""
 
 
@@ -96,12 +96,12 @@ class Rows:
                 continue
             file, others = spelled(text), {name: row.get(name) for name in self.columns if name not in (image, label)}
             known, here = found.get(file), labels.get(line)
-            if known is None or known.label is None:
+            if known is None or (known.label is None and not known.clash):
                 about = {name: value for name, it in others.items() if (value := _scalar(it)) is not None}
-                found[file] = Told(line, here, about)
+                found[file] = Told(here, about, line)
             elif not known.clash and here not in (None, known.label):
                 clash = f"{known.label!r} in line {known.line} and {here!r} in line {line}"
-                found[file] = replace(known, clash=clash)
+                found[file] = replace(known, label=None, clash=clash)
         return found
 
     def _named(self, wanted: str, setting: str) -> str:
