@@ -11,7 +11,7 @@ from typing import Literal
 
 from steadygan.data.sources.annotations import Notes, Raw, annotated, is_notes
 from steadygan.data.sources.idx import idx_in_folder, is_idx
-from steadygan.data.sources.items import Found, Item, PathSource, Rejection, open_file, passed_over, skipped
+from steadygan.data.sources.items import Found, Item, PathSource, Rejection, open_file, passed_over, skipped, under
 from steadygan.errors import DataError, StorageError
 
 _OWN_FOLDERS = (frozenset({"dataset.json", "images.npy"}), frozenset({"run.json", "log.jsonl"}))
@@ -94,7 +94,7 @@ def _files(entry: os.DirEntry[str], name: str) -> Iterator[Raw]:
         yield Notes(name, reader)
     elif is_idx(entry.name):
         try:
-            yield from idx_in_folder(Path(entry.path), name.removesuffix(entry.name))
+            yield from under(name.rpartition("/")[0], idx_in_folder(Path(entry.path)))
         except StorageError:
             raise
         except (DataError, OSError) as problem:

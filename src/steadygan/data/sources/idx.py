@@ -61,17 +61,16 @@ def is_idx(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def idx_in_folder(path: Path, prefix: str) -> Iterator[Found]:
+def idx_in_folder(path: Path) -> Iterator[Found]:
     """The pictures of an idx file in a folder, or its kind if it holds labels, or is packed and lies there unpacked.
 
-    `prefix` stands before the names. Raises DataError if the file is damaged.
+    Raises DataError if the file is damaged.
     """
     if path.suffix.lower() == ".gz" and path.with_suffix("").exists():
         yield "packed copy of another file"
         return
     try:
-        for item in pictures(path):
-            yield Item(f"{prefix}{item.name}", item.size, item.stamp, item.open, item.label, in_folders=False)
+        yield from pictures(path)
     except _NoPictures:
         yield "labels of idx"
 
