@@ -12,7 +12,8 @@ from steadygan.cli.main import main
     [
         ("device --device gpu", "device: 'gpu'"),
         ("device --minutes 0", "minutes: "),
-        ("device --minutes nan", "minutes: "),
+        ("device --minutes inf", "minutes"),
+        ("device --minutes nan", "minutes"),
         ("device -o device.pdf", "device.pdf"),
         ("step --device gpu", "device: 'gpu'"),
         ("step --size 0", "size: "),

@@ -33,7 +33,7 @@ _IMAGES = 96
 
 
 def check_recipe(row: RecipeRow, runtime: Runtime, allowance: Allowance) -> dict[str, Any]:
-    """Play a few steps of a recipe at the smallest size it has, or as many as there is time for, but one.
+    """Play a few steps of a recipe at the smallest size it has, or as many as there is time for, at least one.
 
     On a processor they are of few images: the question is not how fast it is.
     """
