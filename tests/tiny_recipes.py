@@ -7,17 +7,21 @@ from typing import Any
 from steadygan.recipes import Facts, configure
 from steadygan.spec import ImageSpec
 from steadygan.training.config import RunConfig
+from tables import Table
 
-SMALL: dict[str, dict[str, Any]] = {
-    "dcgan": {"width": 16},
-    "satellite": {"width": 4},
-    "upsample": {"width": 8},
-    "faces256": {"width": 4},
-    "msg": {"width": 8, "max_width": 8, "latent_dim": 8},
-    "sngan": {"width": 4},
-    "r3gan": {"width": 16},
-    "points": {"width": 16},
-}
+SMALL: Table[dict[str, Any]] = Table(
+    "SMALL in tests/tiny_recipes.py",
+    {
+        "dcgan": {"width": 16},
+        "satellite": {"width": 4},
+        "upsample": {"width": 8},
+        "faces256": {"width": 4},
+        "msg": {"width": 8, "max_width": 8, "latent_dim": 8},
+        "sngan": {"width": 4},
+        "r3gan": {"width": 16},
+        "points": {"width": 16},
+    },
+)
 SIZES = {"faces256": 64, "ring": 1}
 
 

@@ -66,6 +66,7 @@ class Tick(Record):
     lr_g: float
     input_wait_fraction: float = 0.0
     memory_mb: float = 0.0
+    threads: int = 0
 
 
 class Score(BaseModel):

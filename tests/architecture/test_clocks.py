@@ -75,7 +75,7 @@ def test_the_one_limit_is_against_hangs() -> None:
 def test_this_process_and_those_that_tests_start_compute_with_one_thread() -> None:
     import torch
 
-    code = "import torch\nfrom steadygan.training.runtime import choose_threads\n"
+    code = "import torch\nfrom steadygan.training.threads import choose_threads\n"
     code += "print(torch.get_num_threads(), choose_threads(0))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert (torch.get_num_threads(), shown.split()) == (1, ["1", "1"])

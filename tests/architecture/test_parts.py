@@ -25,6 +25,7 @@ from steadygan.scoring.metrics import AnyMetric
 PROJECT = Path(__file__).resolve().parents[2]
 SOURCE = PROJECT / "src" / "steadygan"
 FILES = sorted(SOURCE.rglob("*.py"))
+SCORES = (PROJECT / "docs" / "scores.md").read_text(encoding="utf-8")
 PAGE = (PROJECT / "docs" / "techniques.md").read_text(encoding="utf-8")
 EXPLAINED = {part for group in GROUPS for part in members(group.choices)}
 CHOSEN = EXPLAINED | {*members(AnyMetric), *members(AnyFeatures)}
@@ -65,6 +66,7 @@ def lacks(part: type[Part]) -> list[str]:
         f"{home}: no `__all__`, here or in its room, makes it steadygan.{name}": getattr(steadygan, name, None) is part,
         f"{home}: no sentences say when it `helps` and when it `hurts`": says,
         f"src/steadygan/recipes/papers.py: {part.paper}": not part.paper or part.paper in PAPERS,
+        "docs/scores.md: a line in the table of metrics": not issubclass(part, Metric) or f"`{kind}`" in SCORES,
         "docs/techniques.md: run scripts/docs": part not in EXPLAINED or f"### `{kind}`" in PAGE,
     }
     for file in [file for file, tested in TESTED.items() if part in tested] or ["unit"]:

@@ -9,7 +9,8 @@ import textwrap
 import pytest
 
 import steadygan as sg
-from tiny import TINY, fingerprint, set_options, steadygan
+from steadygan.cli.main import main
+from tiny import TINY, fingerprint, set_options
 
 pytestmark = pytest.mark.distributed
 
@@ -106,10 +107,11 @@ def test_processes_of_one_run_are_one_writer_and_share_the_folder_that_the_first
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["dcgan-squares-01", "dcgan-squares-02"]
 
 
-def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path, pictures):
-    one_of_two = {"WORLD_SIZE": "2", "RANK": "0"}
-    done = steadygan("train", pictures, "-o", tmp_path / "r", "--batch", "9", env=one_of_two)
-    assert done.returncode == 2
-    assert "batch: 9 cannot be shared by 2 processes" in done.stderr
-    refused = steadygan("train", pictures, "-o", tmp_path / "r", "--batch", "1")
-    assert refused.returncode == 2
+def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path, pictures, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    for batch, words in (("9", "batch: 9 cannot be shared by 2 processes"), ("1", "batch: ")):
+        with pytest.raises(SystemExit) as left:
+            main(["train", str(pictures), "-o", str(tmp_path / "r"), "--batch", batch])
+        assert left.value.code == 2
+        assert words in capsys.readouterr().err

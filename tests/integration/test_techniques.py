@@ -79,7 +79,7 @@ def every_technique() -> dict[str, dict[str, Any]]:
     found = {f"{place}={kind}": at_place(place, kind) for place, union in PLACES.items() for kind in kinds(union)}
     found |= {f"penalties={kind}": {"penalties": [kind]} for kind in kinds(AnyPenalty)}
     found |= {f"terms={kind}": {"generator_terms": [kind]} for kind in kinds(AnyGeneratorTerm)}
-    found |= {f"networks={kind}": {"networks": {"kind": kind, **SMALL[kind]}} for kind in kinds(AnyNetworks)}
+    found |= {f"networks={kind}": {"networks": {"kind": kind, **SMALL.get(kind, {})}} for kind in kinds(AnyNetworks)}
     return found | SETTINGS
 
 
@@ -216,7 +216,7 @@ def conditional(tmp_path_factory):
         "batch": 16,
         "size": 16,
         "ema": {"half_life_images": 100},
-        "runtime": {"device": "cpu", "precision": "float32", "layout": "channels_last", "threads": 2},
+        "runtime": {"device": "cpu", "precision": "float32", "layout": "channels_last", "threads": 1},
         "optimizer": {"generator": {"lr": 2e-3}, "discriminator": {"lr": 2e-3}},
     }
     config, dataset = plan(coloured_classes(folder / "data"), "steady", {**settings, "budget": {"steps": 40}})

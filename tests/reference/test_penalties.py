@@ -28,6 +28,7 @@ from steadygan.objectives import (
 )
 from steadygan.ops.jitter import jitter
 from steadygan.schedule import Cosine, Linear
+from tables import Table
 
 MEMBERS = get_args(get_args(AnyPenalty)[0])
 GRADIENTS = (R1, R2, WGANGP, DRAGAN)
@@ -100,28 +101,31 @@ def ties(seen):
 
 
 # kind: (settings, how to make what is called with the view, its value on a linear critic as a function of the weights)
-REFERENCE = {
-    "r1": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
-    "r2": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
-    "perturbed_r1": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
-    "perturbed_r2": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
-    "wgan_gp": ({"weight": 5}, as_it_is, lambda seen: 5 * (of(seen).norm(dim=1) - 1).square().mean()),
-    "dragan": ({"weight": 5}, as_it_is, lambda seen: 5 * (of(seen).norm(dim=1) - 1).square().mean()),
-    "weight_clipping": ({}, as_it_is, lambda seen: 0 * half_squared(seen)),
-    "l2": ({"weight": 0.5}, as_it_is, lambda seen: 0.25 * seen.player.weight.square().sum()),
-    # half of the images are flipped, and their logits change sign
-    "consistency": (
-        {"real": 3, "fake": 5, "shift": 0},
-        as_it_is,
-        lambda seen: 3 * 2 * logits(seen, "real").square().mean() + 5 * 2 * logits(seen, "fake").square().mean(),
-    ),
-    "lecam": ({"weight": 0.5}, warm, lambda seen: 0.5 * ties(seen)),
-    "historical_averaging": (
-        {"weight": 0.5},
-        moved,
-        lambda seen: 0.5 * (seen.player.weight - seen.player.weight.detach() + 0.1).square().sum(),
-    ),
-}
+REFERENCE = Table(
+    "REFERENCE in tests/reference/test_penalties.py",
+    {
+        "r1": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
+        "r2": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
+        "perturbed_r1": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
+        "perturbed_r2": ({"gamma": 3}, as_it_is, lambda seen: 3 * half_squared(seen)),
+        "wgan_gp": ({"weight": 5}, as_it_is, lambda seen: 5 * (of(seen).norm(dim=1) - 1).square().mean()),
+        "dragan": ({"weight": 5}, as_it_is, lambda seen: 5 * (of(seen).norm(dim=1) - 1).square().mean()),
+        "weight_clipping": ({}, as_it_is, lambda seen: 0 * half_squared(seen)),
+        "l2": ({"weight": 0.5}, as_it_is, lambda seen: 0.25 * seen.player.weight.square().sum()),
+        # half of the images are flipped, and their logits change sign
+        "consistency": (
+            {"real": 3, "fake": 5, "shift": 0},
+            as_it_is,
+            lambda seen: 3 * 2 * logits(seen, "real").square().mean() + 5 * 2 * logits(seen, "fake").square().mean(),
+        ),
+        "lecam": ({"weight": 0.5}, warm, lambda seen: 0.5 * ties(seen)),
+        "historical_averaging": (
+            {"weight": 0.5},
+            moved,
+            lambda seen: 0.5 * (seen.player.weight - seen.player.weight.detach() + 0.1).square().sum(),
+        ),
+    },
+)
 RANDOM = ("perturbed_r1", "perturbed_r2", "consistency")
 
 

@@ -21,6 +21,7 @@ from steadygan.objectives import (
     View,
 )
 from steadygan.schedule import Linear
+from tables import Table
 
 MEMBERS = get_args(get_args(AnyGeneratorTerm)[0])
 TECHNIQUES = {
@@ -63,13 +64,16 @@ def away(term: HistoricalAveraging, seen: View):
 
 
 # kind: (how to make what is called with the view, its value for weight 0.5 there)
-REFERENCE = {
-    "feature_matching": (lambda term, seen: term, 0.5 * (4 + 4)),
-    # mean distances 2 and 1
-    "mode_seeking": (lambda term, seen: term, 0.5 * 2 / (1 + 1e-5)),
-    "l2": (lambda term, seen: term, 0.5 / 2 * (9 + 16)),
-    "historical_averaging": (away, 0.5 * (1 + 4)),
-}
+REFERENCE = Table(
+    "REFERENCE in tests/reference/test_terms.py",
+    {
+        "feature_matching": (lambda term, seen: term, 0.5 * (4 + 4)),
+        # mean distances 2 and 1
+        "mode_seeking": (lambda term, seen: term, 0.5 * 2 / (1 + 1e-5)),
+        "l2": (lambda term, seen: term, 0.5 / 2 * (9 + 16)),
+        "historical_averaging": (away, 0.5 * (1 + 4)),
+    },
+)
 
 
 @pytest.mark.parametrize("member", MEMBERS)

@@ -43,7 +43,7 @@ def train(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(help="Processor threads. [default: OMP_NUM_THREADS, or all; one less from three up]"),
+        typer.Option(help="Processor threads. [default: OMP_NUM_THREADS, or as many as other programs leave free]"),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change any setting; repeatable.")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from steadygan.data.cache import cached, prepare_cached
     from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-    from steadygan.data.inspection import Inspection, inspect
+    from steadygan.data.health.report import Inspection
+    from steadygan.data.inspection import inspect
     from steadygan.data.loader import Batch, Batches, TorchImages, positions_to_indices
     from steadygan.data.making import prepare
     from steadygan.data.pictures import save_images
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "cache": "cached prepare_cached",
     "dataset": "Dataset is_dataset open_dataset",
-    "inspection": "Inspection inspect",
+    "health.report": "Inspection",
+    "inspection": "inspect",
     "loader": "Batch Batches TorchImages positions_to_indices",
     "making": "prepare",
     "pictures": "save_images",

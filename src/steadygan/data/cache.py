@@ -1,15 +1,16 @@
-"""Data sets that `train FOLDER` makes by itself and finds again when nothing changed."""
+"""Data sets that are made by themselves and found again when nothing changed: `train FOLDER`, and reduced ones."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from steadygan.claim import Say, alone
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
-from steadygan.data.making import Progress, carry_out, making
+from steadygan.data.making import Progress, carry_out, is_current, making
 from steadygan.data.places import cache_folder
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores
@@ -43,53 +44,54 @@ def prepare_cached(
     plan = _plan(source, settings)
     place = _place(plan)
     with suppress(DataError):  # a cache that may only be read is as good, and cannot be locked
-        return _complete(place)
+        if is_current(there := open_dataset(place), plan):
+            return there
     try:
-        with storage_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with alone(place.with_name(f".{place.name}.lock"), f"preparing {source}", "", say):
-                with suppress(DataError):
-                    return _complete(place)
-                if not _opens(place):
-                    shutil.rmtree(place, ignore_errors=True)
-                before, superseded = _before(plan, place)
-                with Pool[list[Result]](cores() if workers is None else workers) as pool:
-                    made = carry_out(plan, place, pool, progress, before)
-                for other in superseded:
-                    shutil.rmtree(other, ignore_errors=True)
-                _remove_abandoned(place)
-                return made
+        with (
+            held(place, f"preparing {source}", say),
+            Pool[list[Result]](cores() if workers is None else workers) as pool,
+        ):
+            before, superseded = _before(plan, place)
+            made = carry_out(plan, place, pool, progress, before)
+            for other in superseded:
+                shutil.rmtree(other, ignore_errors=True)
+            _remove_abandoned(place)
+            return made
     except StorageError as problem:
         raise StorageError(f"{problem} ({_WHERE})") from problem
 
 
-def _complete(place: Path) -> Dataset:
-    """A cached set; DataError if it is damaged, or lacks files that could not be read for a passing cause."""
-    dataset = open_dataset(place)
-    if dataset.meta["counts"].get("try_again"):
-        raise DataError(f"{place} lacks some files")
-    return dataset
+@contextmanager
+def held(place: Path, doing: str, say: Say) -> Iterator[None]:
+    """Keep others from a place in the cache while the block lasts; they say so and wait. What is damaged there goes."""
+    with storage_errors(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with alone(making(place), doing, "", say):
+            try:
+                open_dataset(place)
+            except DataError:
+                shutil.rmtree(place, ignore_errors=True)
+            yield
 
 
-def _opens(place: Path) -> bool:
-    with suppress(DataError):
-        return bool(open_dataset(place))
-    return False
+def place_of(name: str, rest: str) -> Path:
+    """The place in the cache of a set, called after what it is made of."""
+    stem = re.sub(r"[^\w.-]+", "-", name)[:40].strip("-.") or "images"
+    return cache_folder() / "datasets" / f"{stem}-{rest}"
 
 
 def _before(plan: Plan, place: Path) -> tuple[Dataset | None, list[Path]]:
     """The newest other set with these settings from this source, or else of this name; and the source's older ones."""
-    alike = []
-    for other in place.parent.glob(f"{_stem(plan)}-{'[0-9a-f]' * 16}"):
+    alike, newest = [], None
+    for other in place.parent.glob(place_of(plan.name, "[0-9a-f]" * 16).name):
         with suppress(DataError, OSError):
             meta = read_meta(other)
             if other != place and meta.get("settings") == plan.settings.model_dump(mode="json"):
                 alike.append((meta.get("origin") == plan.origin, other.stat().st_mtime, other))
     alike.sort(reverse=True)
-    superseded = [other for own, _, other in alike[1:] if own]
-    with suppress(DataError):
-        return (open_dataset(alike[0][2]) if alike else None), superseded
-    return None, superseded
+    with suppress(DataError, IndexError):
+        newest = open_dataset(alike[0][2])
+    return newest, [other for own, _, other in alike[1:] if own]
 
 
 def _remove_abandoned(place: Path) -> None:
@@ -105,9 +107,5 @@ def _plan(source: str | Path, settings: PrepareSettings | None) -> Plan:
     return make_plan([open_source(source)], settings or PrepareSettings())
 
 
-def _stem(plan: Plan) -> str:
-    return re.sub(r"[^\w.-]+", "-", plan.name)[:40].strip("-.") or "images"
-
-
 def _place(plan: Plan) -> Path:
-    return cache_folder() / "datasets" / f"{_stem(plan)}-{plan.key[:16]}"
+    return place_of(plan.name, plan.key[:16])

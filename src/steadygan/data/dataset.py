@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from steadygan.names import from_json
 from steadygan.spec import ImageSpec
 
 __all__ = ["Dataset", "open_dataset"]
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,17 +64,17 @@ class Dataset:
 
     def entries(self) -> list[Entry]:
         """Where each image comes from, in the order of the images."""
-        try:
-            return [from_json(Entry, line) for line in lines_of(self.path / "index.jsonl")]
-        except ValueError as problem:
-            raise _damaged(self.path, "index.jsonl cannot be read") from problem
+        return self._records("index.jsonl", lambda line: from_json(Entry, line))
 
     def rejected(self) -> list[Rejection]:
         """The files that could not be used."""
+        return self._records("rejected.jsonl", lambda line: Rejection(**json.loads(line)))
+
+    def _records(self, name: str, read: Callable[[str], R]) -> list[R]:
         try:
-            return [Rejection(**json.loads(line)) for line in lines_of(self.path / "rejected.jsonl")]
+            return [read(line) for line in lines_of(self.path / name)]
         except (ValueError, TypeError) as problem:
-            raise _damaged(self.path, "rejected.jsonl cannot be read") from problem
+            raise _damaged(self.path, f"{name} cannot be read") from problem
 
 
 def is_dataset(path: Path) -> bool:

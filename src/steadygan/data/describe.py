@@ -51,7 +51,7 @@ def describe(
             "try_again": sum(it.passing for it in rejected),
             "enlarged": sum(entry.enlarged for entry in entries),
             "grey": sum(entry.grey for entry in entries),
-            "passed_over": dict(sorted((growing.passed_over + Counter(dict(plan.passed_over))).items())),
+            "passed_over": plan.with_passed_over(growing.passed_over),
             "classes": {name: classes[name] for name in names},
         },
         "class_names": names,

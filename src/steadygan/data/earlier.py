@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+
 from steadygan.data.dataset import Dataset, lines_of
-from steadygan.data.work import Copy, ImageTask, Known, ReadFile
+from steadygan.data.work import Copy, Entry, ImageTask, Known, ReadFile, Row, told
 from steadygan.errors import DataError
-from steadygan.names import spelled
 
 TASKS = "tasks.jsonl"
 
@@ -36,8 +37,9 @@ class Earlier:
     """The images of a set by the tasks they came from, and by the size of their files."""
 
     dataset: Dataset
+    entries: list[Entry]
     by_key: dict[str, Known] = field(default_factory=dict)
-    by_size: dict[int, list[tuple[str, int, int]]] = field(default_factory=dict)
+    by_size: dict[int, dict[str, Copy]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: Dataset, same_source: bool) -> Earlier:
@@ -46,16 +48,18 @@ class Earlier:
         Of another source than that of the new set, only what has the same bytes: equal names, sizes and times mean
         nothing then.
         """
-        earlier = cls(dataset)
-        start = 0
-        for task in _tasks(dataset):
-            if task.digest:
-                copy = Copy(start, task.images)
-                if same_source:
-                    earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
-                earlier.by_size.setdefault(task.size, []).append((task.digest, start, task.images))
-            start += task.images
-        if not start == len(dataset) == len(dataset.entries()):
+        earlier, start = cls(dataset, dataset.entries()), 0
+        try:
+            for task in (Carried(*json.loads(line)) for line in lines_of(dataset.path / TASKS)):
+                if task.digest:
+                    copy = Copy(start, task.images)
+                    if same_source:
+                        earlier.by_key[task.key] = Known(task.key, (copy, *task.passed), task.size)
+                    earlier.by_size.setdefault(task.size, {}).setdefault(task.digest, copy)
+                start += task.images
+        except (ValueError, TypeError) as problem:
+            raise DataError(f"{dataset.path / TASKS} cannot be read ({problem})") from problem
+        if not start == len(dataset) == len(earlier.entries):
             raise DataError(f"{dataset.path / TASKS} does not speak of the images that are there")
         return earlier
 
@@ -66,21 +70,12 @@ class Earlier:
             if task.key in self.by_key:
                 yield self.by_key[task.key]
             elif isinstance(task, ReadFile) and known:
-                yield replace(task, known=tuple(known[:_MOST_ALIKE]))
+                yield replace(task, known=dict(islice(known.items(), _MOST_ALIKE)))
             else:
                 yield task
 
-
-def _tasks(dataset: Dataset) -> Iterator[Carried]:
-    try:
-        for line in lines_of(dataset.path / TASKS):
-            key, size, digest, images, passed = json.loads(line)
-            yield Carried(str(key), int(size), str(digest), int(images), tuple(passed))
-    except (ValueError, TypeError) as problem:
-        raise DataError(f"{dataset.path / TASKS} cannot be read ({problem})") from problem
-
-
-def write_tasks(path: Path, carried: Iterable[Carried]) -> None:
-    """Note for the next time what was done."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(spelled(json.dumps(task, ensure_ascii=False)) + "\n" for task in carried)
+    def rows(self, copy: Copy) -> Iterator[Row]:
+        """The images that are to be taken over."""
+        now = {} if copy.item is None else told(copy.item)
+        for index in range(copy.start, copy.start + copy.count):
+            yield Row(self.entries[index].model_copy(update=now), np.array(self.dataset.images[index]))

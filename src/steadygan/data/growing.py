@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.data.earlier import Carried, Earlier
 from steadygan.data.mapped import let_go
-from steadygan.data.sources.items import Item, Rejection
+from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Copy, Entry, ImageTask, Result, Row
-from steadygan.names import spelled, to_json
+from steadygan.names import to_json
 
 JOURNAL = "journal.jsonl"
 
@@ -28,55 +27,51 @@ Pixels = NDArray[np.uint8]
 
 
 class Growing:
-    """The images of a set so far, uint8 (n, S, S, C) in `images.npy`, and what is known about each.
+    """The images of a set so far, uint8 (n, S, S, C) in a file as NumPy writes it, and what is known about each.
 
     The first line of the journal says which set it is, each further one what a task gave. Opened again for the same
-    set, it goes on after the last task of which the line and the pixels are there. Use it in `with`.
+    set, it goes on after the last task of which the line and the pixels are there.
     """
 
-    def __init__(self, folder: Path, key: str, shape: tuple[int, int, int], earlier: Earlier | None = None,
-                 keep_duplicates: bool = True) -> None:  # fmt: skip
+    def __init__(self, pixels: IO[bytes], journal: IO[bytes], key: str, shape: tuple[int, int, int],
+                 earlier: Earlier | None = None, keep_duplicates: bool = True) -> None:  # fmt: skip
         self.entries: list[Entry] = []
         self.rejected: list[Rejection] = []
         self.passed_over: Counter[str] = Counter()
         self.carried: list[Carried] = []
-        self._shape = shape
+        self._shape, self._bytes = shape, int(np.prod(shape))
         self._earlier = earlier
-        self._old = earlier.dataset.entries() if earlier else []
         self._seen: set[tuple[object, ...]] | None = None if keep_duplicates else set()
-        self._pixels, self._journal = _open(folder / "images.npy"), _open(folder / JOURNAL)
-        self._header = header = write_header(self._pixels, (0, *shape))
-        kept = self._read_back(key, (_size(self._pixels) - header) // int(np.prod(shape)))
-        if not kept:
+        self._pixels, self._journal = pixels, journal
+        size = os.fstat(pixels.fileno()).st_size
+        self._header = write_header(self._pixels, (0, *shape))
+        first = json.dumps(key).encode() + b"\n"
+        if self._journal.readline() == first:
+            self._read_back((size - self._header) // self._bytes)
+        else:
             self._journal.truncate(0)
-            self._journal.write(_line(key))
-        self._pixels.seek(header + len(self.entries) * int(np.prod(shape)))
+            self._journal.seek(0)
+            self._journal.write(first)
+        self._pixels.seek(self._header + len(self.entries) * self._bytes)
         self._pixels.truncate()
-
-    def __enter__(self) -> Growing:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with suppress(OSError):  # the disk may be full: what counts was flushed
-            self._pixels.close()
-        with suppress(OSError):
-            self._journal.close()
 
     def add(self, task: ImageTask, results: Sequence[Result]) -> None:
         """Take in what a task gave."""
-        found = [(entry, pixels) for result in results for entry, pixels in self._rows(result)]
-        rows = [(entry, pixels) for entry, pixels in found if self._is_new(entry)]
+        found = [row for it in results for row in ([it] if isinstance(it, Row) else self._copied(it))]
+        rows = [row for row in found if self._is_new(row.entry)]
         passed = [it for it in results if isinstance(it, str)] + [SAME_BYTES] * (len(found) - len(rows))
-        for _, pixels in rows:
-            self._write(pixels)
-        entries = [entry for entry, _ in rows]
+        for row in rows:
+            self._write(row.pixels)
+        entries = [row.entry for row in rows]
         rejected = [it for it in results if isinstance(it, Rejection)]
-        self._journal.write(_task_line(task, entries, rejected, passed))
+        said = ",".join(to_json(entry, exclude_defaults=True) for entry in entries)
+        rest = json.dumps([[it.file, it.reason, it.passing] for it in rejected]), json.dumps(passed)
+        self._journal.write(f"[{json.dumps(task.key)},{task.size},[{said}],{','.join(rest)}]\n".encode())
         self._take(task.key, task.size, entries, rejected, passed)
 
     def replace(self, index: int, row: Row) -> None:
         """Put another image in the place of one. The journal still speaks of the first: who goes on does it again."""
-        self._pixels.seek(self._header + index * int(np.prod(self._shape)))
+        self._pixels.seek(self._header + index * self._bytes)
         self._write(row.pixels)
         self.entries[index] = row.entry
 
@@ -97,15 +92,15 @@ class Growing:
         write_header(self._pixels, (len(self.entries), *self._shape))
         self.flush()
 
-    def _rows(self, result: Result) -> Iterator[tuple[Entry, Pixels]]:
-        if isinstance(result, Row):
-            yield result.entry, result.pixels
-        if isinstance(result, Copy):
-            assert self._earlier is not None
-            item = result.item
-            now = {} if item is None else _of_item(item)
-            for index in range(result.start, result.start + result.count):
-                yield self._old[index].model_copy(update=now), np.array(self._earlier.dataset.images[index])
+    def mapped(self) -> Pixels:
+        """The images, read from the file while it is open."""
+        shape = (len(self.entries), *self._shape)
+        return (
+            np.memmap(self._pixels, np.uint8, "r", self._header, shape) if self.entries else np.zeros(shape, np.uint8)
+        )
+
+    def _copied(self, result: Result) -> Iterable[Row]:
+        return self._earlier.rows(result) if self._earlier and isinstance(result, Copy) else ()
 
     def _is_new(self, entry: Entry) -> bool:
         if self._seen is None:
@@ -124,66 +119,25 @@ class Growing:
         complete = entries and not rejected and SAME_BYTES not in passed
         self.carried.append(Carried(key, size, entries[0].digest if complete else "", len(entries), tuple(passed)))
 
-    def _read_back(self, key: str, images: int) -> bool:
-        """Take in the journal of a killed process up to the last whole line; False if there is none of this set."""
-        if self._journal.readline() != _line(key):
-            return False
+    def _read_back(self, images: int) -> None:
+        """Take in the journal of a killed process up to the last whole line of which all images are there."""
         end = self._journal.tell()
-        for line in self._journal:
-            with suppress(ValueError):
+        with suppress(ValueError):
+            for line in self._journal:
                 task, size, entries, rejected, passed = json.loads(line)
                 if len(self.entries) + len(entries) > images or not line.endswith(b"\n"):
                     break
                 found = [entry for entry in map(Entry.model_validate, entries) if self._is_new(entry)]
                 self._take(task, size, found, [Rejection(*it) for it in rejected], passed)
                 end += len(line)
-                continue
-            break
         self._journal.seek(end)
         self._journal.truncate()
-        return True
 
 
-def _of_item(item: Item) -> dict[str, Any]:
-    """What an entry says of the item that its image comes from."""
-    return {"file": item.name, "label": item.label, "attributes": dict(item.attributes), "place": item.place}
-
-
-def has_tasks(folder: Path) -> bool:
-    """Whether a set that is being made has got anywhere."""
-    try:
-        return (folder / JOURNAL).read_bytes().count(b"\n") > 1
-    except OSError:
-        return False
-
-
-def write_header(file: BinaryIO, shape: tuple[int, ...]) -> int:
+def write_header(file: IO[bytes], shape: tuple[int, ...]) -> int:
     """Write the header of a uint8 .npy file; returns its length.
 
     NumPy leaves room in it for the first number to grow, so that its length does not depend on it.
     """
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
     return file.tell()
-
-
-def _open(path: Path) -> BinaryIO:
-    """A file to read and write, with what it holds."""
-    path.touch()
-    return path.open("r+b")
-
-
-def _size(file: BinaryIO) -> int:
-    place = file.tell()
-    size = file.seek(0, 2)
-    file.seek(place)
-    return size
-
-
-def _line(value: Any) -> bytes:
-    return spelled(json.dumps(value, ensure_ascii=False)).encode() + b"\n"
-
-
-def _task_line(task: ImageTask, entries: list[Entry], rejected: list[Rejection], passed: Sequence[str]) -> bytes:
-    lines = ",".join(to_json(entry, exclude_defaults=True) for entry in entries)
-    rest = json.dumps([[it.file, it.reason, it.passing] for it in rejected]), json.dumps(list(passed))
-    return f"[{json.dumps(task.key)},{task.size},[{lines}],{','.join(rest)}]\n".encode()

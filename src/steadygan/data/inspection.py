@@ -5,114 +5,34 @@ from __future__ import annotations
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.advice import advice, conversions, meant
-from steadygan.data.dataset import Dataset, is_dataset, open_dataset
-from steadygan.data.health import Health, examine
+from steadygan.data.dataset import is_dataset, open_dataset
+from steadygan.data.growing import Growing
+from steadygan.data.health import examine
 from steadygan.data.health.closely import FILES, chosen, look_closely
 from steadygan.data.health.page import write_page
 from steadygan.data.health.pixels import reduced, small_side
-from steadygan.data.making import Progress, choose_channels, results_of
+from steadygan.data.health.report import Inspection, Range
+from steadygan.data.making import Progress, choose_channels
 from steadygan.data.plan import Plan, make_plan
-from steadygan.data.pool import cores
+from steadygan.data.pool import Pool, cores
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.items import Rejection
 from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, open_source
-from steadygan.data.work import Entry, ReadFile, Row
+from steadygan.data.work import Entry, ReadFile, Result, Row, carried_out
 from steadygan.errors import ConfigError, os_errors
-from steadygan.names import shown
 from steadygan.rundir import storage_errors
 
 __all__ = ["inspect"]
-
-_LISTED = 10
-
-
-class Range(BaseModel):
-    """Smallest, middle and largest of some numbers."""
-
-    model_config = ConfigDict(frozen=True)
-
-    min: int
-    median: float
-    max: int
-
-
-class Inspection(BaseModel):
-    """What was found, as data: `model_dump_json()` is the answer of `inspect --json`, `str()` that without it.
-
-    `images` counts those that can be used. Sizes are those of the upright source pictures in pixels; `modes`,
-    `formats` and `changes` count what the files hold and what is converted. `size` is the side the images
-    have, or are asked to be judged for, in pixels, and `enlarged` how many are smaller than it. `notes` say what the
-    source was taken for: which files are left out, and why there are no classes. `kind` is "dataset" or
-    that of the source. `digest` is empty before preparing. `health` says what is the matter with the images.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    path: Path
-    kind: str
-    images: int
-    size: int
-    channels: int
-    enlarged: int
-    widths: Range
-    heights: Range
-    modes: dict[str, int]
-    formats: dict[str, int]
-    changes: dict[str, int]
-    grey: int
-    classes: dict[str, int]
-    rejected: tuple[Rejection, ...]
-    passed_over: dict[str, int]
-    converted: str
-    advice: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    digest: str = ""
-    health: Health = Health(images=0)
-
-    def rows(self) -> dict[str, str]:
-        """The facts in words, by name."""
-        others, left_out = sum(self.passed_over.values()), sum(it.left_out for it in self.rejected)
-        kept_out = f"{len(self.rejected) - left_out:,} rejected, " + (f"{left_out:,} left out, " if left_out else "")
-        return {
-            "images": f"{self.images:,} usable, {kept_out}{others:,} other files",
-            "width": f"{self.widths.min:,} to {self.widths.max:,} pixels, median {self.widths.median:,.10g}",
-            "height": f"{self.heights.min:,} to {self.heights.max:,} pixels, median {self.heights.median:,.10g}",
-            "modes": _counts(self.modes),
-            "formats": _counts(self.formats),
-            "classes": _counts(self.classes),
-            "converted": self.converted or "nothing",
-            "enlarged": f"{self.enlarged:,} {'is' if self.enlarged == 1 else 'are'} smaller than {self.size} pixels",
-        }
-
-    def __str__(self) -> str:
-        """A table for a terminal: facts, findings, rejected files."""
-        lines = [f"{name:10} {text}" for name, text in self.rows().items()]
-        lines += [f"{'note':10} {text}" for text in self.notes]
-        for finding in self.health.findings:
-            lines += [f"{finding.severity:10} {finding.sentence}", f"{'':10} → {finding.remedy}"]
-            if finding.examples:
-                more = ", …" if finding.count > 3 or len(finding.examples) > 3 else ""
-                lines.append(f"{'':10}   {', '.join(finding.examples[:3])}{more}")
-        rejected = [it for it in self.rejected if not it.left_out]
-        lines += [f"{'rejected':10} {it.file}: {it.reason}" for it in rejected[:_LISTED]]
-        if len(rejected) > _LISTED:
-            lines.append(f"{'':10} and {len(rejected) - _LISTED:,} more; --json lists them all")
-        return "\n".join(map(shown, lines))
-
-
-def _counts(numbers: dict[str, int]) -> str:
-    return ", ".join(f"{name} {number:,}" for name, number in numbers.items()) or "none"
 
 
 @os_errors()
@@ -131,7 +51,11 @@ def inspect(
     Raises ConfigError for a missing path, DataError if there is nothing to look at, StorageError if there is no room.
     """
     if is_dataset(Path(path)):
-        return _of_dataset(open_dataset(Path(path)), page)
+        dataset = open_dataset(path)
+        passed_over, notes = dataset.meta["counts"]["passed_over"], dataset.meta.get("notes", ())
+        about = {"path": dataset.path, "kind": "dataset", "passed_over": passed_over, "digest": dataset.digest}
+        entries, rejected = dataset.entries(), dataset.rejected()
+        return _found(page, dataset.images, entries, rejected, notes, dataset.spec.size, **about)
     source = open_source(path)
     if not isinstance(source, AnyFiles):
         raise ConfigError(f"{path} is drawn and holds no files to inspect; prepare it and inspect the data set")
@@ -144,67 +68,33 @@ def inspect(
             progress(min(done, total), total)
 
     with _read(plan, workers, heard) as read:
-        channels = plan.channels or choose_channels(read.entries)
-        images = read.images if channels > 1 else read.images[..., :1]
-        factors = _factors(plan, read.entries, workers, lambda done: heard(files + done))
+        entries, rejected = read.entries, [*plan.problems, *read.rejected]
+        channels = plan.channels or choose_channels(entries)
+        images = read.mapped() if channels > 1 else read.mapped()[..., :1]
+        factors = _factors(plan, entries, workers, lambda done: heard(files + done))
         heard(total)
-        health = examine(images, read.entries, factors, plan.settings.side)
-        rejected = [*plan.problems, *read.rejected]
-        facts = _facts(read.entries, rejected, plan.notes, plan.settings.side, channels, health)
-        passed_over = dict(sorted((Counter(dict(plan.passed_over)) + read.passed_over).items()))
-        found = Inspection(path=Path(source.where), kind=source.kind, passed_over=passed_over, **facts)
-        if page:
-            write_page(found, images, read.entries, Path(page))
-    return found
-
-
-def _of_dataset(dataset: Dataset, page: str | Path | None) -> Inspection:
-    entries = dataset.entries()
-    health, notes, spec = examine(dataset.images, entries), dataset.meta.get("notes", ()), dataset.spec
-    found = Inspection(
-        path=dataset.path,
-        kind="dataset",
-        passed_over=dataset.meta["counts"]["passed_over"],
-        digest=dataset.digest,
-        **_facts(entries, dataset.rejected(), notes, spec.size, spec.channels, health),
-    )
-    if page:
-        write_page(found, dataset.images, entries, Path(page))
-    return found
-
-
-class _Read(NamedTuple):
-    """What the tasks of a plan gave: images uint8 (N, S, S, C) of at most 127 pixels, and their entries."""
-
-    images: NDArray[np.uint8]
-    entries: list[Entry]
-    rejected: list[Rejection]
-    passed_over: Counter[str]
+        passed_over = plan.with_passed_over(read.passed_over)
+        about = {"path": Path(source.where), "kind": source.kind, "passed_over": passed_over}
+        return _found(page, images, entries, rejected, plan.notes, plan.settings.side, factors, **about)
 
 
 @contextmanager
-def _read(plan: Plan, workers: int | None, progress: Progress) -> Iterator[_Read]:
-    """Carry out a plan; the images are there until the block ends."""
-    side, channels = small_side(plan.settings.side), plan.channels or 3
-    entries: list[Entry] = []
-    rejected: list[Rejection] = []
-    passed_over: Counter[str] = Counter()
-    with tempfile.TemporaryFile() as file:
-        for result in results_of(plan, workers, progress):
-            if isinstance(result, Row):
-                pixels = reduced(result.pixels[None])
-                whole = pixels if pixels.shape[-1] == channels else pixels.repeat(channels, axis=-1)
-                with storage_errors(Path(tempfile.gettempdir()) / "(images of inspect)"):
-                    file.write(whole.tobytes())
-                entries.append(result.entry)
-            elif isinstance(result, Rejection):
-                rejected.append(result)
-            elif isinstance(result, str):
-                passed_over[result] += 1
-        file.flush()
-        shape = (len(entries), side, side, channels)
-        images = np.memmap(file, np.uint8, "r", shape=shape) if entries else np.zeros(shape, np.uint8)
-        yield _Read(images, entries, rejected, passed_over)
+def _read(plan: Plan, workers: int | None, progress: Progress) -> Iterator[Growing]:
+    """Carry out a plan; the images, reduced to 127 pixels at most, are there until the block ends."""
+    side, room = small_side(plan.settings.side), Path(tempfile.gettempdir()) / "(images of inspect)"
+    with tempfile.TemporaryFile() as pixels, tempfile.TemporaryFile() as journal:
+        with storage_errors(room), Pool[list[Result]](cores() if workers is None else workers) as pool:
+            growing = Growing(pixels, journal, plan.key, (side, side, plan.channels or 3))
+            for group in carried_out(plan.tasks, plan.settings.side, pool):
+                for task, results in group:
+                    growing.add(task, [_small(result) for result in results])
+                progress(len(growing.carried), len(plan.tasks))
+            growing.finish()
+        yield growing
+
+
+def _small(result: Result) -> Result:
+    return Row(result.entry, reduced(result.pixels[None])[0]) if isinstance(result, Row) else result
 
 
 def _factors(
@@ -218,34 +108,45 @@ def _factors(
     return {index: factor for index, factor in zip(indices, factors, strict=True) if factor is not None}
 
 
-def _facts(
+def _found(
+    page: str | Path | None,
+    images: NDArray[np.uint8],
     entries: Sequence[Entry],
     rejected: Sequence[Rejection],
     notes: Sequence[str],
     size: int,
-    channels: int,
-    health: Health,
-) -> dict[str, Any]:
-    """What is known of a set besides the pictures themselves."""
+    factors: dict[int, float] | None = None,
+    **about: Any,
+) -> Inspection:
+    """All that is to be said, `about` what else than the pictures themselves; with a page if one is wanted."""
     labels = Counter(entry.label for entry in entries if entry.label is not None)
-    return {
-        "images": len(entries),
-        "size": size,
-        "channels": channels,
-        "enlarged": sum(entry.enlarged for entry in entries),
-        "widths": _range([entry.size[0] for entry in entries]),
-        "heights": _range([entry.size[1] for entry in entries]),
-        "modes": dict(Counter(entry.mode for entry in entries).most_common()),
-        "formats": dict(Counter(entry.format for entry in entries).most_common()),
-        "changes": dict(Counter(change for entry in entries for change in entry.changes).most_common()),
-        "grey": sum(entry.grey for entry in entries),
-        "classes": {name: labels[name] for name in class_names(labels)},
-        "rejected": tuple(rejected),
-        "converted": conversions(entries, channels),
-        "notes": (*notes, *meant(entries, rejected)),
-        "advice": (*notes, *advice(entries, rejected, health)),
-        "health": health,
-    }
+    health, channels = examine(images, entries, factors, size), images.shape[3]
+    found = Inspection(
+        images=len(entries),
+        size=size,
+        channels=channels,
+        enlarged=sum(entry.enlarged for entry in entries),
+        widths=_range([entry.size[0] for entry in entries]),
+        heights=_range([entry.size[1] for entry in entries]),
+        modes=_counted(entry.mode for entry in entries),
+        formats=_counted(entry.format for entry in entries),
+        changes=_counted(change for entry in entries for change in entry.changes),
+        grey=sum(entry.grey for entry in entries),
+        classes={name: labels[name] for name in class_names(labels)},
+        rejected=tuple(rejected),
+        converted=conversions(entries, channels),
+        notes=(*notes, *meant(entries, rejected)),
+        advice=(*notes, *advice(entries, rejected, health)),
+        health=health,
+        **about,
+    )
+    if page:
+        write_page(found, images, entries, Path(page))
+    return found
+
+
+def _counted(words: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(words).most_common())
 
 
 def _range(numbers: Sequence[int]) -> Range:

@@ -30,12 +30,8 @@ class Batch(NamedTuple):
     labels: torch.Tensor | None
 
 
-class _Rows(NamedTuple):
-    """A batch on the CPU: images uint8 (N, S, S, C), which of them to mirror (N,), labels (N,)."""
-
-    images: torch.Tensor
-    mirrored: torch.Tensor | None
-    labels: torch.Tensor | None
+_Rows = tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]
+"""A batch on the CPU: images uint8 (N, S, S, C), which of them to mirror (N,), labels (N,)."""
 
 
 def positions_to_indices(seed: int, start: int, count: int, length: int) -> Indices:
@@ -172,7 +168,7 @@ class Batches:
         images.numpy()[order] = self._dataset.images[indices[order]]
         flips = torch.from_numpy(mirrored(self._seed, start, self._share)) if self._mirror else None
         labels = None if self._dataset.labels is None else torch.from_numpy(self._dataset.labels[indices])
-        return _Rows(images, flips, labels)
+        return images, flips, labels
 
     def _on_device(self, rows: _Rows) -> Batch:
         images, flips, labels = (None if part is None else part.to(self._device, non_blocking=True) for part in rows)

@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +17,18 @@ from numpy.typing import NDArray
 from steadygan.claim import alone
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.describe import describe
-from steadygan.data.earlier import TASKS, Earlier, write_tasks
-from steadygan.data.growing import JOURNAL, Growing, has_tasks, write_header
+from steadygan.data.earlier import TASKS, Earlier
+from steadygan.data.growing import JOURNAL, Growing
 from steadygan.data.health import examine
-from steadygan.data.mapped import blocks
 from steadygan.data.plan import Plan, make_plan
-from steadygan.data.pool import Pool, cores, run_tasks
+from steadygan.data.pool import Pool, cores
 from steadygan.data.scale import bring_to_one_scale
 from steadygan.data.settings import READING, PrepareSettings, Tiles
 from steadygan.data.sources.items import Rejection
 from steadygan.data.sources.labels import class_names
 from steadygan.data.sources.opening import AnyFiles, AnySource, open_source
 from steadygan.data.split import hold_out
-from steadygan.data.work import Entry, Result, groups
+from steadygan.data.work import Entry, ImageTask, Result, carried_out
 from steadygan.errors import ConfigError, DataError, Interrupted, StorageError, os_errors
 from steadygan.names import exact, spelled, to_json
 from steadygan.rundir import storage_errors, sync_folder, through_links
@@ -71,11 +71,15 @@ def prepare(
         out = through_links(out)
         fresh = not out.exists()
     with Pool[list[Result]](cores() if workers is None else workers, at_once=fresh) as pool:
-        return carry_out(make_plan(opened, settings or PrepareSettings(), workers=workers), out, pool, progress)
-
-
-class _TooFew(DataError):
-    """All was done, and it is no set."""
+        plan = make_plan(opened, settings or PrepareSettings(), workers=workers)
+        if os.path.realpath(out) == os.path.realpath(os.curdir):
+            raise ConfigError(f"{out} is the folder you are in; name a new one for the data set with -o")
+        with storage_errors(out):
+            if (there := _there(out, plan)) and is_current(there, plan):
+                return there
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with alone(making(out), f"preparing {out}", "wait for it, or choose another folder with -o"):
+                return carry_out(plan, out, pool, progress)
 
 
 def carry_out(
@@ -85,67 +89,58 @@ def carry_out(
     progress: Progress | None = None,
     earlier: Dataset | None = None,
 ) -> Dataset:
-    """Make the data set that `plan` describes, or open it if it is there; `earlier` is another to take images from."""
-    if os.path.realpath(out) == os.path.realpath(os.curdir):
-        raise ConfigError(f"{out} is the folder you are in; name a new one for the data set with -o")
+    """Make the data set that `plan` describes, or open it if it is there; `earlier` is another to take images from.
+
+    To be called by whoever holds the lock `making(out)`.
+    """
     with storage_errors(out):
+        if _old(out).exists() and not out.exists():  # a killed process had put it aside for the next version
+            _old(out).replace(out)
         there = _there(out, plan)
-        if there and _is_current(there, plan):
-            return there
-    with storage_errors(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-    wait = "wait for it, or choose another folder with -o"
-    with storage_errors(out), alone(making(out), f"preparing {out}", wait):
-        _restore(out)
-        there = _there(out, plan)
-        if there and _is_current(there, plan):
+        if there and is_current(there, plan):
             return there
         part = out.with_name(f".{out.name}.part")
-        if not _is_finished(part, plan):
+        if _meta(part).get("key") != plan.key:  # else a process was killed when it had but to give the set its name
             _check_space(out, plan, part)
             part.mkdir(parents=True, exist_ok=True)
-            _make(part, plan, there or earlier, pool, progress)
+            (part / "dataset.json").unlink(missing_ok=True)
+            with _keeping(part):
+                _fill(part, plan, _grow(part, plan, there or earlier, pool, progress), there or earlier)
         _put_in_place(part, out)
     return open_dataset(out)
 
 
-def _make(part: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None) -> None:
-    """Fill a folder; if that fails, what was done stays for the next time, if there is any and it can become a set."""
-    (part / "dataset.json").unlink(missing_ok=True)
+@contextmanager
+def _keeping(part: Path) -> Iterator[None]:
+    """If the block fails, what was done stays in the folder for the next time, if there is any."""
     try:
-        _fill(part, plan, before, pool, progress)
-    except _TooFew:
-        shutil.rmtree(part)
-        raise
+        yield
     except (DataError, OSError):
-        if not has_tasks(part):
+        journal = part / JOURNAL
+        if not journal.exists() or journal.read_bytes().count(b"\n") < 2:
             shutil.rmtree(part, ignore_errors=True)
         raise
     except KeyboardInterrupt as stop:
         raise Interrupted("preparing was interrupted; the same command goes on where it stopped") from stop
 
 
-def _is_current(there: Dataset, plan: Plan) -> bool:
+def is_current(there: Dataset, plan: Plan) -> bool:
     """Whether a set holds what the plan would make, and no file is missing that may be readable now."""
     return there.meta.get("key") == plan.key and not there.meta["counts"].get("try_again")
 
 
-def _is_finished(part: Path, plan: Plan) -> bool:
-    """Whether a process was killed when nothing was left to do but to give the set its name."""
-    try:
-        return bool(read_meta(part).get("key") == plan.key)
-    except DataError:
-        return False
+def _meta(folder: Path) -> dict[str, Any]:
+    """`dataset.json` of a folder, empty if it is no whole set."""
+    with suppress(DataError):
+        return read_meta(folder)
+    return {}
 
 
 def _there(out: Path, plan: Plan) -> Dataset | None:
     """The data set at `out` if this plan made it or may bring it up to date; ConfigError for anything else there."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
-    try:
-        meta = read_meta(out)
-    except DataError:
-        meta = {}
+    meta = _meta(out)
     if meta.get("origin") == plan.origin:
         return open_dataset(out)
     what = _difference(meta.get("settings"), plan) or "something else"
@@ -186,12 +181,6 @@ def _old(out: Path) -> Path:
     return out.with_name(f".{out.name}.old")
 
 
-def _restore(out: Path) -> None:
-    """Give a set its name back that a killed process had put aside for the next version."""
-    if _old(out).exists() and not out.exists():
-        _old(out).replace(out)
-
-
 def _put_in_place(part: Path, out: Path) -> None:
     """Give a complete set its name; the one that has it goes."""
     for file in part.iterdir():
@@ -209,17 +198,6 @@ def _put_in_place(part: Path, out: Path) -> None:
     sync_folder(out.parent)
 
 
-def results_of(plan: Plan, workers: int | None, progress: Progress | None) -> Iterator[Result]:
-    """Carry out the tasks of a plan, each once, and give their results in order."""
-    parts = list(groups(plan.tasks, plan.settings.side))
-    done = 0
-    for tasks, answers in zip(parts, run_tasks(parts, cores() if workers is None else workers), strict=True):
-        yield from (result for results in answers for result in results)
-        done += len(tasks)
-        if progress:
-            progress(done, len(plan.tasks))
-
-
 def _grow(
     folder: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None
 ) -> Growing:
@@ -230,11 +208,11 @@ def _grow(
             earlier = Earlier.of(before, same_source=before.meta["origin"] == plan.origin)
     shape = (plan.settings.side, plan.settings.side, plan.channels or 3)
     identity = hashlib.sha256(exact("\n".join([plan.key, *(task.key for task in plan.tasks)]))).hexdigest()
-    with Growing(folder, identity, shape, earlier, plan.settings.duplicates == "keep") as growing:
-        rest = plan.tasks[len(growing.carried) :]
-        parts = list(groups(earlier.spare(rest) if earlier else rest, plan.settings.side))
-        for tasks, answers in zip(parts, pool.run(parts), strict=True):
-            for task, results in zip(tasks, answers, strict=True):
+    with _opened(folder / "images.npy") as pixels, _opened(folder / JOURNAL) as journal:
+        growing = Growing(pixels, journal, identity, shape, earlier, plan.settings.duplicates == "keep")
+        rest: Iterable[ImageTask] = plan.tasks[len(growing.carried) :]
+        for group in carried_out(earlier.spare(rest) if earlier else rest, plan.settings.side, pool):
+            for task, results in group:
                 growing.add(task, results)
             growing.flush()
             if progress:
@@ -244,18 +222,28 @@ def _grow(
     return growing
 
 
-def _fill(
-    folder: Path, plan: Plan, before: Dataset | None, pool: Pool[list[Result]], progress: Progress | None
-) -> None:
-    """Write all files of the data set."""
-    growing = _grow(folder, plan, before, pool, progress)
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to read and write, with what it holds."""
+    path.touch()
+    file = path.open("r+b")
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # the disk may be full: what counts was flushed
+            file.close()
+
+
+def _fill(folder: Path, plan: Plan, growing: Growing, before: Dataset | None) -> None:
+    """Write all other files of the data set."""
     entries, rejected = growing.entries, [*plan.problems, *growing.rejected]
     if len(entries) < 2:
+        shutil.rmtree(folder)
         raise _too_few(plan, len(entries), rejected)
-    images = folder / "images.npy"
+    pixels: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="r")
     if not plan.channels and choose_channels(entries) == 1:
-        images = _first_channel(images, folder / GREY)
-    pixels: NDArray[np.uint8] = np.load(images, mmap_mode="r")
+        np.save(folder / GREY, pixels[..., :1])  # the other stays as it is while the journal beside it speaks of it
+        pixels = np.load(folder / GREY, mmap_mode="r")
     labels, names = _labels(entries, plan)
     if labels is not None:
         np.save(folder / "labels.npy", labels)
@@ -267,14 +255,13 @@ def _fill(
     held_out = hold_out(digests, families, plan.settings.held_out, said | _held_before(before), fakes)
     np.save(folder / "held_out.npy", held_out)
     _write_lines(folder / "index.jsonl", (to_json(entry, exclude_defaults=True) for entry in entries))
-    _write_lines(folder / "rejected.jsonl", (spelled(json.dumps(it.record(), ensure_ascii=False)) for it in rejected))
-    write_tasks(folder / TASKS, growing.carried)
+    _write_lines(folder / "rejected.jsonl", (_spelled(it.record()) for it in rejected))
+    _write_lines(folder / TASKS, map(_spelled, growing.carried))
     shown = np.linspace(0, len(pixels) - 1, min(_MONTAGE, len(pixels))).astype(int)
     save_picture(picture(pixels[shown]), folder / "montage.png")
     meta = describe(plan, growing, rejected, pixels, labels, names, held_out, health)
     # last: with it the set is finished
-    text = spelled(json.dumps(meta, indent=1, ensure_ascii=False))
-    (folder / "dataset.json").write_text(text + "\n", encoding="utf-8")
+    _write_lines(folder / "dataset.json", [_spelled(meta, indent=1)])
 
 
 def choose_channels(entries: Sequence[Entry]) -> int:
@@ -284,19 +271,6 @@ def choose_channels(entries: Sequence[Entry]) -> int:
     A picture stored in colour counts as grey if its channels are equal everywhere.
     """
     return 1 if all(entry.grey for entry in entries) else 3
-
-
-def _first_channel(path: Path, grey: Path) -> Path:
-    """Write an .npy file of grey RGB images (N, S, S, 3) as (N, S, S, 1) into another file.
-
-    The first stays as it is as long as the journal beside it speaks of it.
-    """
-    images: NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    with grey.open("wb") as file:
-        write_header(file, (*images.shape[:3], 1))
-        for block in blocks(images, 64):
-            file.write(block[..., :1].tobytes())
-    return grey
 
 
 def _labels(entries: Sequence[Entry], plan: Plan) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
@@ -328,16 +302,17 @@ def _families(growing: Growing, tiles: Tiles | None) -> Iterator[Sequence[int]]:
 
 
 def _held_before(before: Dataset | None) -> set[str]:
-    if before is None:
-        return set()
-    try:
-        entries = before.entries()
-        return {entries[index].digest for index in before.held_out}
-    except (DataError, IndexError):  # damaged, or just removed by another process
-        return set()
+    with suppress(DataError, IndexError):  # damaged, or just removed by another process
+        entries = before.entries() if before else []
+        return {entries[index].digest for index in (before.held_out if before else ())}
+    return set()
 
 
-def _write_lines(path: Path, lines: Iterator[str]) -> None:
+def _spelled(record: object, indent: int | None = None) -> str:
+    return spelled(json.dumps(record, indent=indent, ensure_ascii=False))
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines)
 
@@ -347,5 +322,5 @@ def _too_few(plan: Plan, number: int, rejected: Sequence[Rejection]) -> DataErro
     reasons = "; ".join(f"{it.file} {it.reason}" for it in rejected[:3])
     why = f": {len(rejected)} files were rejected, the first because: {reasons}" if rejected else ""
     if number == 0:
-        return _TooFew(f"no usable image in {where}{why}")
-    return _TooFew(f"a set needs at least 2 images, {where} has 1 that can be used{why or '; add more'}")
+        return DataError(f"no usable image in {where}{why}")
+    return DataError(f"a set needs at least 2 images, {where} has 1 that can be used{why or '; add more'}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from steadygan.data.builtin import AnyBuiltin
 from steadygan.data.indices import evenly
 from steadygan.data.pool import cores, run_tasks
-from steadygan.data.settings import DEFAULT_SIZE, FORMAT, READING, PrepareSettings
+from steadygan.data.settings import FORMAT, READING, PrepareSettings, Tiles
 from steadygan.data.sources.items import Item, Rejection
 from steadygan.data.sources.opening import AnyFiles, AnySource, list_items
 from steadygan.data.sources.picture import Picture
@@ -42,6 +43,10 @@ class Plan:
     passed_over: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
 
+    def with_passed_over(self, also: Counter[str]) -> dict[str, int]:
+        """How many of each kind are passed over, those that only the work meets among them."""
+        return dict(sorted((Counter(dict(self.passed_over)) + also).items()))
+
     @property
     def key(self) -> str:
         """SHA-256 of all that decides what the data set holds."""
@@ -66,73 +71,67 @@ def make_plan(sources: Sequence[AnySource], settings: PrepareSettings, workers: 
         raise ConfigError("tiles are squares of one picture; leave --fit, --crop and --frames out, or --tile")
     if not sources:
         raise ConfigError("there is no source of images; give a folder, a .zip or builtin:NAME")
-    if not drawn and settings.size == 1:
-        raise ConfigError("size: 1 pixel is a point and no picture; choose 2 to 4096 pixels, such as --size 64")
-    if not drawn:
-        return _tiles_plan(files, settings, workers) if settings.tiles else _files_plan(files, settings)
-    if len(sources) > 1:
+    if drawn and len(sources) > 1:
         raise ConfigError(f"builtin:{drawn[0].kind} cannot be mixed with other sources; prepare it by itself")
-    return _builtin_plan(drawn[0], settings)
+    if drawn:
+        return _builtin_plan(drawn[0], settings)
+    if settings.size == 1:
+        raise ConfigError("size: 1 pixel is a point and no picture; choose 2 to 4096 pixels, such as --size 64")
+    return _files_plan(files, settings.model_copy(update={"size": settings.side}), workers)
 
 
-def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings) -> Plan:
-    settings = settings.model_copy(update={"size": settings.size or DEFAULT_SIZE})
-    if remote := [source for source in sources if isinstance(source, Remote)]:
+def _files_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers: int | None) -> Plan:
+    remote = [source for source in sources if isinstance(source, Remote)]
+    if remote and not settings.tiles:
         raise ConfigError(f"{remote[0].where} is read in parts: say with --tile how large they shall be")
     listing = list_items(sources, settings.labels)
-    alone = len(listing.items) == 1 and isinstance(sources[0], Picture)
-    if alone and settings.fit != "random-crops" and settings.frames != "all":
+    items, limit = listing.items, settings.limit
+    alone = len(items) == 1 and isinstance(sources[0], Picture)
+    if limit is not None and limit < len(items):
+        items = tuple(items[index] for index in evenly(len(items), limit))
+    tasks: Sequence[ImageTask] = [ReadFile(item, settings) for item in items]
+    problems, notes = listing.problems, listing.notes
+    if settings.tiles:
+        tasks, unread, said = _strips(items, settings.tiles, settings, workers)
+        problems, notes = (*problems, *unread), (*notes, *said)
+    elif alone and settings.fit != "random-crops" and settings.frames != "all":
         words = "is one image, and one image is not a set; give a folder, or cut it with --tile"
         raise DataError(f"{sources[0].where} {words}")
     return Plan(
-        name=_name(sources),
+        name="-".join(source.name for source in sources),
         sources=tuple(sources),
         settings=settings,
-        tasks=tuple(ReadFile(item, settings) for item in _evenly(listing.items, settings.limit)),
+        tasks=tuple(tasks),
         fingerprint=listing.fingerprint,
         channels={"auto": None, "rgb": 3, "grey": 1}[settings.channels],
-        problems=listing.problems,
+        problems=problems,
         passed_over=listing.passed_over,
-        notes=listing.notes,
+        notes=notes,
     )
 
 
-def _tiles_plan(sources: Sequence[AnyFiles], settings: PrepareSettings, workers: int | None) -> Plan:
+def _strips(
+    items: Sequence[Item], tiles: Tiles, settings: PrepareSettings, workers: int | None
+) -> tuple[list[ImageTask], list[Rejection], Iterable[str]]:
+    """The tasks that cut images into tiles, those that cannot be cut, and what is to be said of the others."""
     from steadygan.data.tiles.strips import cut
     from steadygan.data.tiles.survey import Survey
 
-    tiles = settings.tiles
-    assert tiles is not None
-    settings = settings.model_copy(update={"size": settings.size or tiles.side})
-    listing = list_items(sources, settings.labels)
-    surveys = [[Survey(item, tiles)] for item in _evenly(listing.items, settings.limit)]
-    found = [answer for (answers,) in run_tasks(surveys, min(len(surveys), cores() if workers is None else workers))
-             for answer in answers]  # fmt: skip
+    surveys = [[Survey(item, tiles)] for item in items]
+    answers = run_tasks(surveys, min(len(surveys), cores() if workers is None else workers))
+    found = [answer for (some,) in answers for answer in some]
     problems = [answer for answer in found if isinstance(answer, Rejection)]
     scenes = [answer for answer in found if not isinstance(answer, Rejection)]
     if not scenes:
         raise DataError(f"nothing here can be cut into tiles: {problems[0].file} {problems[0].reason}")
-    return Plan(
-        name=_name(sources),
-        sources=tuple(sources),
-        settings=settings,
-        tasks=tuple(strip for scene in scenes for strip in cut(scene, tiles, settings)),
-        fingerprint=listing.fingerprint,
-        channels={"auto": None, "rgb": 3, "grey": 1}[settings.channels],
-        problems=(*listing.problems, *problems),
-        passed_over=listing.passed_over,
-        notes=listing.notes + tuple(dict.fromkeys(note for scene in scenes for note in scene.notes)),
-    )
+    notes = dict.fromkeys(note for scene in scenes for note in scene.notes)
+    return [strip for scene in scenes for strip in cut(scene, tiles, settings)], problems, notes
 
 
 def _absolute(source: AnySource) -> BaseModel:
     """The source with its path from the root, so that `photos` is another in another folder."""
     path = getattr(source, "path", None)
     return source.model_copy(update={"path": Path(os.path.realpath(path_of(path)))}) if path else source
-
-
-def _name(sources: Sequence[AnyFiles]) -> str:
-    return "-".join(source.name for source in sources)
 
 
 def _builtin_plan(builtin: AnyBuiltin, settings: PrepareSettings) -> Plan:
@@ -151,9 +150,3 @@ def _builtin_plan(builtin: AnyBuiltin, settings: PrepareSettings) -> Plan:
         channels={"auto": spec.channels, "rgb": 3, "grey": 1}[settings.channels],
         class_names=builtin.class_names(),
     )
-
-
-def _evenly(items: tuple[Item, ...], limit: int | None) -> tuple[Item, ...]:
-    if limit is None or limit >= len(items):
-        return items
-    return tuple(items[index] for index in evenly(len(items), limit))

@@ -107,4 +107,4 @@ class PrepareSettings(Value):
     @property
     def side(self) -> int:
         """Pixels of each side of a prepared image that comes from a file."""
-        return self.size or DEFAULT_SIZE
+        return self.size or (self.tiles.side if self.tiles else DEFAULT_SIZE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -14,14 +13,14 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import Image
 
-from steadygan.claim import Say, alone
+from steadygan.claim import Say
+from steadygan.data.cache import held, place_of
 from steadygan.data.dataset import Dataset, open_dataset
 from steadygan.data.describe import digest_of
 from steadygan.data.making import Progress
 from steadygan.data.mapped import blocks
-from steadygan.data.places import cache_folder
 from steadygan.errors import ConfigError, DataError
-from steadygan.rundir import atomic_folder, storage_errors
+from steadygan.rundir import atomic_folder
 
 _KEPT = ("labels.npy", "held_out.npy", "index.jsonl", "rejected.jsonl")
 _BLOCK = 64
@@ -39,16 +38,11 @@ def smaller(dataset: Dataset, size: int, progress: Progress | None = None, say: 
             f"size: {dataset.path} holds images of {dataset.spec.size} pixels, not {size}; "
             f"prepare it again with --size {size}, or give --size {dataset.spec.size}"
         )
-    name = re.sub(r"[^\w.-]+", "-", dataset.path.name)[:40].strip("-.") or "images"
-    place = cache_folder() / "datasets" / f"{name}-{size}px-{dataset.digest[:16]}"
+    place = place_of(dataset.path.name, f"{size}px-{dataset.digest[:16]}")
     with suppress(DataError):
         return open_dataset(place)
-    with storage_errors(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with alone(place.with_name(f".{place.name}.lock"), f"reducing {dataset.path}", "", say):
-            with suppress(DataError):
-                return open_dataset(place)
-            shutil.rmtree(place, ignore_errors=True)
+    with held(place, f"reducing {dataset.path}", say):
+        if not place.exists():
             with atomic_folder(place) as part:
                 _fill(part, dataset, size, progress)
     return open_dataset(place)

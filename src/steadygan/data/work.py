@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from steadygan.data.pool import Pool, Task
 from steadygan.data.reading.decode import Decoded, Mode, decode_frames
 from steadygan.data.reading.fit import Box, cut, is_enlarged, smallest, squares
 from steadygan.data.settings import PrepareSettings
@@ -55,6 +56,11 @@ class Entry(BaseModel):
     place: Place | None = None
 
 
+def told(item: Item) -> dict[str, Any]:
+    """What an entry says of the item that its image comes from."""
+    return {"file": item.name, "label": item.label, "attributes": dict(item.attributes), "place": item.place}
+
+
 @dataclass(frozen=True, eq=False)
 class Row:
     """An image of the set, uint8 (S, S, C), and its line of the index."""
@@ -76,7 +82,7 @@ Result = Row | Copy | Rejection | str
 """What a task gives any number of: images, a file that cannot be used, or the kind of something passed over."""
 
 
-class ImageTask(Protocol):
+class ImageTask(Task[list[Result]], Protocol):
     """A piece of the work of preparing a set.
 
     `key` names it and changes with what it reads, `size` is that of the file in bytes (0 if it reads no whole file),
@@ -92,13 +98,8 @@ class ImageTask(Protocol):
     @property
     def weight(self) -> int: ...
 
-    def run(self) -> list[Result]:
-        """Do it, in whatever process."""
-        ...
 
-    def lost(self) -> list[Result]:
-        """What to say if the process died of it."""
-        ...
+T = TypeVar("T", bound=ImageTask)
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,7 @@ class Known:
     def run(self) -> list[Result]:
         return list(self.results)
 
-    def lost(self) -> list[Result]:
-        return list(self.results)
+    lost = run
 
 
 class _Unread(DataError):
@@ -127,7 +127,7 @@ class ReadFile:
 
     item: Item
     settings: PrepareSettings
-    known: tuple[tuple[str, int, int], ...] = ()
+    known: Mapping[str, Copy] = field(default_factory=dict)
 
     seconds: ClassVar[float] = 30.0
 
@@ -149,9 +149,8 @@ class ReadFile:
         try:
             data = self._bytes()
             digest = hashlib.sha256(data).hexdigest()
-            for known, start, count in self.known:
-                if known == digest:
-                    return [Copy(start, count, self.item)]
+            if known := self.known.get(digest):
+                return [replace(known, item=self.item)]
             how = self.settings
             pictures = decode_frames(data, _MODES.get(how.channels), how.background, smallest(how), how.frames)
             for decoded in pictures:
@@ -170,7 +169,7 @@ class ReadFile:
             return
         for pixels, box in found:
             entry = Entry(
-                file=self.item.name,
+                **told(self.item),
                 size=decoded.size,
                 mode=decoded.mode,
                 format=decoded.format,
@@ -179,12 +178,9 @@ class ReadFile:
                 changes=decoded.changes,
                 enlarged=is_enlarged((box[2] - box[0], box[3] - box[1]), self.settings),
                 grey=is_grey(pixels),
-                label=self.item.label,
                 frame=decoded.frame,
                 needed=decoded.needed,
                 bits=decoded.bits,
-                attributes=dict(self.item.attributes),
-                place=self.item.place,
             )
             yield Row(entry, pixels)
 
@@ -269,10 +265,17 @@ def is_grey(pixels: NDArray[np.uint8]) -> bool:
     return whole[::3] == whole[1::3] == whole[2::3]
 
 
-def groups(tasks: Iterable[ImageTask], side: int) -> Iterator[list[ImageTask]]:
+def carried_out(tasks: Iterable[T], side: int, pool: Pool[list[Result]]) -> Iterator[list[tuple[T, list[Result]]]]:
+    """Each task once with what it gave, in order, a group at a time."""
+    parts = list(groups(tasks, side))
+    for part, answers in zip(parts, pool.run(parts), strict=True):
+        yield list(zip(part, answers, strict=True))
+
+
+def groups(tasks: Iterable[T], side: int) -> Iterator[list[T]]:
     """Tasks in groups whose files and pixels take a few megabytes each: some tenths of a second of work."""
     most = max(1, min(_GROUP_LENGTH, _GROUP_BYTES // (side * side * 3)))
-    group: list[ImageTask] = []
+    group: list[T] = []
     weight = size = 0
     for task in tasks:
         if group and (weight + task.weight > most or size + task.size > _GROUP_FILES):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from steadygan import records
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import to_json
-from steadygan.records import DatedScore, Note, Tick
+from steadygan.records import DatedScore, Finding, Note, Record, Tick
 from steadygan.rundir import RunDir, atomic_write
-from steadygan.runs.checkpoints import SavedCheckpoint
+from steadygan.runs.checkpoints import SavedCheckpoint, drop_later
 from steadygan.runs.info import RunInfo, read_info
 
 __all__ = ["Run"]
+
+
+WRITTEN_AGAIN: Mapping[str, type[Record]] = {"log": Tick, "findings": Finding, "scores": DatedScore}
+"""Files of a run, by their names in `RunDir`, of which a resumed run writes what came after its checkpoint again. The
+notes are not: what somebody saw was seen.
+"""
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,16 @@ class Run:
     def call_best(self, images: int) -> None:
         """Let `best` name the checkpoint after so many images."""
         atomic_write(self.files.best, self.files.checkpoint(images).name + "\n")
+
+    def forget_later(self, images: int) -> None:
+        """Remove what was written after so many images, as far as a run that goes on from there writes it again."""
+        for name, kind in WRITTEN_AGAIN.items():
+            records.keep_until(getattr(self.files, name), images, kind)
+        for sample in self.files.samples.glob("*.png"):
+            number = sample.stem.removeprefix("random-")
+            if sample.name.startswith(".") or (number.isdigit() and int(number) > images):
+                sample.unlink()
+        drop_later(self.files, images)
 
     def _best_value(self, protocol: str) -> float:
         """Score of the best checkpoint so far; infinite if there is none, or if it was measured otherwise."""

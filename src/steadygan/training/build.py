@@ -19,6 +19,7 @@ from steadygan.training.game import Game
 from steadygan.training.runtime import Runtime, choose
 from steadygan.training.seeds import seed_everything
 from steadygan.training.session import Session
+from steadygan.training.threads import Threads
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = N
     check(config, dataset.spec, runtime.world)
     chosen = runtime.choices
     machine = config.runtime.model_copy(
-        update={name: getattr(chosen, name) for name in ("device", "precision", "layout", "threads")}
+        update={name: getattr(chosen, name) for name in ("device", "precision", "layout")}
     )
     config = config.model_copy(update={"size": dataset.spec.size, "runtime": machine})
     if runtime.main:
@@ -115,4 +116,11 @@ def make_session(parts: Parts, out: Path, console: Reporter) -> Session:
     """Wrap the networks for this machine and put everything together."""
     pair = Pair(*(parts.runtime.prepare(network) for network in parts.pair))
     game = make_game(parts.config, pair, parts.dataset.spec, parts.runtime.world)
-    return Session(parts.config, parts.dataset, Run(out), parts.runtime, game, parts.average, say=console.say)
+    run, choices = Run(out), parts.runtime.choices
+
+    def tell(text: str) -> None:
+        console.say(text)
+        run.note(text, "run")
+
+    threads = Threads(choices.most_threads, choices.threads, choices.threads_pinned, tell)
+    return Session(parts.config, parts.dataset, run, parts.runtime, game, parts.average, threads, say=console.say)

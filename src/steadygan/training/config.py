@@ -160,7 +160,8 @@ class RuntimeSettings(Settings):
 
     `compile` applies torch.compile to both networks, but the generator's turn and turns with a gradient penalty use
     the discriminator as it is. `threads` 0 takes as many as OMP_NUM_THREADS says; without it all processors, but one
-    less from three up. Several processes on a machine share them.
+    less from three up, and fewer while other programs use them (a run repeats to the bit only as long as they do not
+    change). Several processes on a machine share them.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

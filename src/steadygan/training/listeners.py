@@ -71,11 +71,13 @@ class TickWriter(Listener):
             seconds=round(progress.seconds, 3),
             images_per_second=round((progress.images - images) / elapsed, 2),
             input_wait_fraction=round((session.input_wait_seconds - waited) / elapsed, 4),
+            threads=session.threads.now,
             memory_mb=round(session.runtime.memory_mb(), 1),
             lr_d=at(settings.discriminator.lr, session.game.images),
             lr_g=at(settings.generator.lr, session.game.images),
             **_fields(dict(zip(meter.names, means, strict=True))),
         )
+        session.threads.look()
         self.last = (progress.seconds, progress.images, session.input_wait_seconds)
         meter.total, meter.count = None, 0
         if session.runtime.main:

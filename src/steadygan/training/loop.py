@@ -56,8 +56,11 @@ def play(
     over = runtime.any(spent(config.budget, progress) >= 1)
     due: list[Listener] = []
     while not over:
+        began = time.perf_counter()
         step(session, batches)
-        progress.seconds = before + time.perf_counter() - start
+        ended = time.perf_counter()
+        session.threads.stepped(ended - began, session.images_this_step)
+        progress.seconds = before + ended - start
         session.input_wait_seconds = batches.wait_seconds
         due = [listener for listener in listeners if session.crossed(listener.cadence)]
         now = _snapshot(session, due)

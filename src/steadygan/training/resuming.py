@@ -6,15 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from steadygan import records
 from steadygan.claim import writer
 from steadygan.config import difference
 from steadygan.data import is_missing, is_path
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
-from steadygan.records import DatedScore, Tick
 from steadygan.runs import Run, SavedCheckpoint
-from steadygan.runs.checkpoints import drop_later
 from steadygan.training import checkpoint
 from steadygan.training.budget import spent
 from steadygan.training.build import Parts, make_parts, make_session
@@ -70,7 +67,8 @@ def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None,
             session.load_state_dict(unpack(saved.meta.state, tensors["state"]))
         listeners = make_listeners(session)
         if parts.runtime.main:
-            _forget_later(run, session.progress.images)
+            run.forget_later(session.progress.images)
+            _mend_scores(run)
             write_info(session, parts.pair, info)
             run.note(f"resumed after {session.progress.images:,} images", "run")
         parts.runtime.wait()
@@ -136,18 +134,6 @@ def _load_weights(parts: Parts, tensors: dict[str, Any], where: Path) -> None:
     networks = parts.pair._asdict() | {"average": parts.average.network}
     for name in networks.keys() & tensors.keys():
         with_weights(networks[name], tensors[name], where)
-
-
-def _forget_later(run: Run, images: int) -> None:
-    """Remove what was written after the checkpoint, which will be written again, the same; mend what it left undone."""
-    records.keep_until(run.files.log, images, Tick)
-    records.keep_until(run.files.scores, images, DatedScore)
-    for sample in run.files.samples.glob("*.png"):
-        number = sample.stem.removeprefix("random-")
-        if sample.name.startswith(".") or (number.isdigit() and int(number) > images):
-            sample.unlink()
-    drop_later(run.files, images)
-    _mend_scores(run)
 
 
 def _mend_scores(run: Run) -> None:

@@ -18,10 +18,10 @@ from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from steadygan.data.pool import cores
 from steadygan.errors import ConfigError
 from steadygan.training.config import RuntimeSettings
 from steadygan.training.speed import LAYOUTS, has_bfloat16, name_of, speeds
+from steadygan.training.threads import Others, choose_threads, counted, free, is_pinned
 
 T = TypeVar("T")
 
@@ -37,13 +37,16 @@ class Choices:
     layout: str
     threads: int
     processes: int
+    most_threads: int = 1
+    threads_pinned: bool = True
     bfloat16_gain: float = 0.0
     channels_last_gain: float = 0.0
     remark: str = ""
 
     def sentence(self) -> str:
         """What the user is told before the run."""
-        where = f"{self.device}, {self.threads} threads" if self.device == "cpu" else self.device
+        few = f" (others leave no more of {self.most_threads})" if self.threads < self.most_threads else ""
+        where = f"{self.device}, {counted(self.threads)}{few}" if self.device == "cpu" else self.device
         several = f", {self.processes} processes" if self.processes > 1 else ""
         measured = f" (bfloat16 is {self.bfloat16_gain:.1f}× as fast here)" if self.bfloat16_gain else ""
         return f"{where}{several}, {self.precision}{measured}, {self.layout.replace('_', ' ')}"
@@ -68,40 +71,23 @@ def choose_device(asked: str) -> str:
     return asked
 
 
-def choose_threads(asked: int) -> int:
-    """Threads for this process: as many as asked for, or as `threads_for` finds."""
-    return asked or threads_for(
-        cores(), int(os.environ.get("LOCAL_WORLD_SIZE", "1")), os.environ.get("OMP_NUM_THREADS", "")
-    )
-
-
-def threads_for(processors: int, processes: int = 1, omp_threads: str = "") -> int:
-    """Threads of one of `processes` that share a machine: one processor stays free from three up, the rest is shared.
-
-    `omp_threads` is the variable OMP_NUM_THREADS, which the user may have set; but 1 beside other processes is what
-    torchrun sets by itself.
-    """
-    first = omp_threads.partition(",")[0].strip()
-    own = int(first) if first.isdecimal() else 0
-    if own > 1 or (own == 1 and processes == 1):
-        return own
-    return max(1, (processors - (processors >= 3)) // processes)
-
-
 def choose(settings: RuntimeSettings) -> Choices:
     """Resolve every `auto` by what is there and by the speed of one convolution in each precision and layout.
 
     A processor that says that it has no bfloat16 is not tried with it. channels_last is kept unless it is clearly
-    slower, so that two runs on one machine choose alike. Several processes take what the first one measured.
+    slower, so that two runs on one machine choose alike. Several processes take what the first one measured. Unless
+    somebody chose the threads, a busy machine gives as many as others leave free.
     """
     flush_denormals()
-    device, threads = choose_device(settings.device), choose_threads(settings.threads)
-    torch.set_num_threads(threads)
+    device, most = choose_device(settings.device), choose_threads(settings.threads)
+    torch.set_num_threads(most)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
+    pinned = is_pinned(settings.threads) or processes > 1 or device != "cpu"
+    threads = most if pinned else free(most, Others().sample())
     precision, layout, gains = settings.precision, settings.layout, [0.0, 0.0]
     possible = ["float32"] if has_bfloat16(device) is False else ["float32", "bfloat16"]
     tried = possible if precision == "auto" else [precision]
-    seconds = speeds(device, threads, tried) if len(tried) > 1 or layout == "auto" else {}
+    seconds = speeds(device, most, tried) if len(tried) > 1 or layout == "auto" else {}
     if precision == "auto" and len(tried) > 1:
         gains[0] = seconds["float32", "channels_last"] / seconds["bfloat16", "channels_last"]
     if precision == "auto":
@@ -109,7 +95,8 @@ def choose(settings: RuntimeSettings) -> Choices:
     if layout == "auto":
         gains[1] = seconds[precision, "channels_first"] / seconds[precision, "channels_last"]
         layout = "channels_last" if gains[1] > 1 / _GAIN else "channels_first"
-    return _agreed(Choices(device, precision, layout, threads, processes, round(gains[0], 2), round(gains[1], 2)))
+    bfloat16, channels_last = (round(gain, 2) for gain in gains)
+    return _agreed(Choices(device, precision, layout, threads, processes, most, pinned, bfloat16, channels_last))
 
 
 def _agreed(choices: Choices) -> Choices:

@@ -16,6 +16,7 @@ from steadygan.training.average import Average
 from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.game import Game, bare
 from steadygan.training.runtime import Runtime
+from steadygan.training.threads import Threads
 
 Say = Callable[[str], None]
 
@@ -61,6 +62,7 @@ class Session:
     runtime: Runtime
     game: Game
     average: Average
+    threads: Threads
     progress: Progress = field(default_factory=Progress)
     meter: Meter = field(default_factory=Meter)
     images_this_step: int = 0
@@ -93,7 +95,12 @@ class Session:
 
     def state_dict(self) -> dict[str, Any]:
         """All but the networks."""
-        return {"progress": vars(self.progress), "meter": self.meter.state_dict(), "game": self.game.state_dict()}
+        return {
+            "progress": vars(self.progress),
+            "meter": self.meter.state_dict(),
+            "game": self.game.state_dict(),
+            "threads": self.threads.state_dict(),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.progress = Progress(**state["progress"])
@@ -101,3 +108,5 @@ class Session:
         if self.meter.total is not None:
             self.meter.total = self.meter.total.to(self.runtime.device)
         self.game.load_state_dict(state["game"])
+        if "threads" in state:  # which older runs do not keep
+            self.threads.load_state_dict(state["threads"])

@@ -14,8 +14,8 @@ from PIL import Image
 from steadygan.data import Inspection
 from steadygan.data.health import examine
 from steadygan.data.health.page import page, write_page
+from steadygan.data.health.report import Range
 from steadygan.data.health.thumbnails import Thumbnails
-from steadygan.data.inspection import Range
 from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 from steadygan.errors import StorageError

@@ -125,8 +125,9 @@ def test_extrapolation_uses_every_image_of_the_smaller_side_once_per_size(monkey
 
 def test_extrapolation_is_the_same_for_the_same_generator():
     real, fake = draw(50, 3), draw(50, 3)
-    assert frechet_extrapolated(real, fake, lot(1)) == frechet_extrapolated(real, fake, lot(1))
-    assert frechet_extrapolated(real, fake, lot(1)) != frechet_extrapolated(real, fake, lot(2))
+    first, again, other = (frechet_extrapolated(real, fake, lot(seed)) for seed in (1, 1, 2))
+    assert first == pytest.approx(again, rel=1e-12)  # sums depend on where in memory rows happen to lie
+    assert abs(first - other) > 1e-3 * first
 
 
 @pytest.mark.parametrize(

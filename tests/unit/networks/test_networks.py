@@ -10,18 +10,22 @@ from torch import nn
 from steadygan.networks import DCGAN, R3GAN, AnyNetworks, Points, Satellite, classes_of, count_parameters
 from steadygan.networks.dcgan import sides_of
 from steadygan.spec import ImageSpec
+from tables import Table
 
 MEMBERS = get_args(get_args(AnyNetworks)[0])
-SPECS = {
-    "dcgan": ImageSpec(size=32, channels=3),
-    "satellite": ImageSpec(size=16, channels=3),
-    "upsample": ImageSpec(size=31, channels=3),
-    "faces256": ImageSpec(size=64, channels=3),
-    "msg": ImageSpec(size=16, channels=3),
-    "sngan": ImageSpec(size=16, channels=3, classes=3),
-    "r3gan": ImageSpec(size=16, channels=3, classes=3),
-    "points": ImageSpec(size=1, channels=2),
-}
+SPECS = Table(
+    "SPECS in tests/unit/networks/test_networks.py",
+    {
+        "dcgan": ImageSpec(size=32, channels=3),
+        "satellite": ImageSpec(size=16, channels=3),
+        "upsample": ImageSpec(size=31, channels=3),
+        "faces256": ImageSpec(size=64, channels=3),
+        "msg": ImageSpec(size=16, channels=3),
+        "sngan": ImageSpec(size=16, channels=3, classes=3),
+        "r3gan": ImageSpec(size=16, channels=3, classes=3),
+        "points": ImageSpec(size=1, channels=2),
+    },
+)
 NARROW = {"msg": {"width": 8, "max_width": 16}, "r3gan": {"width": 16}}
 
 

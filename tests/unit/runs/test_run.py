@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
+from steadygan import records
 from steadygan.errors import ConfigError, DataError
-from steadygan.records import DatedScore
+from steadygan.records import DatedScore, Finding, Note
+from steadygan.rundir import RunDir
 from steadygan.runs import FORMAT, Run, RunInfo, SavedCheckpoint, checkpoint_at, run_at
+from steadygan.runs.run import WRITTEN_AGAIN
 from steadygan.spec import ImageSpec
 
 INFO = {
@@ -122,6 +126,32 @@ def test_scores_are_written_once(run):
     run.add_scores([score(300, 2.0), score(300, math.nan, metric="kid"), score(300, 2.5)])
     run.add_scores([score(300, math.nan, metric="kid")])
     assert [one.metric for one in run.scores()[len(before) :]] == ["kid", "fd"]
+
+
+def test_every_file_of_lines_but_the_notes_is_written_again_by_a_resumed_run():
+    lines = {name for name, value in vars(RunDir).items() if isinstance(value, property) and name != "path"}
+    files = RunDir(Path())
+    assert {name for name in lines if getattr(files, name).suffix == ".jsonl"} == {*WRITTEN_AGAIN, "notes"}
+
+
+def test_what_came_after_a_checkpoint_is_forgotten_and_notes_are_not(run):
+    run.files.samples.mkdir()
+    for images in (150, 250, 350):
+        run.files.sample(images).touch()
+        finding = Finding(step=1, images=images, rule="r", severity="info", evidence="e", remedy="m")
+        records.append(run.files.findings, finding)
+        records.append(run.files.notes, Note(step=1, images=images, text="seen"))
+    (run.files.samples / "my own.png").touch()
+    run.forget_later(250)
+    assert [one.images for one in records.read(run.files.findings, Finding)] == [150, 250]
+    assert [one.images for one in run.scores()] == [100, 200]
+    assert [one.images for one in run.checkpoints()] == [100, 200]
+    assert [one.images for one in run.notes()] == [150, 250, 350]
+    assert [file.name for file in sorted(run.files.samples.iterdir())] == [
+        "000000150.png",
+        "000000250.png",
+        "my own.png",
+    ]
 
 
 def test_a_note_is_dated_by_the_last_tick_and_refused_in_what_is_no_run(run, tmp_path):

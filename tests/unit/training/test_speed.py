@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from steadygan.training import runtime, speed
+from steadygan.training import threads as threads_module
 from steadygan.training.config import RuntimeSettings
-from steadygan.training.runtime import choose, threads_for
+from steadygan.training.runtime import choose
+from steadygan.training.threads import threads_for
 
 WAYS = [("bfloat16", "channels_last"), ("float32", "channels_last")]
 
@@ -34,11 +36,11 @@ def test_processes_share_the_threads_and_the_users_own_number_comes_first(proces
 
 def test_threads_asked_for_are_taken_and_else_those_of_the_environment(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert [runtime.choose_threads(asked) for asked in (0, 2)] == [3, 2]
+    assert [threads_module.choose_threads(asked) for asked in (0, 2)] == [3, 2]
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    monkeypatch.setattr(runtime, "cores", lambda: 9)
-    assert runtime.choose_threads(0) == 4
+    monkeypatch.setattr(threads_module, "cores", lambda: 9)
+    assert threads_module.choose_threads(0) == 4
 
 
 def flags(*names: str) -> str:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from steadygan.data.health.hashing import Hashes, averaging, distances
 from steadygan.data.health.measures import Measures
-from steadygan.data.health.pixels import Images, Pixels
 from steadygan.data.indices import Groups, joined
+from steadygan.data.mapped import Images, Pixels
 
 Indices = NDArray[np.int64]
 Pairs = NDArray[np.int64]
@@ -91,30 +91,25 @@ def close_pairs(first: Hashes, second: Hashes, distance: int = DISTANCE, most: i
     with multi-index hashing"): 188 look-ups a hash for 8 bits.
     """
     found: list[Pairs] = [np.zeros((0, 2), np.int64)]
-    levels: list[NDArray[np.uint8]] = [np.zeros(0, np.uint8)]
-    number = 0
     for candidates in _candidates(first, second, distance):
-        apart = distances(first[candidates[:, 0]], second[candidates[:, 1]])
-        found.append(candidates[apart <= distance])
-        levels.append(apart[apart <= distance])
-        number += len(found[-1])
-        if number > 2 * most:  # of which a pair may be there up to four times
-            pairs, apart, distance = _closest(found, levels, distance, most)
-            found, levels, number = [pairs], [apart], len(pairs)
-    pairs, _, distance = _closest(found, levels, distance, most)
-    return pairs, distance
+        found.append(candidates[_apart(first, second, candidates) <= distance])
+        if sum(map(len, found)) > 2 * most:  # of which a pair may be there up to four times
+            pairs, distance = _closest(found, first, second, distance, most)
+            found = [pairs]
+    return _closest(found, first, second, distance, most)
 
 
-def _closest(
-    found: list[Pairs], levels: list[NDArray[np.uint8]], distance: int, most: int
-) -> tuple[Pairs, NDArray[np.uint8], int]:
+def _closest(found: list[Pairs], first: Hashes, second: Hashes, distance: int, most: int) -> tuple[Pairs, int]:
     """Each pair once, those within a distance at which there are no more than `most`; at 0 the first of them."""
-    pairs, first = np.unique(np.concatenate(found), axis=0, return_index=True)
-    apart = np.concatenate(levels)[first]
+    pairs = np.unique(np.concatenate(found), axis=0)
+    apart = _apart(first, second, pairs)
     while (apart <= distance).sum() > most and distance > 0:
         distance -= 1
-    kept = np.flatnonzero(apart <= distance)[:most]
-    return pairs[kept], apart[kept], distance
+    return pairs[apart <= distance][:most], distance
+
+
+def _apart(first: Hashes, second: Hashes, pairs: Pairs) -> NDArray[np.uint8]:
+    return distances(first[pairs[:, 0]], second[pairs[:, 1]])
 
 
 def _candidates(first: Hashes, second: Hashes, distance: int) -> Iterator[Pairs]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -12,8 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from steadygan.data.health.duplicates import DuplicateGroups
 from steadygan.data.health.measures import Measures
-from steadygan.data.health.pixels import Pixels
 from steadygan.data.indices import Groups
+from steadygan.data.mapped import Pixels
 from steadygan.data.work import Entry
 
 Severity = Literal["info", "warning", "serious"]
@@ -93,6 +95,11 @@ class Seen:
         """Whether the set has colours at all."""
         return self.images.shape[3] >= 3
 
+    @property
+    def labels(self) -> Counter[str]:
+        """How many images each class has."""
+        return Counter(entry.label for entry in self.entries if entry.label is not None)
+
     def size_of(self, index: int) -> str:
         """Width and height of the file of an image, as a caption."""
         return "{}×{}".format(*self.entries[index].size)
@@ -100,28 +107,30 @@ class Seen:
     def remark(
         self,
         check: str,
-        severity: Severity,
         sentence: str,
         remedy: str,
-        where: Iterable[int],
+        where: Iterable[int] = (),
         *,
+        severity: Severity | None = None,
         caption: Callable[[int], str] | None = None,
         groups: Groups = (),
         count: int | None = None,
     ) -> Remark | None:
-        """What there is to know about the images at the indices `where`; None if there are none.
+        """What there is to know about the images at the indices `where`, or in `groups`; None if there are none.
 
-        `count` is their number unless given, and of `groups` that of all but the first of each.
+        `count` is their number unless given, and of `groups` that of all but the first of each; how grave it is goes by
+        that unless given.
         """
-        indices = [int(index) for index in where]
+        indices = [int(index) for index in (chain.from_iterable(groups) if groups else where)]
         if not indices:
             return None
+        count = count or copies(groups) or len(indices)
         return Remark(
             check=check,
-            severity=severity,
+            severity=severity or graded(count, len(self)),
             sentence=sentence,
             remedy=remedy,
-            count=count or copies(groups) or len(indices),
+            count=count,
             examples=tuple(self.entries[index].file for index in indices[:EXAMPLES]),
             captions=tuple(map(caption, indices[:EXAMPLES])) if caption else (),
             indices=tuple(indices[:LISTED]),

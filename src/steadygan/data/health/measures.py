@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.data.health.hashing import hashes
-from steadygan.data.health.pixels import Images, Pixels
-from steadygan.data.mapped import let_go
+from steadygan.data.mapped import Images, Pixels, blocks
 
 Numbers = NDArray[np.float32]
 
@@ -47,51 +45,32 @@ class Measures:
 
 def measure(images: Pixels) -> Measures:
     """All measures of a batch or memory map (N, S, S, C); beyond the result it takes a few megabytes."""
-    if not len(images):
-        return _measured_none()
-    blocks = [_measured(block) for block in in_blocks(images)]
-    return Measures(
-        **{it.name: np.concatenate([getattr(block, it.name) for block in blocks]) for it in fields(Measures)}
-    )
-
-
-def in_blocks(images: Pixels) -> Iterator[Images]:
-    """The images some at a time, read into memory, as many as stay in a processor's cache."""
-    length = max(1, _BLOCK_BYTES // (max(1, int(np.prod(images.shape[1:]))) * 4))
-    for start in range(0, len(images), length):
-        yield np.ascontiguousarray(images[start : start + length])
-        if isinstance(images, np.ndarray):
-            let_go(images)
+    length = max(1, _BLOCK_BYTES // (max(1, int(np.prod(images.shape[1:]))) * 4))  # which stays in a processor's cache
+    parts = [_measured(block) for block in blocks(images, length)] or [_measured(np.zeros((1, 8, 8, 1), np.uint8))]
+    whole = {it.name: np.concatenate([getattr(part, it.name) for part in parts]) for it in fields(Measures)}
+    return Measures(**{name: values[: len(images)] for name, values in whole.items()})
 
 
 def laplacian(grey: Numbers) -> Numbers:
     """Four times each inner pixel less its four neighbours: (N, H, W) becomes (N, H-2, W-2), at least 1×1."""
     if min(grey.shape[1:]) < 3:
         return np.zeros((len(grey), 1, 1), np.float32)
-    edges: Numbers = 4 * grey[:, 1:-1, 1:-1]
-    edges -= grey[:, :-2, 1:-1]
-    edges -= grey[:, 2:, 1:-1]
-    edges -= grey[:, 1:-1, :-2]
-    edges -= grey[:, 1:-1, 2:]
+    left, right, up, down = grey[:, 1:-1, :-2], grey[:, 1:-1, 2:], grey[:, :-2, 1:-1], grey[:, 2:, 1:-1]
+    edges: Numbers = 4 * grey[:, 1:-1, 1:-1] - up - down - left - right
     return edges
-
-
-def _measured_none() -> Measures:
-    numbers, bits = np.zeros(0, np.float32), np.zeros(0, np.uint64)
-    return Measures(numbers, numbers, np.zeros((0, 3), np.float32), numbers, numbers, bits, bits, bits)
 
 
 def _measured(images: Images) -> Measures:
     planes = _planes(images)
     grey = _luminance(planes)
-    contrast = _spread(grey)
+    contrast, edges = _spread(grey), _spread(laplacian(grey))
     plain, mirrored = hashes(grey)
     return Measures(
-        brightness=_mean(grey),
+        brightness=grey.reshape(len(grey), -1).mean(axis=1),
         contrast=contrast,
         colour=_colours(planes),
-        saturation=_saturation(planes),
-        sharpness=_relative(_spread(laplacian(grey)), contrast),
+        saturation=_means(planes.max(axis=0) - planes.min(axis=0)),
+        sharpness=np.divide(edges, contrast, out=np.zeros_like(edges), where=contrast > 0.5),
         hash=plain,
         mirrored=mirrored,
         checksum=_checksums(images),
@@ -117,11 +96,6 @@ def _luminance(planes: Images) -> Numbers:
     return np.divide(grey, 256, out=grey)
 
 
-def _mean(values: Numbers) -> Numbers:
-    means: Numbers = values.reshape(len(values), -1).mean(axis=1)
-    return means
-
-
 def _spread(values: Numbers) -> Numbers:
     """Standard deviation of each image, by two sums: half the passes of `std`."""
     flat = values.reshape(len(values), -1)
@@ -131,25 +105,15 @@ def _spread(values: Numbers) -> Numbers:
     return spread
 
 
-def _relative(values: Numbers, to: Numbers) -> Numbers:
-    share: Numbers = np.divide(values, to, out=np.zeros_like(values), where=to > 0.5)
-    return share
-
-
 def _colours(planes: Images) -> Numbers:
-    flat = planes.reshape(*planes.shape[:2], -1)
-    means: Numbers = (flat.sum(axis=2, dtype=np.uint32) / np.float32(flat.shape[2])).astype(np.float32).T
+    means = _means(planes).T
     return np.broadcast_to(means, (len(means), 3)) if means.shape[1] == 1 else means
 
 
-def _saturation(planes: Images) -> Numbers:
-    if len(planes) == 1:
-        return np.zeros(planes.shape[1], np.float32)
-    red, green, blue = planes
-    apart = np.maximum(np.maximum(red, green), blue)
-    apart -= np.minimum(np.minimum(red, green), blue)
-    flat = apart.reshape(len(apart), -1)
-    means: Numbers = (flat.sum(axis=1, dtype=np.uint32) / np.float32(flat.shape[1])).astype(np.float32)
+def _means(images: Images) -> Numbers:
+    """The mean over the last two axes, from sums of whole numbers."""
+    sums = images.reshape(*images.shape[:-2], -1).sum(axis=-1, dtype=np.uint32)
+    means: Numbers = (sums / np.float32(images.shape[-1] * images.shape[-2])).astype(np.float32)
     return means
 
 

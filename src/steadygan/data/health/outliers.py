@@ -42,33 +42,24 @@ def robust_z(values: Floats, least: float, among: Mask | None = None) -> Floats:
 
 def blank(seen: Seen) -> Remark | None:
     """Images of a single colour, or nearly."""
-    where = np.flatnonzero(seen.blank)
+    where, contrast = np.flatnonzero(seen.blank), seen.measures.contrast
+    sentence = f"{plural(len(where), 'image is', 'images are')} blank or of nearly a single colour"
+    remedy = "remove them: there is nothing to learn from them, and the generator will draw such images, too"
+    grave = graded(len(where), len(seen), warning=0, serious=0.05)
     return seen.remark(
-        check="blank",
-        severity=graded(len(where), len(seen), warning=0, serious=0.05),
-        sentence=f"{plural(len(where), 'image is', 'images are')} blank or of nearly a single colour",
-        remedy="remove them: there is nothing to learn from them, and the generator will draw such images, too",
-        where=where,
-        caption=lambda index: f"contrast {seen.measures.contrast[index]:.1f}",
+        "blank", sentence, remedy, where, severity=grave, caption=lambda at: f"contrast {contrast[at]:.1f}"
     )
 
 
 def brightness(seen: Seen) -> Remark | None:
     """Images much darker or lighter than the rest."""
     values = seen.measures.brightness
-    z = robust_z(values, _LEAST_DEVIATION["brightness"], ~seen.blank)
-    where = _few(seen, ~seen.blank & (np.abs(z) > _LIMIT["brightness"]), z)
-    if not len(where):
-        return None
-    return seen.remark(
-        check="brightness",
-        severity=graded(len(where), len(seen)),
-        sentence=f"{plural(len(where), 'image is', 'images are')} far darker or lighter than the others, whose median "
-        f"brightness is {np.median(values[~seen.blank]):.0f} of 255",
-        remedy="look at them: over-exposed and black pictures are better removed",
-        where=where,
-        caption=lambda index: f"brightness {values[index]:.0f}",
-    )
+    usual = np.median(values[~seen.blank]) if not seen.blank.all() else 0
+    where = _apart(seen, "brightness", values, ~seen.blank)
+    number = plural(len(where), "image is", "images are")
+    sentence = f"{number} far darker or lighter than the others, whose median brightness is {usual:.0f} of 255"
+    remedy = "look at them: over-exposed and black pictures are better removed"
+    return seen.remark("brightness", sentence, remedy, where, caption=lambda index: f"brightness {values[index]:.0f}")
 
 
 def colour(seen: Seen) -> Remark | None:
@@ -81,14 +72,9 @@ def colour(seen: Seen) -> Remark | None:
     apart = robust_z(red - green, least, considered), robust_z((red + green) / 2 - blue, least, considered)
     z = np.hypot(*apart)
     where = _few(seen, considered & (z > _LIMIT["colour"]), z)
-    return seen.remark(
-        check="colour",
-        severity=graded(len(where), len(seen)),
-        sentence=f"{plural(len(where), 'image has', 'images have')} a colour unlike the rest of the set",
-        remedy="look whether they belong here: false colours, tinted scans and strangers are better removed",
-        where=where,
-        caption=lambda index: f"{z[index]:.0f} deviations away",
-    )
+    sentence = f"{plural(len(where), 'image has', 'images have')} a colour unlike the rest of the set"
+    remedy = "look whether they belong here: false colours, tinted scans and strangers are better removed"
+    return seen.remark("colour", sentence, remedy, where, caption=lambda index: f"{z[index]:.0f} deviations away")
 
 
 def blurred(seen: Seen) -> Remark | None:
@@ -106,17 +92,10 @@ def blurred(seen: Seen) -> Remark | None:
     least = _LEAST_DEVIATION["sharpness"]
     z, z_edges = robust_z(sharpness, least, considered), robust_z(edges, least, considered)
     where = _few(seen, considered & (z < -_LIMIT["sharpness"]) & (z_edges < -_LIMIT["edges"]), z)
-    if not len(where):
-        return None
-    middle = float(np.median(sharpness[considered]))
-    return seen.remark(
-        check="blurred",
-        severity=graded(len(where), len(seen)),
-        sentence=f"{plural(len(where), 'image is', 'images are')} far less sharp than the others",
-        remedy="remove them if they are out of focus: the generator learns blur as readily as detail",
-        where=where,
-        caption=lambda index: f"{np.exp(sharpness[index] - middle):.0%} of the usual sharpness",
-    )
+    share = np.exp(sharpness - (np.median(sharpness[considered]) if considered.any() else 0))
+    sentence = f"{plural(len(where), 'image is', 'images are')} far less sharp than the others"
+    remedy = "remove them if they are out of focus: the generator learns blur as readily as detail"
+    return seen.remark("blurred", sentence, remedy, where, caption=lambda at: f"{share[at]:.0%} of the usual sharpness")
 
 
 def grey(seen: Seen) -> Remark | None:
@@ -128,55 +107,45 @@ def grey(seen: Seen) -> Remark | None:
         return None
     few_coloured = total - number <= total * _FEW_GREY
     where = np.flatnonzero(considered & ~is_grey if few_coloured else is_grey)
-    others = "grey" if few_coloured else "coloured"
-    which = "coloured" if few_coloured else "grey"
+    which, others = ("coloured", "grey") if few_coloured else ("grey", "coloured")
     mixed = _FEW_GREY < number / total < 1 - _FEW_GREY
-    return seen.remark(
-        check="grey" if not few_coloured else "coloured",
-        severity="warning" if mixed else graded(len(where), total),
-        sentence=f"{plural(len(where), 'image is', 'images are')} {which}, the other {total - len(where):,} {others}",
-        remedy="--channels grey makes them all alike"
-        if few_coloured or mixed
-        else "remove them if grey pictures are not wanted: the generator will draw some",
-        where=where,
-    )
+    sentence = f"{plural(len(where), 'image is', 'images are')} {which}, the other {total - len(where):,} {others}"
+    remedy = "remove them if grey pictures are not wanted: the generator will draw some"
+    if few_coloured or mixed:
+        remedy = "--channels grey makes them all alike"
+    return seen.remark(which, sentence, remedy, where, severity="warning" if mixed else graded(len(where), total))
 
 
 def size(seen: Seen) -> Remark | None:
     """Files with far fewer or more pixels than the rest."""
     sides = np.sqrt(np.array([entry.size[0] * entry.size[1] for entry in seen.entries], np.float64))
-    z = robust_z(np.log(np.maximum(sides, 1)), _LEAST_DEVIATION["size"])
-    where = _few(seen, np.abs(z) > _LIMIT["size"], z)
-    return seen.remark(
-        check="size",
-        severity="info",
-        sentence=f"{plural(len(where), 'file has', 'files have')} a size unlike the rest: most have about "
-        f"{np.median(sides):.0f} pixels a side",
-        remedy="look whether they belong here; thumbnails and whole scans often come along by accident",
-        where=where,
-        caption=seen.size_of,
-    )
+    where = _apart(seen, "size", np.log(np.maximum(sides, 1)))
+    number, usual = plural(len(where), "file has", "files have"), np.median(sides)
+    sentence = f"{number} a size unlike the rest: most have about {usual:.0f} pixels a side"
+    remedy = "look whether they belong here; thumbnails and whole scans often come along by accident"
+    return seen.remark("size", sentence, remedy, where, severity="info", caption=seen.size_of)
 
 
 def shape(seen: Seen) -> Remark | None:
     """Files with proportions unlike the rest."""
     aspects = np.array([entry.size[0] / max(1, entry.size[1]) for entry in seen.entries])
-    z = robust_z(np.log(np.maximum(aspects, 1e-3)), _LEAST_DEVIATION["shape"])
-    where = _few(seen, np.abs(z) > _LIMIT["shape"], z)
-    return seen.remark(
-        check="shape",
-        severity="info",
-        sentence=f"{plural(len(where), 'file is', 'files are')} much longer or taller than the rest, whose width is "
-        f"{np.median(aspects):.2g} times the height",
-        remedy="see what is left of them in a square; --fit pad keeps all of it, --fit random-crops uses more of it",
-        where=where,
-        caption=seen.size_of,
-    )
+    where = _apart(seen, "shape", np.log(np.maximum(aspects, 1e-3)))
+    number, usual = plural(len(where), "file is", "files are"), np.median(aspects)
+    sentence = f"{number} much longer or taller than the rest, whose width is {usual:.2g} times the height"
+    remedy = "see what is left of them in a square; --fit pad keeps all of it, --fit random-crops uses more of it"
+    return seen.remark("shape", sentence, remedy, where, severity="info", caption=seen.size_of)
 
 
 def _grey(seen: Seen) -> Mask:
     mask: Mask = seen.measures.saturation < GREY_LEVELS
     return mask
+
+
+def _apart(seen: Seen, check: str, values: Floats, among: Mask | None = None) -> NDArray[np.int64]:
+    """The images far from the middle of those in `among`, and in it themselves, the farthest first."""
+    z = robust_z(values, _LEAST_DEVIATION[check], among)
+    far = np.abs(z) > _LIMIT[check]
+    return _few(seen, far if among is None else far & among, z)
 
 
 def _few(seen: Seen, mask: Mask, z: Floats) -> NDArray[np.int64]:

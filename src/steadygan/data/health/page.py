@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.data.health.pixels import small
+from steadygan.data.health.report import Inspection
 from steadygan.data.health.thumbnails import Thumbnails
 from steadygan.data.work import Entry
 from steadygan.names import shown
@@ -20,7 +21,6 @@ from steadygan.rundir import atomic_write
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from steadygan.data.inspection import Inspection
 
 _RANDOM = 60
 _CLASSES, _PER_CLASS, _BARS = 24, 6, 200

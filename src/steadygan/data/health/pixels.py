@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
-from steadygan.data.mapped import blocks
-
-Images = NDArray[np.uint8]
-"""Images in memory: (N, S, S, C) in [0, 255]."""
-
-Chosen = slice | NDArray[np.int64]
+from steadygan.data.mapped import Chosen, Images, Pixels, blocks
 
 SIDE = 64
 """Images of twice this side and more are reduced by a whole factor, to at least this and less than twice it."""
 
 _READ_BYTES = 2**25
-
-
-class Pixels(Protocol):
-    """Images (N, S, S, C) of which some at a time are read: an array, a memory map, or `Reduced`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, chosen: Chosen) -> Images: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +67,10 @@ def reduced(images: Images) -> Images:
         return images
     end = images.shape[1] // factor * factor
     wide = np.uint16 if factor <= 16 else np.uint32  # 255 times the square of the factor must fit
-    rows = _total(images[:, start:end:factor].astype(wide) for start in range(factor))
-    sums = _total(rows[:, :, start:end:factor] for start in range(factor))
+    rows = reduce(np.add, (images[:, start:end:factor].astype(wide) for start in range(factor)))
+    sums = reduce(np.add, (rows[:, :, start:end:factor] for start in range(factor)))
     means: Images = ((sums + factor**2 // 2) // factor**2).astype(np.uint8)
     return means
-
-
-def _total(parts: Iterator[NDArray[Any]]) -> NDArray[Any]:
-    total = next(parts).copy()
-    for part in parts:
-        total += part
-    return total
 
 
 def _factor(side: int) -> int:

@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from steadygan.data.health.pixels import Images, Pixels
+from steadygan.data.mapped import Images, Pixels
 
 BUDGET = 2_000_000
 """Characters that all pictures of a page may take together."""
@@ -30,14 +30,13 @@ class Thumbnails:
         self._side = _SIDES[-1]
         if self.visible:
             sample = np.unique(np.linspace(0, len(images) - 1, _SAMPLES).astype(np.int64))
-            self._side = next((side for side in _SIDES if self._total(sample, side, number) <= BUDGET), _SIDES[-1])
+            each = BUDGET / max(1, number) * len(sample)
+            takes = ((side, sum(len(self._data(int(index), side)) for index in sample)) for side in _SIDES)
+            self._side = next((side for side, length in takes if length <= each), _SIDES[-1])
 
     def source(self, index: int) -> str:
         """The image at `index` as an address that holds it."""
         return self._data(index, self._side)
-
-    def _total(self, sample: np.ndarray[tuple[int], np.dtype[np.int64]], side: int, number: int) -> float:
-        return sum(len(self._data(int(index), side)) for index in sample) / len(sample) * number
 
     def _data(self, index: int, side: int) -> str:
         picture = _picture(self._images[np.array([index])][0])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import chain
 from statistics import median
 
-from steadygan.data.health.findings import Remark, Seen, copies, graded, plural
+from steadygan.data.health.findings import Remark, Seen, Severity, copies, graded, plural
 from steadygan.data.indices import joined
 
 FEW, ENOUGH = 100, 1000
@@ -24,74 +22,56 @@ def few(seen: Seen) -> Remark | None:
     number, very = len(seen), len(seen) < FEW
     if number >= ENOUGH:
         return None
-    return Remark(
-        check="few",
-        severity="warning" if very else "info",
-        sentence=f"{plural(number, 'image is', 'images are')} {'very ' if very else ''}few: "
-        "the discriminator can learn them by heart",
-        remedy="add images if you can; else use augmentation and stop early, when the scores turn",
-        count=number,
-    )
+    how = f"{plural(number, 'image is', 'images are')} {'very ' if very else ''}few"
+    sentence = f"{how}: the discriminator can learn them by heart"
+    remedy = "add images if you can; else use augmentation and stop early, when the scores turn"
+    severity: Severity = "warning" if very else "info"
+    return Remark(check="few", severity=severity, sentence=sentence, remedy=remedy, count=number)
 
 
 def classes(seen: Seen) -> Remark | None:
     """Classes with far fewer images than the others."""
-    labels = Counter(entry.label for entry in seen.entries if entry.label is not None)
+    labels = seen.labels
     usual = median(labels.values()) if len(labels) > 1 else 0
     tiny = {name: number for name, number in sorted(labels.items()) if number < _TINY * usual}
     named = ", ".join(f"'{name}' {number:,}" for name, number in list(tiny.items())[:5])
     more = f" and {len(tiny) - 5} more" if len(tiny) > 5 else ""
-    return seen.remark(
-        check="classes",
-        severity="warning",
-        sentence=f"{plural(len(tiny), 'class is', 'classes are')} tiny beside the others, which have {usual:,.0f} "
-        f"images (median): {named}{more}",
-        remedy="add images to them or leave them out: a network that draws by class draws these badly",
-        where=[index for index, entry in enumerate(seen.entries) if entry.label in tiny],
-    )
+    number = plural(len(tiny), "class is", "classes are")
+    sentence = f"{number} tiny beside the others, which have {usual:,.0f} images (median): {named}{more}"
+    remedy = "add images to them or leave them out: a network that draws by class draws these badly"
+    where = [index for index, entry in enumerate(seen.entries) if entry.label in tiny]
+    return seen.remark("classes", sentence, remedy, where, severity="warning")
 
 
 def thin(seen: Seen) -> Remark | None:
     """Classes that all have few images."""
-    labels = Counter(entry.label for entry in seen.entries if entry.label is not None)
-    if not labels or median(labels.values()) >= _THIN:
+    usual = median(seen.labels.values() or [_THIN])
+    if usual >= _THIN:
         return None
-    return Remark(
-        check="thin-classes",
-        severity="warning",
-        sentence=f"{plural(len(labels), 'class has', 'classes have')} {median(labels.values()):.3g} images (median)",
-        remedy="--labels none makes a set without classes: there is little to learn from so few of each",
-        count=len(seen),
-    )
+    sentence = f"{plural(len(seen.labels), 'class has', 'classes have')} {usual:.3g} images (median)"
+    remedy = "--labels none makes a set without classes: there is little to learn from so few of each"
+    return Remark(check="thin-classes", severity="warning", sentence=sentence, remedy=remedy, count=len(seen))
 
 
 def enlarged(seen: Seen) -> Remark | None:
     """Files with fewer pixels than they are given."""
     where = [index for index, entry in enumerate(seen.entries) if entry.enlarged]
-    return seen.remark(
-        check="enlarged",
-        severity=graded(len(where), len(seen)),
-        sentence=f"{len(where):,} of {plural(len(seen), 'image')} {'is' if len(where) == 1 else 'are'} smaller than "
-        f"{seen.size} pixels and enlarged, which blurs",
-        remedy="choose a smaller --size, or take them out",
-        where=where,
-        caption=seen.size_of,
-    )
+    are = "is" if len(where) == 1 else "are"
+    number = f"{len(where):,} of {plural(len(seen), 'image')}"
+    sentence = f"{number} {are} smaller than {seen.size} pixels and enlarged, which blurs"
+    remedy = "choose a smaller --size, or take them out"
+    return seen.remark("enlarged", sentence, remedy, where, caption=seen.size_of)
 
 
 def dark(seen: Seen) -> Remark | None:
     """Pictures that are nearly black because others of the set need at least 4 bits more."""
+    bits = [entry.needed for entry in seen.entries]
     most = max(seen.entries, key=lambda entry: entry.needed)
-    where = [index for index, entry in enumerate(seen.entries) if 0 < entry.needed <= most.needed - _FAR]
-    return seen.remark(
-        check="dark",
-        severity="warning",
-        sentence=f"{len(where):,} of {plural(len(seen), 'image')} need few bits and "
-        f"are nearly black on the scale of {most.needed} bits that {most.file} needs",
-        remedy="prepare them by themselves",
-        where=where,
-        caption=lambda index: f"needs {seen.entries[index].needed} bits",
-    )
+    where = [index for index, needed in enumerate(bits) if 0 < needed <= most.needed - _FAR]
+    number, scale = f"{len(where):,} of {plural(len(seen), 'image')}", f"{most.needed} bits that {most.file} needs"
+    sentence = f"{number} need few bits and are nearly black on the scale of {scale}"
+    remedy = "prepare them by themselves"
+    return seen.remark("dark", sentence, remedy, where, severity="warning", caption=lambda at: f"needs {bits[at]} bits")
 
 
 def detail(seen: Seen) -> Remark | None:
@@ -109,15 +89,12 @@ def detail(seen: Seen) -> Remark | None:
     if len(short) > len(seen.factors) / 2:
         power_of_two = 2 ** (max(1, int(usual)).bit_length() - 1)
         remedy = f"use the originals if there are any, or a --size of at most {power_of_two}"
-    return seen.remark(
-        check="detail",
-        severity=graded(len(short), len(seen.factors), _SHARE_ENLARGED) if short else "info",
-        sentence=f"{len(where):,} of {len(seen.factors):,} files looked at closely hold less detail than pixels, as "
-        f"after enlarging: detail for about {usual:.0f} pixels a side (median); {harm}",
-        remedy=remedy,
-        where=sorted(where, key=lambda index: (sides[index], index)),
-        caption=lambda index: f"detail for {sides[index]:.0f} of {min(seen.entries[index].size)}",
-    )
+    number = f"{len(where):,} of {len(seen.factors):,} files looked at closely hold less detail than pixels"
+    sentence = f"{number}, as after enlarging: detail for about {usual:.0f} pixels a side (median); {harm}"
+    grave = graded(len(short), len(seen.factors), _SHARE_ENLARGED) if short else "info"
+    told = {index: f"detail for {sides[index]:.0f} of {min(seen.entries[index].size)}" for index in where}
+    where.sort(key=lambda index: (sides[index], index))
+    return seen.remark("detail", sentence, remedy, where, severity=grave, caption=told.__getitem__)
 
 
 def exact(seen: Seen) -> Remark | None:
@@ -129,42 +106,28 @@ def exact(seen: Seen) -> Remark | None:
     tail = bytes_too.get(same_bytes, f", {same_bytes:,} of them byte for byte")
     remedy = "--duplicates remove leaves out files with the same bytes" if same_bytes else ""
     rest = "delete the others by hand" if same_bytes < number else ""
-    return seen.remark(
-        check="exact-duplicates",
-        severity=graded(number, len(seen)),
-        sentence=f"{plural(number, 'image is a copy of another', 'images are copies of others')} in all pixels{tail}",
-        remedy="; ".join(part for part in (remedy, rest) if part) + "; what is there twice counts twice in training",
-        where=chain.from_iterable(groups),
-        groups=groups,
-    )
+    sentence = f"{plural(number, 'image is a copy of another', 'images are copies of others')} in all pixels{tail}"
+    remedy = "; ".join(part for part in (remedy, rest) if part) + "; what is there twice counts twice in training"
+    return seen.remark("exact-duplicates", sentence, remedy, groups=groups)
 
 
 def near(seen: Seen) -> Remark | None:
     """Images that show the same picture, saved, scaled, lit or cropped a little differently."""
     groups = seen.duplicates.near
     least = "" if seen.duplicates.complete else "at least "
-    return seen.remark(
-        check="near-duplicates",
-        severity=graded(copies(groups), len(seen)),
-        sentence=f"{least}{plural(copies(groups), 'image is', 'images are')} nearly the same as another, in "
-        f"{plural(len(groups), 'group')}: saved, scaled, lit or cropped a little differently",
-        remedy="keep one of each group, unless the small differences are what you want to learn",
-        where=chain.from_iterable(groups),
-        groups=groups,
-    )
+    number = f"{least}{plural(copies(groups), 'image is', 'images are')}"
+    alike = f"{number} nearly the same as another, in {plural(len(groups), 'group')}"
+    sentence = f"{alike}: saved, scaled, lit or cropped a little differently"
+    remedy = "keep one of each group, unless the small differences are what you want to learn"
+    return seen.remark("near-duplicates", sentence, remedy, groups=groups)
 
 
 def mirrored(seen: Seen) -> Remark | None:
     """Images that are the mirror image of another."""
     groups = seen.duplicates.mirrored
-    return seen.remark(
-        check="mirrored",
-        severity="info",
-        sentence=f"{plural(copies(groups), 'image is', 'images are')} nearly the mirror image of another",
-        remedy="harmless where left and right do not matter; keep one of each if the set was meant to have no copies",
-        where=chain.from_iterable(groups),
-        groups=groups,
-    )
+    sentence = f"{plural(copies(groups), 'image is', 'images are')} nearly the mirror image of another"
+    remedy = "harmless where left and right do not matter; keep one of each if the set was meant to have no copies"
+    return seen.remark("mirrored", sentence, remedy, severity="info", groups=groups)
 
 
 def labels(seen: Seen) -> Remark | None:
@@ -173,13 +136,8 @@ def labels(seen: Seen) -> Remark | None:
     groups = tuple(group for group in families if len({seen.entries[index].label for index in group}) > 1)
     by_label = {seen.entries[at].label: seen.entries[at].file for at in reversed(groups[0])} if groups else {}
     named = ", ".join(f"{file} ('{label}')" for label, file in list(by_label.items())[::-1][:3])
-    return seen.remark(
-        check="labels",
-        severity=graded(len(groups), len(seen), warning=0, serious=0.01),
-        sentence=f"{plural(len(groups), 'picture is there', 'pictures are there')} more than once under different "
-        f"labels: {named}",
-        remedy="keep each under the label that is right",
-        where=chain.from_iterable(groups),
-        groups=groups,
-        count=len(groups),
-    )
+    number = plural(len(groups), "picture is there", "pictures are there")
+    sentence = f"{number} more than once under different labels: {named}"
+    remedy = "keep each under the label that is right"
+    severity = graded(len(groups), len(seen), warning=0, serious=0.01)
+    return seen.remark("labels", sentence, remedy, severity=severity, groups=groups, count=len(groups))
