@@ -11,6 +11,10 @@ from steadygan.cli.main import main
     ("line", "message"),
     [
         ("device --device gpu", "device: 'gpu'"),
+        ("device --minutes 0", "minutes: "),
+        ("device --minutes inf", "minutes"),
+        ("device --minutes nan", "minutes"),
+        ("device -o device.pdf", "device.pdf"),
         ("step --device gpu", "device: 'gpu'"),
         ("step --size 0", "size: "),
         ("step --size 7", "16"),

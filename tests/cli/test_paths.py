@@ -65,6 +65,8 @@ FILES = {
     ("evaluate", "json"): (EVALUATE + " --json {}", ".json"),
     ("evaluate", "nearest"): (EVALUATE + " --nearest {}", ".png"),
     ("probe", "json"): ("probe run --json {}", ".json"),
+    ("bench device", "out"): ("bench device --device cpu --minutes 0.000001 -o {}", ".png"),
+    ("bench device", "json"): ("bench device --device cpu --minutes 0.000001 --json {}", ".json"),
 }
 WALKS = {"a walk": ("sample run -n 2 --frames 2 -o {}", ".gif")}
 FOLDERS = {

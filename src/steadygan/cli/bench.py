@@ -76,7 +76,7 @@ def modes(
 @app.command()
 def device(
     name: Device = "auto",
-    minutes: Annotated[float, typer.Option(help="Longest time; what does not fit is left out and named.")] = 5,
+    minutes: Annotated[float, typer.Option(help="Longest time; what does not fit is left out and named.", max=600)] = 5,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="FILE.png", callback=writable, help="Draw a picture of it, too."),

@@ -21,7 +21,7 @@ from steadygan.studies.device.checks import check_recipe, check_resume
 from steadygan.studies.device.memory import memory_by_batch
 from steadygan.studies.device.report import (
     TITLES,
-    Answer,
+    AnswerRow,
     Chosen,
     DeviceReport,
     InputRow,
@@ -40,36 +40,39 @@ from steadygan.training.speed import has_bfloat16
 Say = Callable[[str], None]
 
 _MATRIX = 2048
+_PRODUCTS, _PRODUCTS_SECONDS = 8, 3.0
+_MOST = 0.3  # of the time that is left for all recipes, for one
 
 
 class Scope(Value):
-    """What is asked of a machine: all `recipes` are tried, of these the `main` ones timed at all `sizes`, and at
-    `size` `several` of them in other ways, the first of those with several `batches`. A GPU is asked of more.
+    """What is asked of a machine: all `recipes` are tried, and timed at `size`, the `main` ones at all `sizes`; at
+    `compared_size` `several` of them are timed in other ways, and the first of those with several `batches`.
     """
 
     recipes: tuple[str, ...] = tuple(RECIPES)
     main: tuple[str, ...] = ("steady", "dcgan", "sngan", "r3gan", "wgan-gp")
     several: tuple[str, ...] = ("steady", "dcgan")
-    size: int = 64
+    size: int = 32
     sizes: tuple[int, ...] = (32, 64, 128)
+    compared_size: int = 64
     batches: tuple[int, ...] = (16, 32, 64, 128, 256)
-    resumed_size: int = 32
 
     @classmethod
     def of(cls, device: str) -> Scope:
-        """What is asked of a kind of device."""
+        """What is asked of a kind of device; of a GPU more."""
         if device != "cuda":
             return cls()
-        return cls(sizes=(32, 64, 128, 256), batches=(32, 64, 128, 256, 512, 1024))
+        return cls(size=64, sizes=(32, 64, 128, 256), batches=(32, 64, 128, 256, 512, 1024))
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked: how a run would use the machine, of what, and a folder that is removed at the end."""
+    """What is asked, and what is known by now: `folder` is removed at the end."""
 
     runtime: Runtime
     scope: Scope
     folder: Path
+    report: DeviceReport
 
 
 def bench_device(
@@ -86,7 +89,7 @@ def bench_device(
     for line in report.machine():
         say(line)
     with TemporaryDirectory(prefix="steadygan-") as folder:
-        asked = Asked(runtime, scope or Scope.of(runtime.device.type), Path(folder))
+        asked = Asked(runtime, scope or Scope.of(runtime.device.type), Path(folder), report)
         for name, share, question in _QUESTIONS:
             say(f"{TITLES[name]}:")
             for row in question(asked, allowance.part(share)):
@@ -100,41 +103,44 @@ def bench_device(
 def _recipes(asked: Asked, allowance: Allowance) -> Iterator[RecipeRow]:
     for recipe in asked.scope.recipes:
         row = RecipeRow(recipe=recipe)
-        yield filled(row, partial(check_recipe, row, asked.runtime, allowance))
+        yield filled(row, partial(check_recipe, row, asked.runtime, allowance.part(_MOST)))
 
 
 def _resume(asked: Asked, allowance: Allowance) -> Iterator[ResumeRow]:
     for recipe in asked.scope.several:
-        row = ResumeRow(recipe=recipe, size=asked.scope.resumed_size)
+        row = ResumeRow(recipe=recipe, size=asked.scope.size)
         yield filled(row, partial(check_resume, row, asked.runtime, asked.folder, allowance))
 
 
 def _input(asked: Asked, allowance: Allowance) -> Iterator[InputRow]:
-    for recipe in asked.scope.several:
-        row = InputRow(recipe=recipe, size=asked.scope.size)
-        yield filled(row, partial(time_input, row, asked.runtime, asked.folder, allowance))
+    row = InputRow(recipe=asked.scope.several[0], size=asked.scope.compared_size)
+    yield filled(row, partial(time_input, row, asked.runtime, asked.folder, allowance))
 
 
 def _memory(asked: Asked, allowance: Allowance) -> Iterator[MemoryRow]:
-    yield from memory_by_batch(asked.scope.several[0], asked.scope.size, asked.scope.batches, asked.runtime, allowance)
+    yield from memory_by_batch(
+        asked.scope.several[0], asked.scope.compared_size, asked.scope.batches, asked.runtime, allowance
+    )
 
 
 def _ways(asked: Asked, allowance: Allowance) -> Iterator[WayRow]:
     for number, recipe in enumerate(asked.scope.several):
         part = allowance.part(1 / (len(asked.scope.several) - number))
-        rows = attempt(partial(time_ways, recipe, asked.scope.size, variants(asked.runtime), part))
-        yield from [WayRow(recipe=recipe, size=asked.scope.size, reason=rows)] if isinstance(rows, str) else rows
+        rows = attempt(partial(time_ways, recipe, asked.scope.compared_size, variants(asked.runtime), part))
+        yield from (
+            [WayRow(recipe=recipe, size=asked.scope.compared_size, reason=rows)] if isinstance(rows, str) else rows
+        )
 
 
 def _compiled(asked: Asked, allowance: Allowance) -> Iterator[WayRow]:
     for recipe in asked.scope.several:
-        row = WayRow(recipe=recipe, size=asked.scope.size, way="torch.compile")
+        row = WayRow(recipe=recipe, size=asked.scope.compared_size, way="torch.compile")
         yield filled(row, partial(time_compiled, row, asked.runtime, allowance))
 
 
 def _steps(asked: Asked, allowance: Allowance) -> Iterator[StepRow]:
     """Size by size, so that the largest are those left out; the other recipes at one size, or the nearest they have."""
-    scope, known = asked.scope, dict[str, StepRow]()
+    scope, known = asked.scope, dict[str, RecipeRow | StepRow]((row.recipe, row) for row in asked.report.recipes)
     others = [recipe for recipe in scope.recipes if recipe not in scope.main]
     for size in sorted({*scope.sizes, scope.size}):
         for recipe in (*(scope.main if size in scope.sizes else ()), *(others if size == scope.size else ())):
@@ -145,13 +151,13 @@ def _steps(asked: Asked, allowance: Allowance) -> Iterator[StepRow]:
             yield row
 
 
-_QUESTIONS: tuple[tuple[str, float, Callable[[Asked, Allowance], Iterator[Answer]]], ...] = (
+_QUESTIONS: tuple[tuple[str, float, Callable[[Asked, Allowance], Iterator[AnswerRow]]], ...] = (
     ("recipes", 0.3, _recipes),
     ("resume", 0.25, _resume),
     ("input", 0.2, _input),
     ("memory", 0.25, _memory),
     ("ways", 0.3, _ways),
-    ("steps", 0.6, _steps),
+    ("steps", 0.65, _steps),
     ("ways", 1.0, _compiled),
 )
 """The field of the report, the share of the time that is left then, and what gives the rows."""
@@ -169,10 +175,10 @@ def _chosen(runtime: Runtime, asked: str) -> Chosen:
         choices=runtime.describe(),
         reasons={
             "device": "as asked" if asked != "auto" else "the first that is there of cuda, mps and cpu",
-            "precision": f"bfloat16 is {choices.bfloat16_gain:.2f}× as fast as float32 in a typical layer"
+            "precision": f"in a typical layer bfloat16 is {choices.bfloat16_gain:.2f}× as fast as float32"
             if choices.bfloat16_gain
-            else "there is no bfloat16 of its own",
-            "layout": f"channels last is {choices.channels_last_gain:.2f}× as fast as channels first in it",
+            else "it has no bfloat16 of its own",
+            "layout": f"in a typical layer channels last is {choices.channels_last_gain:.2f}× as fast",
             "threads": f"of {cores()} processors" + (f", as OMP_NUM_THREADS={own} says" if own else ""),
         },
         torch=torch.__version__,
@@ -195,10 +201,10 @@ def matrix_peak_gflops(device: torch.device, precision: str) -> float:
     """The best rate of a square matrix product in a precision: what the machine can do at all."""
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     matrix = torch.randn(_MATRIX, _MATRIX, device=device).to(dtype)
-    best = float("inf")
-    for _ in range(8):
+    taken: list[float] = []
+    while len(taken) < _PRODUCTS and sum(taken) < _PRODUCTS_SECONDS:
         start = time.perf_counter()
         matrix @ matrix
         finish(device)
-        best = min(best, time.perf_counter() - start)
-    return 2 * _MATRIX**3 / best / 1e9
+        taken.append(time.perf_counter() - start)
+    return 2 * _MATRIX**3 / min(taken) / 1e9

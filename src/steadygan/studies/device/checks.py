@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from steadygan.data import PrepareSettings, is_dataset, prepare
 from steadygan.errors import Diverged
@@ -30,25 +33,31 @@ _IMAGES = 96
 
 
 def check_recipe(row: RecipeRow, runtime: Runtime, allowance: Allowance) -> dict[str, Any]:
-    """Play a few steps of a recipe at the smallest size it has; on a processor with few images, for it takes long."""
+    """Play a few steps of a recipe at the smallest size it has, or as many as there is time for, at least one.
+
+    On a processor they are of few images: the question is not how fast it is.
+    """
+    allowance.need()
     size, cuda = smallest(row.recipe, runtime.device.type), runtime.device.type == "cuda"
     config, spec = configured(row.recipe, size, runtime.device.type, None if cuda else _FEW)
     latents, real = latents_of(config.networks), noise(config, spec, runtime)
     game = make_game(config, fresh(config, spec, runtime), spec)
-    for _ in range(_STEPS):
-        allowance.need()
+    seconds: list[float] = []
+    while len(seconds) < _STEPS and (allowance.left or not seconds):
+        start = time.perf_counter()
         game.step(lambda: real, lambda: latents.draw(config.batch, device=runtime.device))
-    if not float(game.healthy):
-        raise Diverged(f"a gradient was not finite within {_STEPS} steps")
+        if not float(game.healthy):
+            raise Diverged("a gradient was not finite")
+        seconds.append(time.perf_counter() - start)
     remark, precision = "", runtime.choices.precision
-    if precision == "bfloat16":
-        allowance.need()
+    if precision == "bfloat16" and allowance.left:
         pair = Pair(*(runtime.place(network) for network in make_pair(config, spec)))
         remark = disagreement(config, pair, spec, Runtime(runtime.choices), real)
     return {
         "size": size,
         "batch": config.batch,
-        "steps": _STEPS,
+        "steps": len(seconds),
+        "step_ms": round(1000 * min(seconds), 3),
         "precision": "float32" if remark else precision,
         "remark": remark,
     }
@@ -61,11 +70,11 @@ def check_resume(row: ResumeRow, runtime: Runtime, folder: Path, allowance: Allo
     whole = _trained(row.recipe, row.size, runtime, folder / f"whole-{row.recipe}", steps)
     broken = _trained(row.recipe, row.size, runtime, folder / f"broken-{row.recipe}", stop)
     resume(broken.path, Budget(steps=steps), console=Silent())
-    largest, tensor = difference(whole, broken)
+    largest, tensor = difference(_tensors(whole), _tensors(broken))
     found: dict[str, Any] = {"steps": steps, "stopped_after": stop, "exact": not largest, "largest_difference": largest}
     if largest:
         again = _trained(row.recipe, row.size, runtime, folder / f"again-{row.recipe}", steps)
-        found |= {"tensor": tensor, "repeat_difference": difference(whole, again)[0]}
+        found |= {"tensor": tensor, "repeat_difference": difference(_tensors(whole), _tensors(again))[0]}
     return found | {"batch": whole.info().config["batch"]}
 
 
@@ -85,27 +94,24 @@ def _trained(recipe: str, size: int, runtime: Runtime, out: Path, steps: int) ->
     return train(config, out, Silent(), dataset)
 
 
-def difference(one: Run, other: Run) -> tuple[float, str]:
-    """The largest difference of two numbers in the last checkpoints of two runs, and in which tensor; 0 if none is.
+def _tensors(run: Run) -> dict[str, Tensor]:
+    """Those of the last checkpoint."""
+    parts = checkpoint.load(run.checkpoint("latest"))
+    return {f"{part}.{name}": tensor for part, named in parts.items() for name, tensor in named.items()}
 
-    Infinite where one is no number, or the tensors are not the same ones.
-    """
-    first, second = (
-        {
-            f"{part}.{name}": tensor
-            for part, named in checkpoint.load(run.checkpoint("latest")).items()
-            for name, tensor in named.items()
-        }
-        for run in (one, other)
-    )
-    found = {name: _apart(first.get(name), second.get(name)) for name in first.keys() | second.keys()}
+
+def difference(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> tuple[float, str]:
+    """The largest difference of any number of these tensors, and in which of them; infinite where only one has it."""
+    found = {name: _apart(one.get(name), other.get(name)) for name in sorted(one.keys() | other.keys())}
     name = max(found, key=lambda name: found[name])
     return found[name], name
 
 
-def _apart(one: torch.Tensor | None, other: torch.Tensor | None) -> float:
+def _apart(one: Tensor | None, other: Tensor | None) -> float:
     if one is None or other is None or one.shape != other.shape:
-        return float("inf")
-    if torch.equal(one, other) or not one.numel():
+        return math.inf
+    if not one.numel():
         return 0.0
-    return float((one.double() - other.double()).abs().nan_to_num(nan=float("inf")).max())
+    a, b = one.double(), other.double()
+    same = (a == b) | (a.isnan() & b.isnan())
+    return float((a - b).abs().nan_to_num(nan=math.inf, posinf=math.inf).masked_fill(same, 0).max())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE, "#B07A00", GREY)
 _DARK = "#2B2F36"
+_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}  # so that no line crosses a word
 _LETTERS = 165  # of a line of the head
 
 
@@ -38,7 +39,7 @@ def save_device_picture(report: DeviceReport, path: Path) -> None:
     figure.text(0.03, 0.965, title, fontsize=14, fontweight="bold", color=_DARK, va="center")
     figure.text(0.03, 0.945, "\n".join(lines), fontsize=9.5, color=TEXT, va="top", linespacing=1.45)
     places = figure.subplots(2, 2, gridspec_kw={"height_ratios": (1, 1.15)})
-    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.05, top=0.745, hspace=0.3, wspace=0.3)
+    figure.subplots_adjust(left=0.11, right=0.97, bottom=0.05, top=0.745, hspace=0.36, wspace=0.3)
     _draw_speed(places[0, 0], report)
     _draw_ways(places[0, 1], report)
     _draw_millions(places[1, 0], report)
@@ -80,6 +81,7 @@ def _draw_speed(axes: Axes, report: DeviceReport) -> None:
     axes.set_xlim(-0.3, len(sizes) - 0.7)
     rates = [row.images_per_second or 0 for rows in lines.values() for row in rows]
     logarithmic(axes, min(rates) / 1.5, max(rates) * 1.5)
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.legend(frameon=False, fontsize=9, loc="upper right")
 
 
@@ -87,7 +89,7 @@ def _draw_ways(axes: Axes, report: DeviceReport) -> None:
     """Bars of the gain of each way, a colour for each recipe; where one is lacking, why."""
     rows = [row for row in report.ways if row.way != "as shipped"]
     size = f", {rows[0].size} px" if rows else ""
-    _style(axes, f"The same step in other ways, against as shipped{size}", "x")
+    _style(axes, f"Speed in other ways{size}, as shipped = 1", "x")
     if not any(row.gain for row in rows):
         _nothing(axes, [row.reason for row in report.ways])
         return
@@ -105,11 +107,11 @@ def _draw_ways(axes: Axes, report: DeviceReport) -> None:
     axes.set_xlim(0, 1.18 * max(most, 1))
     axes.set_yticks(range(len(ways)), [way.replace("_", " ") for way in ways])
     axes.set_ylim(len(ways) - 0.5, -0.5)
-    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(-0.28, -0.16), ncols=len(recipes))
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(-0.01, -0.07), ncols=len(recipes))
 
 
 def _draw_millions(axes: Axes, report: DeviceReport) -> None:
-    """A bar for each recipe, at the size at which most were timed."""
+    """A point for each recipe, at the size at which most were timed."""
     timed = [row for row in report.steps if row.million_seconds]
     sizes = [row.size for row in timed]
     size = max(dict.fromkeys(sizes), key=sizes.count, default=0)
@@ -119,13 +121,15 @@ def _draw_millions(axes: Axes, report: DeviceReport) -> None:
         _nothing(axes, [row.reason for row in report.steps])
         return
     seconds = [row.million_seconds or 0 for row in rows]
-    low, high = min(seconds) / 2, max(seconds) * 4
-    axes.barh(range(len(rows)), [value - low for value in seconds], 0.7, left=low, color=BLUE)
+    axes.plot(seconds, range(len(rows)), "o", color=BLUE, markersize=7)
     for place, value in enumerate(seconds):
-        _label(axes, duration(value), value, place)
+        _label(axes, duration(value), value, place, gap=8)
     axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    axes.set_xticks([])
+    axes.set_xlim(min(seconds) / 2, max(seconds) * 5)
+    marks = [(60, "1 min"), (600, "10 min"), (3600, "1 h"), (36000, "10 h"), (360000, "100 h"), (3600000, "1000 h")]
+    low, high = axes.get_xlim()
+    shown = [(place, word) for place, word in marks if low <= place <= high]
+    axes.set_xticks([place for place, _ in shown], [word for _, word in shown])
     axes.minorticks_off()
     axes.set_yticks(range(len(rows)), [row.recipe for row in rows])
     axes.set_ylim(max(len(rows), 4) - 0.4, -0.6)
@@ -139,14 +143,15 @@ def _draw_memory(axes: Axes, report: DeviceReport) -> None:
     if not any(row.peak_mib for row in rows):
         _nothing(axes, [row.reason for row in rows])
         return
-    known = [row for row in rows if row.peak_mib]
+    known = [row for row in rows if row.peak_mib]  # the first ones
     axes.bar(range(len(known)), [(row.peak_mib or 0) / 1024 for row in known], 0.6, color=GREEN)
     for place, row in enumerate(known):
         gib = (row.peak_mib or 0) / 1024
         axes.text(place, gib, f"{gib:.2f} GiB\n", ha="center", va="center", fontsize=9, color=TEXT)
-    axes.set_xticks(range(len(known)), [f"{row.batch}" for row in known])
+    axes.set_xticks(range(len(rows)), [f"{row.batch}" for row in rows])
+    axes.set_xlim(-0.6, len(rows) - 0.4)
     axes.set_yticks([])
-    axes.margins(y=0.22)
+    axes.margins(y=0.3)
     if lacking := [row for row in rows if not row.peak_mib]:
         said = f"batch {lacking[0].batch}: {lacking[0].reason}"
         axes.text(0.02, 0.97, textwrap.fill(said, 58), transform=axes.transAxes, va="top", fontsize=9, color=VERMILION)
@@ -161,9 +166,11 @@ def _style(axes: Axes, title: str, grid: str) -> None:
     axes.tick_params(colors=TEXT, labelsize=9)
 
 
-def _label(axes: Axes, text: str, value: float, place: float) -> None:
-    """A word beside the end of a bar."""
-    axes.annotate(text, (value, place), (4, 0), textcoords="offset points", va="center", fontsize=9, color=TEXT)
+def _label(axes: Axes, text: str, value: float, place: float, gap: float = 4) -> None:
+    """A word beside the end of a bar, or beside a point."""
+    axes.annotate(
+        text, (value, place), (gap, 0), textcoords="offset points", va="center", fontsize=9, color=TEXT, bbox=_WHITE
+    )
 
 
 def _nothing(axes: Axes, reasons: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import BaseModel, computed_field
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from steadygan.training.budget import duration
 
@@ -29,8 +29,10 @@ LEFT_OUT = "left out: "
 """How the reason of a row begins for which there was no time."""
 
 
-class Answer(BaseModel):
+class AnswerRow(BaseModel):
     """What rows share. `size` in pixels, 1 for points; `reason` says in a line why figures are lacking."""
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     recipe: str
     size: int = 0
@@ -55,21 +57,22 @@ class Answer(BaseModel):
         return ", ".join(filter(None, self.names()))
 
 
-class RecipeRow(Answer):
-    """Whether a recipe plays `steps` steps with finite gradients; `precision` is float32 if those of bfloat16 are wrong
-    here, as a run would notice, and `remark` says of which layer.
+class RecipeRow(AnswerRow):
+    """Whether a recipe plays `steps` steps, the fastest in `step_ms`, with finite gradients; `precision` is float32 if
+    those of bfloat16 are wrong here, as a run would notice, and `remark` says of which layer.
     """
 
     steps: int = 0
+    step_ms: float | None = None
     precision: str = ""
     remark: str = ""
 
     def figures(self) -> str:
         note = f" ({self.remark})" if self.remark else ""
-        return f"runs in {self.precision}{note}"
+        return f"{self.steps} step{'s' * (self.steps > 1)} run in {self.precision}{note}"
 
 
-class ResumeRow(Answer):
+class ResumeRow(AnswerRow):
     """A run stopped after `stopped_after` of `steps` steps and resumed, beside one that was not stopped.
 
     `largest_difference` of any number in any tensor of their last checkpoints, in `tensor`; `repeat_difference` is that
@@ -93,7 +96,7 @@ class ResumeRow(Answer):
         )
 
 
-class StepRow(Answer):
+class StepRow(AnswerRow):
     """How fast a recipe's step is as shipped, on one batch of noise; means over the steps of a period."""
 
     step_ms: float | None = None
@@ -107,7 +110,7 @@ class StepRow(Answer):
         )
 
 
-class WayRow(Answer):
+class WayRow(AnswerRow):
     """The same step computed another way; `gain` is its speed over that of the step as shipped, timed in turn."""
 
     way: str = ""
@@ -123,7 +126,7 @@ class WayRow(Answer):
         return f"{self.gain:.2f}× as shipped, {self.step_ms:,.1f} ms a step, {self.images_per_second:,.0f} images/s"
 
 
-class MemoryRow(Answer):
+class MemoryRow(AnswerRow):
     """The most memory held while training with a batch: of the process, or on CUDA of the card (allocated), in MiB."""
 
     peak_mib: float | None = None
@@ -132,7 +135,7 @@ class MemoryRow(Answer):
         return f"{self.peak_mib:,.0f} MiB"
 
 
-class InputRow(Answer):
+class InputRow(AnswerRow):
     """A step with batches loaded as in a run, beside one with the same batch each time. `share` of loading, 0 to 1."""
 
     loaded_ms: float | None = None
@@ -167,9 +170,9 @@ class DeviceReport(BaseModel):
     memory: list[MemoryRow] = []
     input: list[InputRow] = []
 
-    def rows(self, name: str) -> list[Answer]:
+    def rows(self, name: str) -> list[AnswerRow]:
         """The answers to one of `TITLES`."""
-        found: list[Answer] = getattr(self, name)
+        found: list[AnswerRow] = getattr(self, name)
         return found
 
     @computed_field  # type: ignore[prop-decorator] # mypy does not know it

@@ -17,7 +17,7 @@ from steadygan.data import Dataset
 from steadygan.data.loader import Batches
 from steadygan.errors import ConfigError
 from steadygan.spec import ImageSpec
-from steadygan.studies.device.report import InputRow, StepRow, WayRow
+from steadygan.studies.device.report import InputRow, RecipeRow, StepRow, WayRow
 from steadygan.studies.device.timing import Allowance, Play, Rate, attempt, configured, in_turn, smallest, stand
 from steadygan.training.config import RunConfig
 from steadygan.training.runtime import Runtime
@@ -85,14 +85,21 @@ def _switched(way: Variant) -> Iterator[None]:
                 setattr(place, name, old)
 
 
-def time_step(row: StepRow, runtime: Runtime, allowance: Allowance, smaller: StepRow | None) -> dict[str, Any]:
-    """Time a recipe's own step; at a `smaller` size it took so long that this one can be foretold."""
+def time_step(
+    row: StepRow, runtime: Runtime, allowance: Allowance, smaller: RecipeRow | StepRow | None
+) -> dict[str, Any]:
+    """Time a recipe's own step, unless what a `smaller` one took says that it would take longer than there is.
+
+    Time grows with the number of pixels, but from the few and small images of a check only their number tells something
+    of it: it is the least that a step of more and larger ones takes.
+    """
     size = smallest(row.recipe, runtime.device.type, row.size)
     config, spec = configured(row.recipe, size, runtime.device.type)
     steps = max(_LEAST_STEPS, period(config))
-    if smaller and smaller.step_ms:
-        allowance.need((steps + _WARM_UP) * smaller.step_ms / 1000 * (size / smaller.size) ** 2)
     allowance.need()
+    if smaller and smaller.step_ms:
+        times = (size / smaller.size) ** 2 if isinstance(smaller, StepRow) else config.batch / smaller.batch
+        allowance.need((steps + _WARM_UP) * times * smaller.step_ms / 1000)
     rate, shown = measured_rate(allowance.limited(stand(config, spec, runtime)), steps)
     return {"size": size, "batch": config.batch, **_step(rate, shown), "million_seconds": round(1e6 / rate, 1)}
 
@@ -102,7 +109,7 @@ def time_ways(recipe: str, size: int, several: Sequence[Variant], allowance: All
     config, spec = configured(recipe, size, several[0].runtime.device.type)
     plays, found = dict[str, Play](), dict[str, Rate | str]()
     for way in several:
-        play = attempt(partial(_prepared, way, config, spec))
+        play = attempt(partial(_prepared, way, config, spec, allowance))
         if isinstance(play, str):
             found[way.name] = play
         else:
@@ -121,7 +128,8 @@ def time_ways(recipe: str, size: int, several: Sequence[Variant], allowance: All
     return rows
 
 
-def _prepared(way: Variant, config: RunConfig, spec: ImageSpec) -> Play:
+def _prepared(way: Variant, config: RunConfig, spec: ImageSpec, allowance: Allowance) -> Play:
+    allowance.need()
     if way.runtime.choices.precision == "bfloat16" and has_bfloat16(way.runtime.device.type) is False:
         raise ConfigError("it has no bfloat16 of its own")
     play = stand(config, spec, way.runtime)

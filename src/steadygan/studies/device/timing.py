@@ -17,7 +17,7 @@ from steadygan.errors import SteadyganError
 from steadygan.networks import Pair
 from steadygan.recipes import Facts, configure
 from steadygan.spec import ImageSpec
-from steadygan.studies.device.report import LEFT_OUT, Answer
+from steadygan.studies.device.report import LEFT_OUT, AnswerRow
 from steadygan.training.budget import duration
 from steadygan.training.build import make_pair
 from steadygan.training.check import check
@@ -26,7 +26,7 @@ from steadygan.training.runtime import Runtime, enough_memory
 from steadygan.training.trial import measured_rate, player
 
 T = TypeVar("T")
-R = TypeVar("R", bound=Answer)
+R = TypeVar("R", bound=AnswerRow)
 Play = Callable[[], tuple[Hashable, int]]
 Rate = tuple[float, float]
 """Images per second and images per step."""
@@ -87,8 +87,6 @@ def attempt(work: Callable[[], T]) -> T | str:
     except Exception as problem:  # noqa: BLE001 - see above
         kind = "" if isinstance(problem, SteadyganError) else f"{type(problem).__name__}: "
         return textwrap.shorten(f"{kind}{problem}", _LONGEST_REASON, placeholder=" …")
-    finally:
-        clear_device_cache(garbage_collection=True)
 
 
 def filled(row: R, work: Callable[[], dict[str, Any]]) -> R:
@@ -148,7 +146,8 @@ def stand(
 
 
 def fresh(config: RunConfig, spec: ImageSpec, runtime: Runtime) -> Pair:
-    """Fresh networks, prepared as for a run."""
+    """Fresh networks, prepared as for a run; those of before are gone from the device's memory."""
+    clear_device_cache(garbage_collection=True)
     runtime = Runtime(runtime.choices, runtime.compile)  # Accelerate has one precision, that of the one made last
     return Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
 
