@@ -10,7 +10,7 @@ import runpy
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,10 +73,14 @@ class _Code:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The folder is the first that imports look into; whatever goes wrong is said in one line."""
+        """The folder is the first that imports look into; whatever goes wrong is said in one line.
+
+        What the code prints goes to the standard error: on the standard output there may be JSON and nothing else.
+        """
         sys.path.insert(0, str(self.folder))
         try:
-            yield
+            with redirect_stdout(sys.stderr):
+                yield
         except (Exception, SystemExit) as problem:  # whatever a user's code may do
             raise ConfigError(f"{self.said}: {self._place(problem)}{_sentence(problem)}") from problem
         finally:

@@ -61,6 +61,12 @@ def test_a_file_imports_what_lies_beside_it_and_so_does_its_function_later(tmp_p
     assert sys.path == [*before, str(tmp_path)], "what its objects import later is found, and hides nothing"
 
 
+def test_what_the_code_prints_leaves_the_standard_output_alone(tmp_path, capsys):
+    text = "print('read')\ndef stream():\n    print('called')\n    yield 1\n"
+    assert list(python_function("--recipe", f"{write(tmp_path / 'f', mine=text)}/mine.py:stream")()) == [1]
+    assert capsys.readouterr() == ("", "read\ncalled\n")
+
+
 def test_two_files_each_find_the_module_of_one_name_that_lies_beside_them(tmp_path):
     for word in ("one", "another"):
         write(tmp_path / word, blocks=f"WORD = {word!r}", mine=LAZY)
