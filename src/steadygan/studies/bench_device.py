@@ -157,7 +157,7 @@ _QUESTIONS: tuple[tuple[str, float, Callable[[Asked, Allowance], Iterator[Answer
     ("input", 0.2, _input),
     ("memory", 0.25, _memory),
     ("ways", 0.3, _ways),
-    ("steps", 0.65, _steps),
+    ("steps", 0.75, _steps),
     ("ways", 1.0, _compiled),
 )
 """The field of the report, the share of the time that is left then, and what gives the rows."""

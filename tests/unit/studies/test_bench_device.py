@@ -113,7 +113,7 @@ def test_without_time_everything_is_left_out_and_named(quick, tmp_path):
     rows = [row for name in TITLES for row in report.rows(name)]
     assert len(rows) == 2 + 1 + 1 + 2 + 2 + 3 + ("bfloat16" in report.chosen.matrix_peak_gflops)
     assert len(report.left_out) == len(rows)
-    assert f"no time for {len(rows)} rows" in report.table()
+    assert f"no time for {len(rows)} answers" in report.table()
     assert report.chosen.choices["device"] == "cpu"
     save_device_picture(report, tmp_path / "device.png")
     assert drawn(tmp_path / "device.png").mean() > 200

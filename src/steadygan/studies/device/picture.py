@@ -57,7 +57,9 @@ def head(report: DeviceReport) -> list[str]:
     recipes += f"; {len(not_run) - 2} more" if len(not_run) > 2 else ""
     resume = "resume: " + "; ".join(f"{row.recipe} {row.words()}" for row in report.resume)
     loading = "loading images: " + "; ".join(f"{row.recipe} {row.words()}" for row in report.input)
-    paragraphs = ["; ".join(machine), recipes, resume, loading]
+    left_out = f"no time for {len(report.left_out)} answers" if report.left_out else ""
+    used = f"{duration(report.seconds)} of {duration(60 * report.minutes)} used"
+    paragraphs = ["; ".join(machine), recipes, resume, loading, "; ".join(filter(None, [used, left_out]))]
     return [title, *(line for one in paragraphs for line in textwrap.wrap(one, _LETTERS, max_lines=2))]
 
 

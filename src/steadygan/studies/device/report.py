@@ -204,7 +204,7 @@ class DeviceReport(BaseModel):
             lines += ["", title, *_aligned([row.names() for row in rows], [row.words() for row in rows])]
         lines += ["", f"{duration(self.seconds)} of {duration(60 * self.minutes)} used"]
         if left := len(self.left_out):
-            lines[-1] += f"; there was no time for {left} rows, which more --minutes would give"
+            lines[-1] += f"; there was no time for {left} answers, which more --minutes would give"
         return "\n".join(lines)
 
 
