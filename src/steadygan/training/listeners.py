@@ -28,7 +28,8 @@ from steadygan.visual.points import picture
 
 _STATISTICS = 128  # latents from which batch-norm statistics are measured for a picture; a checkpoint takes more
 _FIRST_SCORES = 2.0  # seconds that scores are thought to take before they have been measured
-_DRAWING_SHARE = 0.005  # of the run's time at most goes into redrawing the curves
+_FIRST_DRAWING = 0.5  # seconds that curves are thought to take before they have been drawn
+_DRAWING_SHARE = 0.01  # of the run's time at most goes into redrawing the curves
 
 
 class Listener:
@@ -119,7 +120,7 @@ class SampleWriter(Listener):
 
     def __init__(self, cadence: Cadence) -> None:
         self.cadence = cadence
-        self.drawing_seconds = 0.0
+        self.drawing_seconds, self.last_seconds = 0.0, _FIRST_DRAWING
 
     def __call__(self, session: Session, now: Snapshot) -> None:
         if not session.runtime.main:
@@ -134,10 +135,11 @@ class SampleWriter(Listener):
             latents = fixed_latents(range(count), session.latents, seed, *place)
             pictures = now.pictures(latents, *labels_in_turn(range(count), classes))
             save_picture(picture(rows(pictures), reals, classes), path)
-        if self.drawing_seconds <= _DRAWING_SHARE * session.progress.seconds:
+        if self.drawing_seconds + self.last_seconds < _DRAWING_SHARE * session.progress.seconds:
             start = time.perf_counter()
             draw_curves(session)
-            self.drawing_seconds += time.perf_counter() - start
+            self.last_seconds = time.perf_counter() - start
+            self.drawing_seconds += self.last_seconds
 
 
 def draw_curves(session: Session) -> None:
