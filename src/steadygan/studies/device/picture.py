@@ -68,7 +68,7 @@ def _draw_speed(axes: Axes, report: DeviceReport) -> None:
     _style(axes, "Images a second, as shipped", "y")
     series: dict[str, list[StepRow]] = {}
     for row in report.steps:
-        if row.images_per_second:
+        if row.images_per_second and row.size > 1:  # points have no size to compare
             series.setdefault(row.recipe, []).append(row)
     longest = max(map(len, series.values()), default=0)
     lines = {recipe: rows for recipe, rows in series.items() if len(rows) > 1 or longest == 1}
