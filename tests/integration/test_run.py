@@ -20,6 +20,9 @@ from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
 from steadygan.training.console import Silent
 from steadygan.training.run import train
+from steadygan.training.sampling import generate, rows
+from steadygan.training.seeds import fixed_latents
+from steadygan.visual.points import picture
 from tiny import TINY, draw, fingerprint
 
 
@@ -117,7 +120,14 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others(finished, pict
     assert prints[0]["generator.safetensors"] != prints[2]["generator.safetensors"]
 
 
-def test_sampling_is_deterministic_in_any_batch_size_and_matches_the_last_grid(finished):
+def test_the_last_grid_shows_the_very_generator_that_was_saved_beside_it(finished):
+    model, count = sg.load(finished.path, "latest"), finished.info().config["samples"]["count"]
+    shown = rows(generate(model.generator, fixed_latents(range(count), model.latent, 0, "samples"), batch=8))
+    with Image.open(finished.files.fixed_samples()[-1]) as grid:
+        assert np.array_equal(np.asarray(grid), np.asarray(picture(shown)))
+
+
+def test_sampling_is_deterministic_in_any_batch_size(finished):
     generator = sg.load(finished.path, "latest")
     images = generator.sample(20, seed=3)
     assert images.dtype == torch.uint8

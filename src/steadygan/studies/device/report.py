@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ LEFT_OUT = "left out: "
 """How the reason of a row begins for which there was no time."""
 
 
-class AnswerRow(BaseModel):
+class AnswerRow(BaseModel, ABC):
     """What rows share. `size` in pixels, 1 for points; `reason` says in a line why figures are lacking."""
 
     model_config = ConfigDict(ser_json_inf_nan="strings")
@@ -39,9 +40,9 @@ class AnswerRow(BaseModel):
     batch: int = 0
     reason: str = ""
 
+    @abstractmethod
     def figures(self) -> str:
         """What was found, in words."""
-        raise NotImplementedError
 
     def words(self) -> str:
         """The figures, or why there are none."""
