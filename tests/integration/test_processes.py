@@ -24,7 +24,7 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
     script = tmp_path / "both.py"
     script.write_text(
         textwrap.dedent(f"""
-        import hashlib, pathlib
+        import atexit, hashlib, pathlib
         import torch
         import steadygan as sg
         from steadygan.recipes import configure
@@ -38,6 +38,12 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
             return session
 
         run.make_session = keep
+
+        @atexit.register  # comes after what training registers: a group that outlives Python aborts now and then
+        def ended():
+            pathlib.Path({str(tmp_path)!r}, f"alone-{{session.runtime.rank}}").write_text(
+                str(not torch.distributed.is_initialized())
+            )
 
         settings = {TINY!r} | dict(size=16, budget=dict(steps=6), batch=8)
         settings["runtime"] = settings["runtime"] | dict(precision="bfloat16")
@@ -61,6 +67,7 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
     assert done.returncode == 0, done.stderr[-3000:]
     digests = [(tmp_path / f"digest-{rank}").read_text() for rank in (0, 1)]
     assert digests[0] == digests[1]
+    assert [(tmp_path / f"alone-{rank}").read_text() for rank in (0, 1)] == ["True", "True"]
     run = sg.Run(tmp_path / "run")
     assert run.log()[-1].images == 6 * 2 * 8
     assert run.info().device.processes == 2

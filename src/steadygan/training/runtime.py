@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import sys
@@ -104,8 +105,15 @@ def _agreed(choices: Choices) -> Choices:
     if choices.processes == 1:
         return choices
     PartialState(cpu=choices.device == "cpu", timeout=timedelta(days=1))
+    atexit.register(_leave)
     agreed: list[Choices] = broadcast_object_list([choices])
     return agreed[0]
+
+
+def _leave() -> None:
+    """End the threads of the process group while Python still runs: one that wants it later aborts the process."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager
