@@ -28,6 +28,7 @@ INPUTS = {
     ("inspect", "path"): ("inspect {}", ""),
     ("train", "source"): ("train {} -o new", ""),
     ("train", "recipe"): ("train set -o new --recipe {}", ".toml"),
+    ("train", "start"): ("train set -o new --from {}", ""),
     ("resume", "run"): ("resume {}", ""),
     ("resume", "data"): ("resume run --steps 9 --data {}", ""),
     ("resume", "recipe"): ("resume run --steps 9 --recipe {}", ".toml"),
@@ -54,6 +55,7 @@ ALSO_INPUTS = {
     "recipe in Python": ("train set -o new --recipe {}:faces", ".py"),
     "subject in Python": ("evaluate {}:draw set", ".py"),
     "an exported subject": ("evaluate {} set", ".safetensors"),
+    "an exported start": ("train set -o new --from {}", ".safetensors"),
     "a checkpoint": ("sample run -o new.png --checkpoint {}", ""),
 }
 FILES = {
@@ -231,6 +233,7 @@ def test_a_path_that_cannot_be_used_is_named_in_one_line(here, capsys, sick, nam
 PYTHON = {
     "train": lambda path: sg.train(path, steps=1),
     "train's folder": lambda path: sg.train("set", steps=1, out=path),
+    "train's start": lambda path: sg.train("set", steps=1, start=path),
     "train's recipe": lambda path: sg.train("set", steps=1, recipe=path),
     "resume": sg.resume,
     "load": sg.load,

@@ -20,6 +20,20 @@ Images = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", parser=how_many, metavar="N")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
 
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="NAME (see `steadygan recipes`), FILE.toml or FILE.py:FUNCTION. [default: steady, or as --from]"),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="RUN|CHECKPOINT|FILE",
+        help="Start from a run's networks (of its best checkpoint, or of the folder of one) or an exported "
+        "FILE.safetensors.",
+    ),
+]
+
 
 def train(
     source: Annotated[
@@ -28,9 +42,8 @@ def train(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="New folder for the run. [default: next in runs/]")
     ] = None,
-    recipe: Annotated[
-        str, typer.Option(help="NAME (see `steadygan recipes`), FILE.toml or FILE.py:FUNCTION.")
-    ] = "steady",
+    recipe: Recipe = None,
+    start: Start = None,
     images: Images = None,
     steps: Steps = None,
     minutes: Minutes = None,
@@ -65,6 +78,7 @@ def train(
         device=device,
         precision=precision,
         threads=threads,
+        start=start,
     )
     settings = merge(given, *map(parse_assignment, set_ or []))
     if not dry_run:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from steadygan.errors import ConfigError, DataError, os_errors
+from steadygan.errors import ConfigError, os_errors
 from steadygan.export.wanted import numbers_of
-from steadygan.names import in_utf8
 from steadygan.networks import Latents, Networks, classes_of, latents_of
 from steadygan.recipes.choose import recipe_of
 from steadygan.recipes.facts import Facts
 from steadygan.recipes.start import facts_of, told_again
-from steadygan.rundir import atomic_write
 from steadygan.runs import Run, checkpoint_at
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
 from steadygan.training.config import RunConfig, is_ours
+from steadygan.training.exported import ExportedGenerator, read_exported
 from steadygan.training.restoring import rebuilt, stored_networks, with_weights
 from steadygan.training.sampling import generate_alike, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.state import weights
 
-_FORMAT = "steadygan-generator-1"
 _BATCH = 16
 _PIXELS = 16 * 128 * 128
 
@@ -107,13 +102,7 @@ class TrainedGenerator(nn.Module):
         out = Path(out)
         if out.suffix != ".safetensors":
             raise ConfigError(f"-o {out}: a generator is exported as FILE.safetensors")
-        meta = {
-            "format": _FORMAT,
-            "networks": json.dumps(self.networks),
-            "spec": self.spec.model_dump_json(),
-            "about": json.dumps(self.about),
-        }
-        atomic_write(out, to_bytes(weights(self.generator), metadata=meta))
+        ExportedGenerator(self.networks, self.spec, self.about, weights(self.generator)).write(out)
         return out
 
 
@@ -133,6 +122,8 @@ def load(path: str | Path, which: str = "best", recipe: str | RunConfig | None =
     info, average = run.info(), checkpoint.load(saved, ("average",))["average"]
     about = {"recipe": info.recipe, "images": saved.images, "checkpoint": saved.name, "run": run.path.name}
     about |= {"class_names": list(info.data.class_names), "trained_on": info.data.digest}
+    if info.start:
+        about["start"] = info.start.handed_over()
     if recipe:
         about["facts"] = facts_of(run).model_dump()
     stored = info.config.get("networks")
@@ -141,18 +132,10 @@ def load(path: str | Path, which: str = "best", recipe: str | RunConfig | None =
 
 
 def _from_file(path: Path, recipe: str | RunConfig | None) -> TrainedGenerator:
-    try:
-        with in_utf8(path) as named, safe_open(named, framework="pt") as file:
-            meta = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as problem:
-        raise DataError(f"{path} is not a safetensors file, or was cut short; export it again") from problem
-    if meta.get("format") != _FORMAT:
-        raise DataError(f"{path} was not written by `steadygan export`; give a run folder or such a file")
-    stored, spec, about = (json.loads(meta[name]) for name in ("networks", "spec", "about"))
-    own = recipe_of(recipe)(Facts.model_validate(about.get("facts", spec))) if recipe else None
+    stored, spec, about, tensors = read_exported(path)
+    own = recipe_of(recipe)(Facts.model_validate(about.get("facts", spec.model_dump()))) if recipe else None
     networks = stored_networks(stored, own, path, str(about.get("recipe")))
-    return _assemble(stored, networks, ImageSpec.model_validate(spec), tensors, about, path)
+    return _assemble(stored, networks, spec, tensors, about, path)
 
 
 def _assemble(

@@ -36,8 +36,9 @@ class PointDiscriminator(nn.Module):
 
     def __init__(self, *, channels: int = 2, width: int = 128, depth: int = 3) -> None:
         super().__init__()
-        *hidden, self.head = dense(channels, width, depth, 1)
+        *hidden, head = dense(channels, width, depth, 1)
         self.layers = nn.Sequential(*hidden)
+        self.head = head
 
     def forward(self, images: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         features = self.layers(images.flatten(1))

@@ -23,7 +23,8 @@ def _sum_of_squares(values: Iterable[Tensor], like: Tensor) -> Tensor:
 class WeightClipping(PenaltySettings):
     """Every weight of the critic cut to -limit..limit after each of its turns. Arjovsky et al. (2017), Algorithm 1.
 
-    It costs nothing in the loss: the penalty itself is 0. Scales and offsets of normalisation layers are cut as well.
+    It costs nothing in the loss: the penalty itself is 0. Scales and offsets of normalisation layers are cut as well,
+    but nothing that does not learn.
     """
 
     paper: ClassVar[str] = "arXiv:1701.07875"
@@ -45,7 +46,8 @@ class WeightClipping(PenaltySettings):
         """Cut the weights of `view.player` in place."""
         limit = at(self.limit, view.images)
         for parameter in view.player.parameters():
-            parameter.clamp_(-limit, limit)
+            if parameter.requires_grad:
+                parameter.clamp_(-limit, limit)
 
 
 class L2(PenaltySettings):

@@ -73,4 +73,20 @@ BY_SETTING = [
         ("seed:satellite",),
         "--set networks.closing_layers=1",
     ),
+    _entry(
+        "fine_tuning",
+        "Both networks start as those of a trained run on other images, as with `--from`. Wang et al. (2018).",
+        "A few hundred images: what all pictures have in common is there already.",
+        "Traces of the first images stay for long, and of a source too unlike the new ones little is of use.",
+        ("arXiv:1805.01677",),
+        "--set start.source=runs/a",
+    ),
+    _entry(
+        "freeze_discriminator",
+        "The first layers of the discriminator stay as they were when it started. Mo et al. (2020), section 3.",
+        "Fine-tuning on few images: a discriminator that may change less memorises them later.",
+        "Where the new images have other fine textures than the first, those layers do not see them.",
+        ("arXiv:2002.10964",),
+        "--set start.source=runs/a --set freeze.discriminator=2",
+    ),
 ]

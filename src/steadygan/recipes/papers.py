@@ -183,6 +183,10 @@ _ALL = (
         "Takeru Miyato, Toshiki Kataoka, Masanori Koyama, Yuichi Yoshida",
     ),
     _conference(
+        "1805.01677", "ECCV", 2018, "Transferring GANs: generating images from limited data",
+        "Yaxing Wang, Chenshen Wu, Luis Herranz, Joost van de Weijer, Abel Gonzalez-Garcia, Bogdan Raducanu",
+    ),
+    _conference(
         "1805.08318", "ICML", 2019, "Self-Attention Generative Adversarial Networks",
         "Han Zhang, Ian Goodfellow, Dimitris Metaxas, Augustus Odena",
     ),
@@ -217,6 +221,10 @@ _ALL = (
     _conference(
         "2002.04724", "AAAI", 2021, "Improved Consistency Regularization for GANs",
         "Zhengli Zhao, Sameer Singh, Honglak Lee, Zizhao Zhang, Augustus Odena, Han Zhang",
+    ),
+    _preprint(
+        "2002.10964", "Freeze the Discriminator: a Simple Baseline for Fine-Tuning GANs",
+        "Sangwoo Mo, Minsu Cho, Jinwoo Shin",
     ),
     _conference(
         "2006.06676", "NeurIPS", 2020, "Training Generative Adversarial Networks with Limited Data",

@@ -18,12 +18,14 @@ from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, override, recipe_of, whole
 from steadygan.recipes.facts import USUAL, Facts
+from steadygan.recipes.fine_tuning import starting_from
 from steadygan.runs import Run
 from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check_early
 from steadygan.training.config import Budget, RunConfig, RuntimeSettings, Settings
 from steadygan.training.console import Reporter, reporter
+from steadygan.training.origin import open_origin
 from steadygan.training.resuming import resume as go_on
 from steadygan.training.run import train_in
 from steadygan.training.runtime import choose_device
@@ -56,21 +58,26 @@ def _laid_over(config: RunConfig, source: str | Path, settings: Mapping[str, Any
 
 def plan(
     source: str | Path,
-    recipe: str | RunConfig = DEFAULT,
+    recipe: str | RunConfig | None = None,
     settings: Mapping[str, Any] | None = None,
     console: Reporter | None = None,
 ) -> tuple[RunConfig, Dataset]:
     """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
 
     What can be refused without them is refused first. A recipe is asked again only when it can be told something new.
+    No recipe is the default one or, where the settings name a start, that of what the run starts from.
     Raises ConfigError and DataError.
     """
-    chosen = recipe_of(recipe)
+    start = dict((settings or {}).get("start", {})).pop("source", "")
+    settings = {name: value for name, value in (settings or {}).items() if name != "start" or not start}
+    chosen = starting_from(start, recipe, source) if start else recipe_of(recipe or DEFAULT)
     ask = cache(lambda facts: _laid_over(chosen(facts), source, settings))
     asked: RunConfig = ask(USUAL)
     device = choose_device(asked.runtime.device)
     first: RunConfig = ask(Facts(device=device, size=asked.size or USUAL.size))
     check_early(first)
+    if first.start.source:
+        open_origin(first.start.source).check_networks(first)
     with closing(console or reporter(main=first_process())) as said:
         dataset = open_data(first, said)
         config: RunConfig = ask(_facts(first, dataset, device))
@@ -124,10 +131,14 @@ class PlainSettings(TypedDict, total=False):
     device: str | None
     precision: str | None
     threads: int | None
+    start: str | Path | None
 
 
 def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
-    """Plain settings where the configuration has them: limits in `budget`, those of the machine in `runtime`."""
+    """Plain settings where the configuration has them: limits in `budget`, those of the machine in `runtime`.
+
+    What to start from is `start.source` there.
+    """
     groups: dict[str, type[Settings]] = {"budget": Budget, "runtime": RuntimeSettings}
     home = {name: group for group, model in groups.items() for name in model.model_fields}
     known = PlainSettings.__annotations__
@@ -135,13 +146,15 @@ def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
         hint = nearest(name, known) or "."
         raise ConfigError(f"train takes no {name}{hint} It takes {', '.join(known)}, and all others in settings={{}}")
     given = {name: value for name, value in plain.items() if value is not None}
+    if "start" in given:
+        given["start"] = {"source": str(given["start"])}
     return merge({}, *({home[name]: {name: value}} if name in home else {name: value} for name, value in given.items()))
 
 
 @os_errors()
 def train(
     source: str | Path,
-    recipe: str | RunConfig = DEFAULT,
+    recipe: str | RunConfig | None = None,
     out: str | Path | None = None,
     *,
     settings: Mapping[str, Any] | None = None,
@@ -149,10 +162,11 @@ def train(
 ) -> Run:
     """Train a GAN on a folder of images, a zip, a prepared data set or `builtin:NAME`; returns the run.
 
-    `recipe` is a name, a file, or a RunConfig; `out` a new folder, by default the next free one in `runs/`. As on the
-    command line there are `images`, `steps` (also "200k", "1.5M") or `minutes` to stop after, `batch`, `size`, `seed`,
-    `device`, `precision` and `threads`; `settings` is a nested dict of all others. Raises what
-    `steadygan.errors` lists.
+    `recipe` is a name, a file, or a RunConfig, "steady" by default; `out` a new folder, by default the next free one in
+    `runs/`. As on the command line there are `images`, `steps` (also "200k", "1.5M") or `minutes` to stop after,
+    `batch`, `size`, `seed`, `device`, `precision` and `threads`; `settings` is a nested dict of all others. `start` is
+    `--from` there: a run, one of its checkpoints or an exported generator to start from, and the recipe is by default
+    that run's. Raises what `steadygan.errors` lists.
     """
     return begin(source, recipe, merge(settings or {}, placed(**plain)), Path(out) if out else None)
 
@@ -179,7 +193,7 @@ def told_again(recipe: str | RunConfig | None, run: Run) -> RunConfig | None:
     return recipe_of(recipe)(facts_of(run)) if recipe else None
 
 
-def begin(source: str | Path, recipe: str | RunConfig, settings: Mapping[str, Any], out: Path | None) -> Run:
+def begin(source: str | Path, recipe: str | RunConfig | None, settings: Mapping[str, Any], out: Path | None) -> Run:
     """Claim the run's folder, before any work if it is named; plan the run, and train it."""
     with ExitStack() as held:
         if out:

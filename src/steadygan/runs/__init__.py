@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steadygan.runs.checkpoints import FORMAT, Meta, SavedCheckpoint
-from steadygan.runs.info import DataInfo, DeviceInfo, RunInfo
+from steadygan.runs.info import DataInfo, DeviceInfo, RunInfo, StartInfo
 from steadygan.runs.run import Run, checkpoint_at, run_at
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Run",
     "RunInfo",
     "SavedCheckpoint",
+    "StartInfo",
     "checkpoint_at",
     "run_at",
 ]

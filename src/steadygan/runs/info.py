@@ -44,8 +44,33 @@ class DeviceInfo(_Written):
     remark: str = ""
 
 
+class StartInfo(_Written):
+    """Where the networks of a run came from: a `checkpoint` of another run, or an exported file without such a name.
+
+    `images` the source had seen, `sha256` are the digests of the files taken, `data` says what is known of its images,
+    `before` where its own networks came from.
+    """
+
+    source: str
+    checkpoint: str = ""
+    images: int = 0
+    recipe: str = ""
+    sha256: dict[str, str] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    before: StartInfo | None = None
+
+    def handed_over(self) -> dict[str, Any]:
+        """What an exported model says of it: names in place of paths, which are nobody else's business."""
+        data = {name: _name(value) if name == "source" else value for name, value in self.data.items()}
+        before = self.before.handed_over() if self.before else None
+        return self.model_dump() | {"source": _name(self.source), "data": data, "before": before}
+
+
 class RunInfo(_Written):
-    """The contents of `run.json`. `config` holds all settings, resolved; `parameters` counts the trainable ones."""
+    """The contents of `run.json`. `config` holds all settings, resolved; `parameters` counts the trainable ones.
+
+    `start` is None for a run that began with fresh weights.
+    """
 
     created: str = Field(default_factory=now)
     recipe: str = "custom"
@@ -54,7 +79,12 @@ class RunInfo(_Written):
     parameters: dict[str, int]
     data: DataInfo
     device: DeviceInfo = DeviceInfo()
+    start: StartInfo | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+
+
+def _name(path: str) -> str:
+    return Path(path).name if Path(path).is_absolute() else path
 
 
 def read_info(file: Path) -> RunInfo:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached, smaller
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
+from steadygan.networks.layers import keep, layers_of
 from steadygan.objectives.view import JointForDiscriminator, JointView, View
 from steadygan.runs import Run
 from steadygan.spec import ImageSpec
@@ -16,6 +20,7 @@ from steadygan.training.check import check, check_early
 from steadygan.training.config import DataSettings, RunConfig
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.game import Game
+from steadygan.training.restoring import with_weights
 from steadygan.training.runtime import Runtime, choose
 from steadygan.training.seeds import seed_everything
 from steadygan.training.session import Session
@@ -35,6 +40,12 @@ class Parts:
     def with_config(self, config: RunConfig) -> Parts:
         """The same parts under another configuration."""
         return replace(self, config=config)
+
+    def load_weights(self, tensors: Mapping[str, Mapping[str, Tensor]], where: Path) -> None:
+        """Take those of a checkpoint or file, of the networks that are in it; DataError if they are of others."""
+        networks = self.pair._asdict() | {"average": self.average.network}
+        for name in networks.keys() & tensors.keys():
+            with_weights(networks[name], tensors[name], where)
 
     def in_float32(self, remark: str) -> Parts:
         """The same parts in another precision; `remark` says why in `run.json`."""
@@ -63,6 +74,9 @@ def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = N
             console.say(f"  {advice}")
         console.say(chosen.sentence())
     pair = Pair(*(runtime.place(network) for network in make_pair(config, dataset.spec)))
+    kept = _keep_first(config.freeze.discriminator, pair)
+    if runtime.main and kept:
+        console.say(kept)
     if runtime.main and (classes := classes_of(pair.generator)):
         console.say(f"the networks are told the {classes} classes; networks.conditional=false leaves them out")
     return Parts(config, dataset, runtime, pair, Average(pair.generator, config.ema))
@@ -91,6 +105,22 @@ def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:
     """The two networks with fresh weights that depend on the seed alone."""
     seed_everything(config.seed, "weights")
     return config.networks.build(spec)
+
+
+def _keep_first(count: int, pair: Pair) -> str:
+    """Keep the first layers of the discriminator as they are, and say so; ConfigError if none would be left to learn.
+
+    Before the networks are wrapped: several processes would wait for gradients that never come.
+    """
+    layers = layers_of(pair.discriminator)
+    if count and count >= len(layers):
+        raise ConfigError(
+            f"freeze.discriminator: {count} layers cannot stay as they are, the discriminator has {len(layers)} and "
+            f"one has to learn; choose {max(0, len(layers) - 1)} or fewer"
+        )
+    for layer in layers[:count]:
+        keep(layer)
+    return f"the first {count} of the {len(layers)} layers of the discriminator stay as they are" if count else ""
 
 
 def make_game(config: RunConfig, pair: Pair, spec: ImageSpec, processes: int = 1) -> Game:

@@ -65,6 +65,8 @@ def _together(config: RunConfig) -> Iterator[str]:
         if isinstance(history, History):
             yield "replay: the history holds single images, not the scales of msg networks; choose replay=fresh"
         yield from (f"{name}: it would move the scales of msg networks apart; {way}" for name, way in _moving(config))
+    if config.freeze.discriminator and not config.start.source:
+        yield "freeze.discriminator: fresh layers have learned nothing to be kept; start from a trained run with --from"
     comparing = [_name(p) for p in config.penalties if isinstance(p, PerturbedR1 | PerturbedR2 | Consistency)]
     if comparing and config.batches != "separate":
         yield f"batches: {comparing[0]} compares images with moved copies in their own batch; choose batches=separate"

@@ -144,6 +144,38 @@ class DataSettings(Settings):
     mirror: bool = False
 
 
+class StartSettings(Settings):
+    """Trained networks to start from instead of fresh weights. Wang et al. (2018), arXiv:1805.01677.
+
+    `source` is the folder of a run or of one of its checkpoints, or an exported generator, which has no discriminator;
+    nothing by default. Of a run everything is taken over as it was, generator, average and discriminator, and nothing
+    else: optimizers begin anew, as do images seen and all that follows them. So do Mo et al. (2020) in their code; a
+    generator that started from the average would meet a discriminator that it never played.
+    """
+
+    source: str = ""
+
+    @property
+    def paper(self) -> str:
+        """Whose technique it is, if it is used."""
+        return "arXiv:1805.01677" if self.source else ""
+
+
+class FreezeSettings(Settings):
+    """The first `discriminator` layers of the discriminator stay as they are. Mo et al. (2020), section 3.
+
+    They are those next to the image; a convolution, a dense layer or a residual block counts as one, with its norm. 0
+    is off, one layer at least has to learn. For a run that starts from a trained discriminator.
+    """
+
+    discriminator: int = Field(default=0, ge=0)
+
+    @property
+    def paper(self) -> str:
+        """Whose technique it is, if it is used."""
+        return "arXiv:2002.10964" if self.discriminator else ""
+
+
 class Optimizers(Settings):
     """One optimizer for each player; two learning rates are TTUR (Heusel et al. 2017)."""
 
@@ -230,6 +262,7 @@ class RunConfig(Settings):
     size: int | None = Field(default=None, ge=1)
     budget: Budget = Budget()
     data: DataSettings = DataSettings()
+    start: StartSettings = StartSettings()
     networks: NetworksPart = DCGAN()
     loss: LossPart = NonSaturating()
     penalties: Annotated[tuple[PenaltyPart, ...], BY_NAMES] = ()
@@ -241,6 +274,7 @@ class RunConfig(Settings):
     turns: TurnsPart = Fixed()
     optimizer: Optimizers = Optimizers()
     ema: EMA = EMA()
+    freeze: FreezeSettings = FreezeSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     log: LogSettings = LogSettings()
     samples: SampleSettings = SampleSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -41,6 +41,8 @@ class Listener:
 
     cadence: Cadence
     statistics = 0
+    at_start: ClassVar[bool] = False
+    """Whether it also acts before the first step of a run that starts from trained networks."""
 
     def __call__(self, session: Session, now: Snapshot) -> None:
         """Act on what there is after this step."""
@@ -117,6 +119,7 @@ class SampleWriter(Listener):
     """Grids from the fixed latents and from fresh ones, and now and then the curves."""
 
     statistics = _STATISTICS
+    at_start = True
 
     def __init__(self, cadence: Cadence) -> None:
         self.cadence = cadence
@@ -152,6 +155,7 @@ class CheckpointWriter(Listener):
     """Picks by the averaged generator's pictures, saves everything, keeps the newest and the best."""
 
     statistics = 4 * _STATISTICS
+    at_start = True
 
     def __init__(self, cadence: Cadence, keep: int, scores: Scores | None) -> None:
         self.cadence = cadence

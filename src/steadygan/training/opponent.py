@@ -53,7 +53,7 @@ class Unrolled(Part):
     @contextmanager
     def against(self, loss: Loss, view: View) -> Iterator[View]:
         network: Any = view.discriminator
-        weights = dict(network.named_parameters())
+        weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
         buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
         rate = at(self.lr, view.images)
         for _ in range(self.steps):

@@ -14,10 +14,10 @@ from steadygan.names import path_of
 from steadygan.runs import Run, SavedCheckpoint
 from steadygan.training import checkpoint
 from steadygan.training.budget import spent
-from steadygan.training.build import Parts, make_parts, make_session
+from steadygan.training.build import make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
-from steadygan.training.restoring import stored_config, with_weights
+from steadygan.training.restoring import stored_config
 from steadygan.training.run import make_listeners, play_out, write_info
 from steadygan.training.runtime import enough_memory
 from steadygan.training.session import Progress
@@ -61,7 +61,7 @@ def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None,
                 f"the images in {config.data.source} are not those this run was trained on (another digest); "
                 "say where those are with --data, or start a new run"
             )
-        _load_weights(parts, tensors, run.path)
+        parts.load_weights(tensors, run.path)
         session = make_session(parts, run.path, console)
         if saved:
             session.load_state_dict(unpack(saved.meta.state, tensors["state"]))
@@ -127,13 +127,6 @@ def _same_settings(before: dict[str, Any], config: RunConfig, run: Run) -> None:
 def _moved(name: str, old: Any, new: Any) -> bool:
     """Whether it is only the file of a class of the user's own that is another, as when a notebook becomes a recipe."""
     return name.endswith(".type") and str(old).rpartition(".")[2] == str(new).rpartition(".")[2]
-
-
-def _load_weights(parts: Parts, tensors: dict[str, Any], where: Path) -> None:
-    """Those of a checkpoint; without one the networks stay fresh."""
-    networks = parts.pair._asdict() | {"average": parts.average.network}
-    for name in networks.keys() & tensors.keys():
-        with_weights(networks[name], tensors[name], where)
 
 
 def _mend_scores(run: Run) -> None:

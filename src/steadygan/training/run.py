@@ -14,12 +14,12 @@ import torch
 from steadygan.claim import claimed
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
-from steadygan.errors import Diverged, Interrupted
+from steadygan.errors import ConfigError, Diverged, Interrupted
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
-from steadygan.runs import Run, RunInfo
+from steadygan.runs import Run, RunInfo, StartInfo
 from steadygan.training.budget import DEFAULT_IMAGES, too_short
-from steadygan.training.build import make_parts, make_session
+from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
 from steadygan.training.listeners import (
@@ -32,11 +32,13 @@ from steadygan.training.listeners import (
     draw_whole_run,
 )
 from steadygan.training.loop import StopRequest, play
+from steadygan.training.origin import open_origin
 from steadygan.training.runtime import enough_memory
 from steadygan.training.sampling import rows
 from steadygan.training.scores import choose_scores
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Session
+from steadygan.training.snapshot import take
 from steadygan.training.trial import try_out, with_cadence
 from steadygan.version import __version__
 from steadygan.visual.grid import save_picture
@@ -61,6 +63,7 @@ def train_in(out: Path, config: RunConfig, console: Reporter | None = None, data
     with closing(console), enough_memory():
         parts = make_parts(config, console, dataset)
         console = console if parts.runtime.main else Silent()
+        start = _take_over(parts, console)
         parts, expected = try_out(parts, config.runtime.precision, console.say)
         console.say(expected.sentence())
         if by_default and (word := too_short(expected.steps)):
@@ -68,12 +71,37 @@ def train_in(out: Path, config: RunConfig, console: Reporter | None = None, data
         parts = parts.with_config(with_cadence(parts.config, expected))
         session = make_session(parts, parts.runtime.agreed(out), console)
         listeners = make_listeners(session)
+        for listener in listeners if start else ():
+            if listener.at_start:  # before `run.json`: from then on the run needs nothing of where it started
+                listener(session, take(session, 0))
         if parts.runtime.main:
-            write_info(session, parts.pair)
+            write_info(session, parts.pair, start=start)
             _write_inputs(session)
             Run(out).note(f"started: {expected.sentence()}", "run")
         parts.runtime.wait()
         return play_out(session, console, listeners)
+
+
+def _take_over(parts: Parts, console: Reporter) -> StartInfo | None:
+    """Give the networks the weights of those that the run starts from, if any, and say so.
+
+    ConfigError if they would have another form.
+    """
+    config, spec = parts.config, parts.dataset.spec
+    if not config.start.source:
+        return None
+    origin = open_origin(config.start.source)
+    origin.check_networks(config)
+    origin.check_images(config.networks, spec)
+    tensors = origin.tensors()
+    if config.freeze.discriminator and "discriminator" not in tensors:
+        raise ConfigError(
+            f"freeze.discriminator: {origin.where} has no discriminator that could stay as it is; give --from the "
+            "folder of its run, or leave the setting out"
+        )
+    parts.load_weights(tensors, origin.where)
+    console.say(origin.sentence())
+    return origin.info
 
 
 def play_out(session: Session, console: Reporter, listeners: Sequence[Listener]) -> Run:
@@ -118,11 +146,11 @@ def make_listeners(session: Session) -> Sequence[Listener]:
     )
 
 
-def write_info(session: Session, pair: Pair, before: RunInfo | None = None) -> None:
+def write_info(session: Session, pair: Pair, before: RunInfo | None = None, start: StartInfo | None = None) -> None:
     """`run.json`, before the first step; a resumed run keeps what it does not decide anew."""
     config, dataset = session.config, session.dataset
     info = {
-        **(before.model_dump() if before else {}),
+        **(before.model_dump() if before else {"start": start}),
         "recipe": config.recipe,
         "seed": config.seed,
         "config": config.dump(),

@@ -19,7 +19,8 @@ from steadygan.training.session import Session
 class Snapshot:
     """The averaged generator with batch-norm statistics of its own weights, measured when somebody first looks.
 
-    `statistics` are the latents (N, D) and labels they are measured on, the same at every moment of a run.
+    `statistics` are the latents (N, D) and labels they are measured on, the same at every moment of a run; without any
+    they stay as they are.
     """
 
     average: Average
@@ -29,7 +30,8 @@ class Snapshot:
     @cached_property
     def network(self) -> nn.Module:
         """The averaged generator in evaluation mode; it stays what it is until the next step of training."""
-        self.average.measure(*self.statistics, batch=self.batch)
+        if self.statistics:
+            self.average.measure(*self.statistics, batch=self.batch)
         return self.average.network
 
     def pictures(self, latents: Tensor, *given: Tensor) -> Tensor:

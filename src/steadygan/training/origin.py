@@ -1,0 +1,146 @@
+"""Trained networks from which a run starts: those of another run, or an exported generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from steadygan.config import difference
+from steadygan.errors import ConfigError, DataError
+from steadygan.names import path_of
+from steadygan.networks import Networks
+from steadygan.runs import Run, SavedCheckpoint, StartInfo, checkpoint_at
+from steadygan.runs.checkpoints import digest
+from steadygan.spec import ImageSpec
+from steadygan.training import checkpoint
+from steadygan.training.config import OWN, RunConfig, is_ours
+from steadygan.training.exported import read_exported
+from steadygan.training.restoring import stored_networks
+
+_PARTS = ("generator", "average", "discriminator")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Trained networks that lie at `where`, in a checkpoint if they are those of a run.
+
+    `stored` are the settings that built them, `spec` is the form of their images, `info` what `run.json` keeps.
+    """
+
+    where: Path
+    stored: dict[str, Any]
+    spec: ImageSpec
+    info: StartInfo
+    saved: SavedCheckpoint | None = None
+
+    def networks(self, recipe: RunConfig | None = None) -> Networks:
+        """The settings of its networks; `recipe` has those of the user's own. If they know no class they never will."""
+        found = stored_networks(self.stored, recipe, self.where, self.info.recipe)
+        if not _told(found, self.spec) and hasattr(found, "conditional") and is_ours(found):
+            return found.model_copy(update={"conditional": False})  # type: ignore[attr-defined] # ours are models
+        return found
+
+    def check_networks(self, config: RunConfig) -> None:
+        """ConfigError if the run would have other networks, or images of another size."""
+        problems, way_out = [], "leave it out, or train without --from"
+        if config.size not in (None, self.spec.size):
+            problems.append(f"size: {self.where} makes images of {self.spec.size} pixels, not {config.size}; {way_out}")
+        both = (self._networks_or(config.networks), config.networks)
+        before, now = (RunConfig.model_validate({"networks": networks}).dump()["networks"] for networks in both)
+        changed = difference(before, now)
+        changed.pop("conditional", None)  # which may follow the labels: `check_images` counts them
+        for name in ["kind"] if "kind" in changed else changed:
+            old, new = changed[name]
+            problems.append(f"networks.{name}: that of {self.where} is {old}, not {new}; {way_out}")
+        if problems:
+            raise ConfigError(*problems)
+
+    def check_images(self, networks: Networks, spec: ImageSpec) -> None:
+        """ConfigError if networks that fit these images would have another form."""
+        problems, known, there = [], _told(self._networks_or(networks), self.spec), _told(networks, spec)
+        if spec.size != self.spec.size:
+            problems.append(
+                f"size: {self.where} makes images of {self.spec.size} pixels, these have {spec.size}; prepare them at "
+                f"--size {self.spec.size}"
+            )
+        if spec.channels != self.spec.channels:
+            problems.append(
+                f"data.channels: {self.where} makes images of {self.spec.channels} channels, these have "
+                f"{spec.channels}; prepare them alike, or train without --from"
+            )
+        if known != there:
+            way_out = f"give images of {known} classes" if known else "leave networks.conditional out"
+            problems.append(
+                f"labels: {self.where} knows {known or 'no'} classes, with these images it would be {there or 'none'}; "
+                f"{way_out}, or train without --from"
+            )
+        if problems:
+            raise ConfigError(*problems)
+
+    def _networks_or(self, own: Networks) -> Networks:
+        """The settings of its networks; those of the user's own are known by their weights alone, so they pass."""
+        return own if self.stored.get("kind") == OWN else self.networks()
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """The weights of each network there is; of an exported generator those of the average, for both."""
+        if self.saved:
+            return checkpoint.load(self.saved, _PARTS)
+        return dict.fromkeys(("generator", "average"), read_exported(self.where).tensors)
+
+    def sentence(self) -> str:
+        """What the user is told."""
+        seen = f"{self.info.images:,} images seen"
+        if self.saved:
+            return f"starts from {self.saved.folder} ({seen}): generator, average and discriminator as they were there"
+        return f"starts from {self.where} ({seen}): an exported file has no discriminator, so that begins afresh"
+
+
+def open_origin(source: str | Path) -> Origin:
+    """What there is to start from: the best checkpoint of a run, a checkpoint by its folder, or an exported file.
+
+    ConfigError if there is nothing, DataError if it is damaged.
+    """
+    path = path_of(source).absolute()
+    if path.is_file() and path.suffix == ".safetensors":
+        return _of_file(path)
+    if path.is_file() and path.name in ("best", "latest"):
+        saved = Run(path.parent.parent).checkpoint(path.name)
+    elif path.is_dir():
+        saved = checkpoint_at(path)
+    else:
+        raise ConfigError(f"--from {source}: there is no folder of a run or of a checkpoint, and no FILE.safetensors")
+    info = Run(saved.run).info()
+    stored = info.config.get("networks")
+    if not isinstance(stored, dict):
+        raise DataError(f"{saved.run / 'run.json'} does not say what its networks are")
+    start = StartInfo(
+        source=str(saved.run),
+        checkpoint=saved.name,
+        images=saved.images,
+        recipe=info.recipe,
+        sha256={file: known for file, known in saved.meta.sha256.items() if file.partition(".")[0] in _PARTS},
+        data=info.data.model_dump(exclude={"spec", "class_names"}),
+        before=info.start,
+    )
+    return Origin(saved.folder, stored, info.data.spec, start, saved)
+
+
+def _of_file(path: Path) -> Origin:
+    stored, spec, about, _ = read_exported(path)
+    start = StartInfo(
+        source=str(path),
+        images=int(about.get("images", 0)),
+        recipe=str(about.get("recipe", "")),
+        sha256={path.name: digest(path)},
+        data={"digest": about["trained_on"]} if "trained_on" in about else {},
+        before=about.get("start"),
+    )
+    return Origin(path, stored, spec, start)
+
+
+def _told(networks: Networks, spec: ImageSpec) -> int:
+    """How many classes networks are told of for images of this form."""
+    return spec.classes if getattr(networks, "conditional", False) is not False else 0
