@@ -7,6 +7,8 @@ import sys
 import textwrap
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 import steadygan as sg
 from steadygan.cli.main import main
@@ -90,6 +92,21 @@ def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures, 
     assert done.returncode == 0, done.stderr[-3000:]
     prints = [fingerprint(sg.Run(run).files.checkpoint(64)) for run in (out, whole)]
     assert prints[0] == prints[1]
+
+
+@pytest.mark.slow
+def test_processes_start_from_one_run_and_keep_the_same_layers(tmp_path, pictures):
+    options = ["--steps", "2", *set_options({**TINY, "penalties": ["r1"]}), "--size", "16"]
+    train = ["-m", "steadygan", "train", str(pictures), *options, "-o"]
+    done = _launch([*train, str(tmp_path / "source"), "--recipe", "dcgan"])
+    assert done.returncode == 0, done.stderr[-3000:]
+    start = ["--from", str(tmp_path / "source"), "--set", "freeze.discriminator=1"]
+    done = _launch([*train, str(tmp_path / "run"), *start])
+    assert done.returncode == 0, done.stderr[-3000:]
+    ends = [sg.Run(tmp_path / name).checkpoint("latest").folder for name in ("source", "run")]
+    before, now = (load_file(folder / "discriminator.safetensors") for folder in ends)
+    same = [name for name in now if torch.equal(before[name], now[name])]
+    assert same == [name for name in now if name.startswith("layers.0.")]
 
 
 @pytest.mark.slow

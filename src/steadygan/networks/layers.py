@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 from torch import nn
 
@@ -32,14 +32,11 @@ def keep(layer: nn.Module) -> None:
     In training a batch norm goes on dividing by what it sees in the batch, as it did while these weights were learned.
     """
     layer.requires_grad_(False)
+    off = {"n_power_iterations": 0, "track_running_stats": False}
     for module in layer.modules():
-        # what holds spectral norms; torch's older ones sit among the hooks
-        holders: list[Any] = [*module.children(), *module._forward_pre_hooks.values()]  # noqa: SLF001
-        for holder in holders:
-            if hasattr(holder, "n_power_iterations"):
-                holder.n_power_iterations = 0
-        if hasattr(module, "track_running_stats"):
-            module.track_running_stats = False
+        for holder in (module, *module._forward_pre_hooks.values()):  # noqa: SLF001 - torch's older spectral norms
+            for name in filter(partial(hasattr, holder), off):
+                setattr(holder, name, off[name])
 
 
 def _parts(module: nn.Module) -> Iterator[nn.Module]:
