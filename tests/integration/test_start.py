@@ -16,7 +16,7 @@ import steadygan as sg
 from fresh import NETWORKS, fresh_run
 from steadygan.cli.main import main
 from steadygan.errors import ConfigError, DataError
-from steadygan.networks.layers import layers_of
+from steadygan.networks.freezing import layers_of
 from steadygan.recipes.start import plan
 from steadygan.training.config import RunConfig
 from steadygan.training.console import Silent

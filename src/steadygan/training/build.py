@@ -11,7 +11,7 @@ from torch import Tensor
 from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached, smaller
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
-from steadygan.networks.layers import keep, layers_of
+from steadygan.networks.freezing import keep, layers_of
 from steadygan.objectives.view import JointForDiscriminator, JointView, View
 from steadygan.runs import Run
 from steadygan.spec import ImageSpec
