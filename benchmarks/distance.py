@@ -55,6 +55,12 @@ def open_set(name: str, size: int, folder: Path, limit: int | None = None) -> Da
     return prepare(source, folder / "-".join(parts), PrepareSettings(size=size, limit=limit))
 
 
+def unseen_by(trained: Dataset, full: Dataset) -> Images:
+    """Images of the whole set that nobody trains on: what `trained` holds out, and all that is not in it."""
+    seen = {image.tobytes() for image in trained.images[trained.training]}
+    return full.images[[index for index, image in enumerate(full.images) if image.tobytes() not in seen]]
+
+
 def alone(work: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
     """What `work` returns or raises, in a fresh process that nobody shares with it."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
@@ -203,11 +209,11 @@ class Judge:
     gap: float
 
     @classmethod
-    def of(cls, dataset: Dataset, classifier: Classifier, digest: str, count: int = 5000) -> Judge:
-        """Take the reals at random, always the same ones, from all images of the set."""
-        order = np.random.default_rng(0).permutation(len(dataset))
+    def of(cls, images: Images, classifier: Classifier, digest: str, count: int = 5000) -> Judge:
+        """Take the reals at random, always the same ones, from images (N, S, S, C)."""
+        order = np.random.default_rng(0).permutation(len(images))
         count, half = min(count, len(order)), min(count, len(order) // 2)
-        features = features_of(classifier, dataset.images[np.sort(order[: max(count, 2 * half)])])
+        features = features_of(classifier, images[np.sort(order[: max(count, 2 * half)])])
         features = features[np.argsort(np.argsort(order[: len(features)]))]  # back in the order of the rng
         floor = frechet(Gaussian.of(features[:half]), Gaussian.of(features[half : 2 * half]))
         return cls(classifier, digest, Gaussian.of(features[:count]), count, floor, half, gap(features))
@@ -302,10 +308,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=5000, help="images on each side of the distance, at most")
 
 
-def make_judge(options: argparse.Namespace, dataset: Dataset) -> Judge:
-    """The judge of a set, as the options of `arguments` say."""
+def make_judge(options: argparse.Namespace, dataset: Dataset, trained: Dataset | None = None) -> Judge:
+    """The judge of a set, as the options of `arguments` say; by what nobody trains on if `trained` is a part of it."""
     path = options.classifier or options.out / "classifier.safetensors"
-    return Judge.of(dataset, *load_classifier(path, options.labelled, options.out / "data"), options.count)
+    images = dataset.images if trained in (None, dataset) else unseen_by(trained, dataset)
+    return Judge.of(images, *load_classifier(path, options.labelled, options.out / "data"), options.count)
 
 
 def main() -> None:

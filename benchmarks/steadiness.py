@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from distance import SETS, Judge, alone, arguments, make_judge, open_set
+from minutes import Trained, free, label, points_of, train_images
 from pydantic import BaseModel
-from quality import Trained, free, label, points_of, train_images
 
 import steadygan as sg
 from steadygan.config import merge, parse_assignment

@@ -1,9 +1,9 @@
-"""Images after equal time on the same cores: the DCGAN loop every tutorial has against steadygan's recipes.
+"""Quality per minute on the same cores: the DCGAN loop every tutorial has against steadygan's recipes.
 
-    python benchmarks/quality.py --data cifar --size 32 --minutes 4 --seeds 0 1 2
-    python benchmarks/quality.py --only steady --set optimizer.generator.lr=1e-3 --set batch=64
-    python benchmarks/quality.py --only steady --curve 10
-    python benchmarks/quality.py --table
+    python benchmarks/minutes.py --data cifar --size 32 --minutes 4 --seeds 0 1 2
+    python benchmarks/minutes.py --data aerial --size 64 --limit 1000 --minutes 10 --curve 5
+    python benchmarks/minutes.py --only steady --set optimizer.generator.lr=1e-3 --set batch=64
+    python benchmarks/minutes.py --table --plot minutes.png
 
 The textbook is `textbook_step`: float32, NCHW, eager, width 64, batch 64, N(0, 0.02) weights, Adam 2e-4 with beta1
 0.5; its images wait in memory. steadygan is `steadygan.train(..., recipe=..., minutes=...)` with all that it does
@@ -12,9 +12,13 @@ held out, and only training time counts: for steadygan all that happens inside i
 included, for the textbook its updates and batches alone. Neither pays for starting up and for its first step.
 
 Both are judged by the distance of `distance.py`: the textbook in evaluation mode as everyone samples and in training
-mode, steadygan by the averaged generator of its latest and of its best checkpoint. Results are lines of
-OUT/quality.jsonl; the textbook's are used again where everything that matters is equal, so that a variant costs its
-own time only. Figures mean something on an otherwise idle machine only: `load` says what else was running.
+mode, steadygan by the averaged generator of its latest and of its best checkpoint. With `--limit N` all train on the
+same N images of the set, and the reals they are judged by are those of the whole set that none of them trained on; the
+share of pictures that are nearer to a training image than 99 of 100 such reals are (`memorised`) stands beside it, 0.01
+by chance. `--curve N` judges N moments of each run, for `--plot`.
+
+Results are lines of OUT/minutes.jsonl; the textbook's are used again where everything that matters is equal, so that a
+variant costs its own time only. Figures mean something on an otherwise idle machine only: `load` says what else ran.
 """
 
 from __future__ import annotations
@@ -33,11 +37,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from distance import SETS, Images, Judge, alone, arguments, make_judge, open_set
+from distance import SETS, Images, Judge, alone, arguments, features_of, make_judge, open_set, unseen_by
 from pydantic import BaseModel, ConfigDict
 
 import steadygan as sg
 from steadygan.config import merge, parse_assignment
+from steadygan.data import Dataset
+from steadygan.metrics.neighbours import memorised
 from steadygan.networks import DCGAN
 from steadygan.ops.images import from_uint8
 from steadygan.rundir import append_line
@@ -61,7 +67,7 @@ class Trained(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """Sampled images, distances by what they are of, and images seen and distance along the way."""
+    """Sampled images, distances by what they are of, images seen and distance along the way."""
 
     images: Images | None
     distances: dict[str, float]
@@ -80,6 +86,7 @@ class Conditions(BaseModel):
     cpus: int
     classifier: str
     count: int
+    limit: int | None = None
 
 
 class Result(BaseModel):
@@ -95,6 +102,7 @@ class Result(BaseModel):
     distances: dict[str, float]
     curve: list[tuple[int, float]]
     floor: float
+    memorised: float | None = None
     load: float
     torch: str
 
@@ -166,6 +174,13 @@ def points_of(run: Path) -> Iterator[tuple[int, sg.TrainedGenerator]]:
         yield generator.about["images"], generator
 
 
+def memorised_share(judge: Judge, dataset: Dataset, images: Images, reals: Images) -> float:
+    """Share of pictures nearer to a training image, in the judge's features, than 99 of 100 unseen reals are."""
+    return memorised(
+        *(features_of(judge.classifier, rows) for rows in (images, dataset.images[dataset.training], reals))
+    )
+
+
 def judge_textbook(judge: Judge, trained: Trained, curve: bool) -> Judged:
     """Its last generator in both modes."""
     kept = [sg.load(path) for path in sorted(trained.path.glob("*.safetensors"))]
@@ -188,11 +203,12 @@ def judge_recipe(judge: Judge, trained: Trained, curve: bool) -> Judged:
     return Judged(pictures["latest"], distances, points)
 
 
-def compete(options: argparse.Namespace, name: str, seed: int, data: Path, judge: Judge) -> Result:
-    """Train one competitor in its own process, then judge it in this one."""
+def compete(options: argparse.Namespace, name: str, seed: int, data: Path, judge: Judge, unseen: Images) -> Result:
+    """Train one competitor in its own process, then judge it in this one; `unseen` are reals nobody trained on."""
     competitor = label(name, options.set)
-    stem = f"{Path(options.data).stem} {options.size} {options.minutes:g}min {competitor} seed{seed}"
-    out = free(options.out / "quality", stem)
+    few = f"-{options.limit}" if options.limit else ""
+    stem = f"{Path(options.data).stem}{few} {options.size} {options.minutes:g}min {competitor} seed{seed}"
+    out = free(options.out / "minutes", stem)
     load = os.getloadavg()[0]
     if name == TEXTBOOK:
         trained = alone(train_textbook, data, out, options.minutes, seed, options.curve or 1)
@@ -201,8 +217,10 @@ def compete(options: argparse.Namespace, name: str, seed: int, data: Path, judge
         settings = merge({"seed": seed}, *map(parse_assignment, options.set))
         trained = alone(train_recipe, data, out, name, options.minutes, settings, options.curve)
         judged = judge_recipe(judge, trained, options.curve > 0)
+    copies = None
     if judged.images is not None:
         save_grid(judged.images[:64], out.with_name(f"{out.name}.png"))
+        copies = memorised_share(judge, sg.open_dataset(data), judged.images, unseen)
     return Result(
         conditions=conditions_of(options, judge, data),
         competitor=competitor,
@@ -214,6 +232,7 @@ def compete(options: argparse.Namespace, name: str, seed: int, data: Path, judge
         distances=judged.distances,
         curve=judged.curve,
         floor=judge.floor,
+        memorised=copies,
         load=load,
         torch=torch.__version__,
     )
@@ -241,6 +260,7 @@ def conditions_of(options: argparse.Namespace, judge: Judge, data: Path) -> Cond
         cpus=len(os.sched_getaffinity(0)),
         classifier=judge.digest,
         count=judge.count,
+        limit=options.limit,
     )
 
 
@@ -259,13 +279,14 @@ def table(results: list[Result]) -> str:
 
 def _table(conditions: Conditions, results: list[Result]) -> str:
     c, floor = conditions, statistics.median(result.floor for result in results)
-    where = f"{c.data} at {c.size} pixels, {c.minutes:g} minutes on {c.cpus} cores"
+    few = f"{c.limit:,} images of " if c.limit else ""
+    where = f"{few}{c.data} at {c.size} pixels, {c.minutes:g} minutes on {c.cpus} cores"
     how = f"{c.count:,} images against as many, floor {floor:.3f}, classifier {c.classifier}"
     lines = [
         f"{where}, {how}, load at the start up to {max(result.load for result in results):.1f}",
         "",
-        "| competitor | judged | seeds | images seen | distance, median (range) | against the textbook |",
-        "|---|---|---|---|---|---|",
+        "| competitor | judged | seeds | images seen | distance, median (range) | against the textbook | memorised |",
+        "|---|---|---|---|---|---|---|",
     ]
     of_textbook = [r.distances["evaluation mode"] for r in results if r.competitor == TEXTBOOK]
     for competitor in dict.fromkeys(result.competitor for result in results):
@@ -275,13 +296,15 @@ def _table(conditions: Conditions, results: list[Result]) -> str:
         seeds = f"{len(mine)}, {diverged} diverged" if diverged else f"{len(mine)}"
         names = dict.fromkeys(name for result in mine for name in result.distances)
         if not names:
-            lines.append(f"| {competitor} | nothing to judge | {seeds} | {seen:,.0f} | | |")
-        for name in names:
+            lines.append(f"| {competitor} | nothing to judge | {seeds} | {seen:,.0f} | | | |")
+        copies = [result.memorised for result in mine if result.memorised is not None]
+        for place, name in enumerate(names):
             values = [result.distances[name] for result in mine if name in result.distances]
             median = statistics.median(values)
             ratio = f"**{median / statistics.median(of_textbook):.3f}**" if of_textbook else ""
             spread = f"{median:.3f} ({min(values):.3f} to {max(values):.3f})"
-            lines.append(f"| {competitor} | {name} | {seeds} | {seen:,.0f} | {spread} | {ratio} |")
+            copied = f"{max(copies):.3f}" if copies and not place else ""
+            lines.append(f"| {competitor} | {name} | {seeds} | {seen:,.0f} | {spread} | {ratio} | {copied} |")
     return "\n".join([*lines, *map(_descent, (result for result in results if result.curve))])
 
 
@@ -291,6 +314,32 @@ def _descent(result: Result) -> str:
     worst = max(value / min(values[: place + 1]) for place, value in enumerate(values))
     points = ", ".join(f"{images:,}: {distance:.3f}" for images, distance in result.curve)
     return f"\n{result.competitor}, seed {result.seed}: at most {worst:.2f} times the best before; {points}"
+
+
+def plot(results: list[Result], path: Path) -> None:
+    """Distance against minutes, one panel for each set of conditions, one colour for each competitor, all seeds."""
+    import matplotlib.pyplot as plt
+
+    groups: dict[Conditions, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.curve:
+            groups[result.conditions].append(result)
+    if not groups:
+        raise SystemExit("no result has a curve; train with --curve N")
+    names = list(dict.fromkeys(result.competitor for result in results))
+    figure, axes = plt.subplots(1, len(groups), figsize=(5 * len(groups), 4), squeeze=False, layout="constrained")
+    for axis, (conditions, group) in zip(axes[0], groups.items(), strict=True):
+        few = f"{conditions.limit:,} of " if conditions.limit else ""
+        axis.set(title=f"{few}{conditions.data}, {conditions.size} px", xlabel="minutes of training", yscale="log")
+        for result in group:
+            minutes = [images / result.images * result.seconds / 60 for images, _ in result.curve]
+            colour = f"C{names.index(result.competitor)}"
+            axis.plot(minutes, [distance for _, distance in result.curve], "o-", color=colour, label=result.competitor)
+        axis.axhline(statistics.median(result.floor for result in group), color="grey", linestyle=":", label="floor")
+        handles = dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
+        axis.legend(handles.values(), handles.keys())
+    axes[0][0].set_ylabel("distance to unseen images")
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
@@ -303,35 +352,44 @@ def main() -> None:
     parser.add_argument("--only", metavar=f"{TEXTBOOK}|RECIPE", help="train this one; others come from the file")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="for steadygan; repeatable")
     parser.add_argument("--curve", type=int, default=0, metavar="N", help="also judge about N moments of each run")
+    parser.add_argument("--limit", type=int, metavar="N", help="train on so many images of the set")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw all results that have a curve")
     parser.add_argument("--table", action="store_true", help="print the tables of all results and leave")
     arguments(parser)
     options = parser.parse_args()
-    file = options.out / "quality.jsonl"
-    if options.table:
+    file = options.out / "minutes.jsonl"
+    if options.plot:
+        plot(read(file), options.plot)
+    if options.table or options.plot:
         print(table(read(file)))
         return
-    dataset = open_set(options.data, options.size, options.out / "data")
-    judge = make_judge(options, dataset)
+    full = open_set(options.data, options.size, options.out / "data")
+    dataset = open_set(options.data, options.size, options.out / "data", options.limit) if options.limit else full
+    judge, unseen = make_judge(options, full, dataset), unseen_by(dataset, full)
     here = conditions_of(options, judge, dataset.path)
     names = [options.only] if options.only else [TEXTBOOK, *options.recipes]
     for seed in options.seeds:
         # in turn, so that a drifting machine treats all alike
         for name in names:
-            result = _once(options, name, seed, dataset.path, judge)
+            result = _once(options, name, seed, dataset.path, judge, unseen)
             found = ", ".join(f"{distance:.3f} {name}" for name, distance in result.distances.items())
             how = f"{result.images:,} images in {result.seconds:.0f} s, {result.precision}"
-            print(f"{result.competitor}, seed {seed}: {how}: {found}{result.diverged}", flush=True)
+            print(
+                f"{result.competitor}, seed {seed}: {how}: {found}, {result.memorised or 0:.3f} memorised"
+                f"{result.diverged}",
+                flush=True,
+            )
     print("\n" + table([result for result in read(file) if result.conditions == here]))
 
 
-def _once(options: argparse.Namespace, name: str, seed: int, data: Path, judge: Judge) -> Result:
+def _once(options: argparse.Namespace, name: str, seed: int, data: Path, judge: Judge, unseen: Images) -> Result:
     """A competitor's result: a new one, appended to the file, or for the textbook one that is there."""
-    file, here = options.out / "quality.jsonl", conditions_of(options, judge, data)
+    file, here = options.out / "minutes.jsonl", conditions_of(options, judge, data)
     if name == TEXTBOOK:
         same = [r for r in read(file) if (r.conditions, r.competitor, r.seed) == (here, TEXTBOOK, seed)]
         if usable := [result for result in same if len(result.curve) >= options.curve]:
             return usable[-1]
-    result = compete(options, name, seed, data, judge)
+    result = compete(options, name, seed, data, judge, unseen)
     append_line(file, result.model_dump_json())
     return result
 
