@@ -6,7 +6,7 @@
 Of one class of a labelled set `--few` images, always the same ones, are trained on and a third as many held out; all
 its others are the reals that the distance of `distance.py` is to. The source is a run on all other classes, without
 their labels: it is trained first, once, unless `--from` names one. Every competitor has the same recipe, in a fresh
-process, one after another; what `quality.py` says of time and load holds here. Variety is that of `distance.py`: near 0
+process, one after another; what `minutes.py` says of time and load holds here. Variety is that of `distance.py`: near 0
 if a few images are repeated; `memorised` is steadygan's own score. A line of OUT/fine_tuning/results.jsonl each, and a
 grid beside it.
 """
@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 from distance import Judge, alone, arguments, make_judge, open_set
+from minutes import free, judge_recipe, train_recipe
 from PIL import Image
-from quality import free, judge_recipe, train_recipe
 
 import steadygan as sg
 from steadygan.data import Dataset
