@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from types import MethodType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -37,12 +37,12 @@ class Form:
         inside = all(more <= cut for more, cut in zip(self.output_padding, self.padding, strict=True))
         return down == across > 1 == self.groups and not (high % down or wide % down) and inside
 
-    def sides(self, maps: Tensor) -> tuple[int, int]:
-        """Height and width of the maps that become of these."""
+    def sides(self, *given: int) -> tuple[int, int]:
+        """Height and width of the maps that become of maps so high and wide."""
         high, wide = (
             (side - 1) * step - 2 * cut + kernel + more if self.transposed else (side + 2 * cut - kernel) // step + 1
             for side, kernel, step, cut, more in zip(
-                maps.shape[2:], self.kernel, self.stride, self.padding, self.output_padding, strict=True
+                given, self.kernel, self.stride, self.padding, self.output_padding, strict=True
             )
         )
         return high, wide
@@ -56,9 +56,9 @@ def form_of(layer: nn.Module) -> Form | None:
     usual = nn.ConvTranspose2d.forward if transposed else nn.Conv2d.forward
     if type(layer).forward is not usual or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         return None
-    names = ("kernel_size", "stride", "padding", "output_padding")
-    pairs: list[tuple[int, int]] = [getattr(layer, name) for name in names]
-    return Form(transposed, *pairs, layer.groups) if set(layer.dilation) == {1} else None
+    pairs: Any = {name: getattr(layer, name) for name in ("stride", "padding", "output_padding")}
+    form = Form(transposed, layer.kernel_size, **pairs, groups=layer.groups)  # type: ignore[arg-type] # stubs: of any length
+    return form if set(layer.dilation) == {1} else None
 
 
 def plain(maps: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
@@ -80,11 +80,12 @@ def in_blocks(maps: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> 
         around = (weight.shape[2] - 1, weight.shape[4] - 1)
         weight = weight.permute(1, 3, 5, 0, 2, 4).flatten(0, 2).flip(-1, -2)
         bias = None if bias is None else bias.repeat_interleave(step * step)
-        high, wide = form.sides(maps)
+        high, wide = form.sides(*maps.shape[2:])
         return pixel_shuffle(conv2d(maps, weight, bias, 1, around), step)[:, :, top : top + high, left : left + wide]
+    sides = maps.shape[2:]
     below, right = (
         (made - 1) * step + kernel - side - before
-        for made, kernel, side, before in zip(form.sides(maps), form.kernel, maps.shape[2:], form.padding, strict=True)
+        for made, kernel, side, before in zip(form.sides(*sides), form.kernel, sides, form.padding, strict=True)
     )
     maps = pixel_unshuffle(pad(maps, (left, right, top, below)), step)
     return conv2d(maps, weight.permute(0, 1, 3, 5, 2, 4).flatten(1, 3), bias)
@@ -98,9 +99,9 @@ def as_product(maps: Tensor, weight: Tensor, bias: Tensor | None, form: Form) ->
     maps, weight, bias = _cast(maps), _cast(weight), None if bias is None else _cast(bias)
     if form.transposed:
         parts = weight.flatten(1).t() @ maps.flatten(2)
-        made = fold(parts, form.sides(maps), form.kernel, padding=form.padding, stride=form.stride)
+        made = fold(parts, form.sides(*maps.shape[2:]), form.kernel, padding=form.padding, stride=form.stride)
         return made if bias is None else made + bias[:, None, None]
-    (down, across), (top, left), (high, wide) = form.stride, form.padding, form.sides(maps)
+    (down, across), (top, left), (high, wide) = form.stride, form.padding, form.sides(*maps.shape[2:])
     pixels = pad(maps.permute(0, 2, 3, 1), (0, 0, left, left, top, top))
     under = [
         pixels[:, i : i + down * (high - 1) + 1 : down, j : j + across * (wide - 1) + 1 : across]

@@ -17,6 +17,7 @@ from steadygan.studies.bench_device import finish, matrix_peak_gflops
 from steadygan.training.build import make_game, make_pair
 from steadygan.training.check import check
 from steadygan.training.config import RunConfig
+from steadygan.training.convolutions import settle_convolutions
 from steadygan.training.runtime import Runtime, choose
 
 _WARM_UP = 3
@@ -71,8 +72,10 @@ def textbook_step(real: Tensor, latent_dim: int, pair: Pair) -> Callable[[], Non
 def steadygan_step(
     real: Callable[[], Tensor], config: RunConfig, spec: ImageSpec, runtime: Runtime
 ) -> Callable[[], None]:
-    """The step of a run, with its precision and layout, on the batches that `real` gives."""
-    pair = Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
+    """The step of a run, with all that it chooses for the machine, on the batches that `real` gives."""
+    pair = Pair(*(runtime.place(network) for network in make_pair(config, spec)))
+    settle_convolutions(pair, config, runtime)
+    pair = Pair(*(runtime.prepare(network) for network in pair))
     game, latents = make_game(config, pair, spec), latents_of(config.networks)
 
     def update() -> None:
