@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, fold, linear, pad, pixel_shuffle, pixel_unshuffle
+
+from steadygan.ops.layers import NearestConv2d
 
 _MOST_PIXELS = 16**2  # of maps made by a matrix product: its matrix holds every pixel once for each place of the kernel
 
@@ -48,8 +50,13 @@ class Form:
         return high, wide
 
 
+_NEAREST = Form(True, (4, 4), (2, 2), (1, 1))
+
+
 def form_of(layer: nn.Module) -> Form | None:
     """The form of a convolution that can be computed otherwise; None of all other modules."""
+    if isinstance(layer, NearestConv2d):
+        return _NEAREST
     if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         return None
     transposed = isinstance(layer, nn.ConvTranspose2d)
@@ -59,6 +66,12 @@ def form_of(layer: nn.Module) -> Form | None:
     pairs: Any = {name: getattr(layer, name) for name in ("stride", "padding", "output_padding")}
     form = Form(transposed, layer.kernel_size, **pairs, groups=layer.groups)  # type: ignore[arg-type] # stubs: of any length
     return form if set(layer.dilation) == {1} else None
+
+
+def weight_of(layer: nn.Module) -> Tensor:
+    """The weights that go with the form of a convolution."""
+    weight = layer.transposed_weight() if isinstance(layer, NearestConv2d) else layer.weight
+    return cast(Tensor, weight)
 
 
 def plain(maps: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
@@ -151,6 +164,6 @@ def compute_(layer: nn.Module, way: str) -> None:
     def forward(self: nn.Conv2d, maps: Tensor, output_size: list[int] | None = None) -> Tensor:
         if output_size is not None:  # of a transposed one alone, and its output padding follows from it
             return type(self).forward(self, maps, output_size)  # type: ignore[call-arg]
-        return compute(maps, self.weight, self.bias, form)
+        return compute(maps, weight_of(self), self.bias, form)
 
     layer.forward = MethodType(forward, layer)

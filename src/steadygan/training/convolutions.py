@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of, latents_of
-from steadygan.ops.convolution import WAYS, Form, compute_, form_of
+from steadygan.ops.convolution import WAYS, Form, compute_, form_of, weight_of
 from steadygan.runs import LayerWay
 from steadygan.training.config import RunConfig
 from steadygan.training.runtime import Runtime
@@ -53,14 +53,15 @@ def settle_convolutions(pair: Pair, config: RunConfig, runtime: Runtime) -> None
     elif chosen is None:
         chosen = runtime.agreed(_fastest(pair, config, runtime) if runtime.device.type == "cpu" else ())
     runtime.choices = replace(runtime.choices, convolutions=chosen)
-    layers = _layers(pair)
-    for one in chosen:
-        if one.layer not in layers or one.way not in WAYS:
+    layers, ways = _layers(pair), {one.layer: one.way for one in chosen}
+    for name, way in ways.items():
+        if name not in layers or way not in WAYS:
             raise ConfigError(
-                f"this run computed {one.layer} in the way {one.way!r}, which these networks or this steadygan do "
-                "not have; set runtime.convolution to plain in its run.json to go on without"
+                f"this run computed {name} in the way {way!r}, which these networks or this steadygan do not have; "
+                "set runtime.convolution to plain in its run.json to go on without"
             )
-        compute_(layers[one.layer][0], one.way)
+    for name, (layer, _) in layers.items():
+        compute_(layer, ways.get(name, "plain"))
 
 
 def _layers(pair: Pair) -> dict[str, tuple[nn.Module, Form]]:
@@ -91,7 +92,7 @@ def _met(pair: Pair, config: RunConfig, runtime: Runtime) -> dict[str, Met]:
     copies = Pair(*(copy.deepcopy(network) for network in pair))
 
     def note(layer: Any, given: tuple[Tensor, ...], made: Tensor, name: str, form: Form) -> None:
-        [maps], weight = given, layer.weight
+        [maps], weight = given, weight_of(layer)
         found[name] = Met(
             form,
             tuple(maps.shape),
@@ -124,8 +125,9 @@ def _best(met: Met, device: str, threads: int) -> tuple[str, float]:
         return "plain", 1.0
     seconds, settled = timed(device, threads, ways, lambda way: _pass_seconds(met, device, *way), layer=asdict(met))
     best = min(seconds, key=lambda way: seconds[way])
-    gain = seconds["plain",] / seconds[best]
-    return (best[0], round(gain, 2)) if settled and gain > _GAIN else ("plain", 1.0)
+    usual = seconds["plain",]
+    faster = settled and _GAIN * seconds[best] < usual
+    return (best[0], round(usual / seconds[best], 2)) if faster else ("plain", 1.0)
 
 
 def _pass_seconds(met: Met, device: str, way: str) -> float:

@@ -24,6 +24,7 @@ FORMS = {
     "patches": (nn.Conv2d, {"kernel_size": 3, "stride": 3}),
     "uneven": (nn.Conv2d, {"kernel_size": (6, 3), "stride": 3, "padding": (2, 0)}),
     "uneven transposed": (nn.ConvTranspose2d, {"kernel_size": (6, 3), "stride": 3, "padding": (2, 1)}),
+    "nearest": (NearestConv2d, {"kernel_size": 3, "padding": 1}),
     "same": (nn.Conv2d, {"kernel_size": 3, "padding": 1}),
     "pixelwise": (nn.Conv2d, {"kernel_size": 1}),
     "odd kernel": (nn.ConvTranspose2d, {"kernel_size": 5, "stride": 2, "padding": 2, "output_padding": 1}),
@@ -125,7 +126,6 @@ def test_a_way_can_be_compiled_whole(way, name):
     "layer",
     [
         nn.Linear(4, 4),
-        NearestConv2d(4, 4, 3, padding=1),
         nn.Conv2d(4, 4, 3, dilation=2),
         nn.Conv2d(4, 4, 3, padding="same"),
         nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
@@ -139,7 +139,7 @@ def test_what_no_way_is_for_stays_as_it_is(layer):
 
 def test_no_way_is_for_a_form_that_it_cannot_compute():
     fitting = {name: [way for way, of in CASES if of == name] for name in FORMS}
-    assert fitting["strided"] == fitting["transposed"] == fitting["patches"] == ["plain", "blocks", "product"]
+    assert fitting["strided"] == fitting["transposed"] == fitting["nearest"] == ["plain", "blocks", "product"]
     assert fitting["odd kernel"] == fitting["same"] == ["plain", "product"]
     assert fitting["depthwise"] == ["plain", "float32"]
     assert not WAYS["float32"].fits(form_of(made("depthwise", bias=False)), 1, False), "it is so already"
