@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from pydantic import BaseModel
@@ -34,12 +35,18 @@ class Timing(BaseModel):
 
 
 class StepReport(BaseModel):
-    """What `bench step` prints. Ratios are of medians in one process; GFLOP/s count multiply and add as two."""
+    """What `bench step` prints. Ratios are of medians in one process; GFLOP/s count multiply and add as two.
+
+    `plain` is the same step with torch's own convolutions, where `machine.convolutions` lists layers that a run
+    computes otherwise.
+    """
 
     machine: dict[str, object]
     textbook: Timing
     steadygan: Timing
     ratio: float
+    plain: Timing | None = None
+    plain_ratio: float | None = None
     compiled: Timing | None = None
     compiled_ratio: float | None = None
     gflop_per_image: float
@@ -99,6 +106,9 @@ def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, de
         "textbook": textbook_step(real, config.networks.latent_dim, textbook),
         "steadygan": steadygan_step(lambda: placed, config, spec, runtime),
     }
+    if runtime.choices.convolutions:
+        plain = Runtime(replace(runtime.choices, convolutions=()))
+        kinds["plain"] = steadygan_step(lambda: placed, config, spec, plain)
     if compile:
         compiled = Runtime(runtime.choices, compile=True)
         kinds["compiled"] = steadygan_step(lambda: placed, config, spec, compiled)
@@ -109,6 +119,7 @@ def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, de
     return StepReport(
         machine=runtime.describe(),
         ratio=_ratio(timings, "steadygan"),
+        plain_ratio=_ratio(timings, "plain") if "plain" in timings else None,
         compiled_ratio=_ratio(timings, "compiled") if compile else None,
         gflop_per_image=round(gflop, 3),
         step_gflops=round(reached, 1),

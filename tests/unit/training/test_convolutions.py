@@ -261,4 +261,5 @@ def test_the_benchmark_of_a_step_computes_as_a_run_does_and_says_so(clock):
     report = json.loads(bench_step(16, 2, 4, 1, compile=False, device="cpu").model_dump_json())
     layers = report["machine"]["convolutions"]
     assert set(NEXT_TO_THE_IMAGE) <= {one["layer"] for one in layers}
+    assert report["plain_ratio"] > 0
     assert {(one["way"], one["gain"]) for one in layers} == {("blocks", 2.0)}
