@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from types import MethodType
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -50,28 +50,31 @@ class Form:
         return high, wide
 
 
-_NEAREST = Form(True, (4, 4), (2, 2), (1, 1))
+_KINDS: tuple[Any, ...] = (NearestConv2d, nn.Conv2d, nn.ConvTranspose2d)
 
 
-def form_of(layer: nn.Module) -> Form | None:
-    """The form of a convolution that can be computed otherwise; None of all other modules."""
-    if isinstance(layer, NearestConv2d):
-        return _NEAREST
-    if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+def form_of(layer: Any) -> Form | None:
+    """The form of a convolution that can be computed otherwise; None of all other modules.
+
+    One that computes something of its own, by its class or by itself, is none of torch's.
+    """
+    usual = next((kind for kind in _KINDS if isinstance(layer, kind)), None)
+    same = all(getattr(type(layer), name, None) is getattr(usual, name, None) for name in ("forward", "_conv_forward"))
+    by_itself = "forward" in vars(layer) and getattr(layer.forward, "__module__", "") != __name__
+    if usual is None or not same or by_itself:
         return None
-    transposed = isinstance(layer, nn.ConvTranspose2d)
-    usual = nn.ConvTranspose2d.forward if transposed else nn.Conv2d.forward
-    if type(layer).forward is not usual or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+    if usual is NearestConv2d:
+        return Form(True, (4, 4), (2, 2), (1, 1))
+    if layer.padding_mode != "zeros" or isinstance(layer.padding, str) or set(layer.dilation) != {1}:
         return None
-    pairs: Any = {name: getattr(layer, name) for name in ("stride", "padding", "output_padding")}
-    form = Form(transposed, layer.kernel_size, **pairs, groups=layer.groups)  # type: ignore[arg-type] # stubs: of any length
-    return form if set(layer.dilation) == {1} else None
+    sides = (layer.kernel_size, layer.stride, layer.padding, layer.output_padding)
+    return Form(usual is nn.ConvTranspose2d, *sides, layer.groups)
 
 
-def weight_of(layer: nn.Module) -> Tensor:
+def weight_of(layer: Any) -> Tensor:
     """The weights that go with the form of a convolution."""
-    weight = layer.transposed_weight() if isinstance(layer, NearestConv2d) else layer.weight
-    return cast(Tensor, weight)
+    weight: Tensor = layer.transposed_weight() if isinstance(layer, NearestConv2d) else layer.weight
+    return weight
 
 
 def plain(maps: Tensor, weight: Tensor, bias: Tensor | None, form: Form) -> Tensor:
@@ -156,9 +159,11 @@ WAYS: dict[str, Way] = {
 
 def compute_(layer: nn.Module, way: str) -> None:
     """Have a convolution computed in a way from now on, and in a copy of it, too."""
+    if (form := form_of(layer)) is None:
+        return
+    compute = WAYS[way].compute
     vars(layer).pop("forward", None)
-    form, compute = form_of(layer), WAYS[way].compute
-    if form is None or way == "plain":
+    if way == "plain":
         return
 
     def forward(self: nn.Conv2d, maps: Tensor, output_size: list[int] | None = None) -> Tensor:
