@@ -22,6 +22,7 @@ from steadygan.studies.bench_device import finish
 from steadygan.studies.bench_step import textbook_step
 from steadygan.training.build import make_game, make_pair
 from steadygan.training.config import RunConfig
+from steadygan.training.convolutions import settle_convolutions
 from steadygan.training.runtime import Runtime, choose
 
 _WARM_UP = 2
@@ -108,7 +109,10 @@ def bench_recipes(names: list[str], size: int, rounds: int, device: str) -> Reci
 
 
 def _player(config: RunConfig, pair: Pair, spec: ImageSpec, runtime: Runtime) -> _Contender:
-    game = make_game(config, Pair(*(runtime.prepare(runtime.place(network)) for network in pair)), spec)
+    runtime = Runtime(runtime.choices)  # how convolutions are computed is each recipe's own
+    pair = Pair(*(runtime.place(network) for network in pair))
+    settle_convolutions(pair, config, runtime)
+    game = make_game(config, Pair(*(runtime.prepare(network) for network in pair)), spec)
     torch.manual_seed(0)
     images = torch.rand(config.batch, spec.channels, spec.size, spec.size, device=runtime.device) * 2 - 1
     real = (runtime.to_layout(images),)

@@ -18,6 +18,7 @@ from steadygan.cli.main import main
 from steadygan.errors import ConfigError, DataError
 from steadygan.networks.freezing import layers_of
 from steadygan.recipes.start import plan
+from steadygan.training.build import make_parts
 from steadygan.training.config import RunConfig
 from steadygan.training.console import Silent
 from steadygan.training.origin import open_origin
@@ -62,6 +63,16 @@ def test_all_three_networks_start_as_they_were_to_the_bit(world, tuned):
     assert not any(same(before[part], after[part]) for part in PARTS)
     pictures = sg.load(world / "source").sample(8)
     assert torch.equal(sg.load(tuned.path, "images-000000000").sample(8), pictures)
+
+
+def test_a_run_that_turns_to_float32_still_starts_as_they_were(world):
+    settings = {**SHORT, "start": {"source": str(world / "source")}, "budget": {"steps": 1}}
+    config, dataset = plan(world / "others", None, settings, Silent())
+    parts, before = make_parts(config, Silent(), dataset), weights_at(sg.Run(world / "source"), "best")
+    parts.load_weights(before, world)
+    parts = parts.in_float32("bfloat16 was wrong")
+    assert same(before["average"], parts.average.network.state_dict())
+    assert same(before["generator"], parts.pair.generator.state_dict())
 
 
 def test_the_first_grid_shows_what_the_run_started_from(world, tuned):

@@ -40,9 +40,13 @@ class NearestConv2d(nn.Conv2d):
     sub-pixel view of Shi et al. 2016, section 2.2, read backwards).
     """
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def transposed_weight(self) -> Tensor:
+        """The weights of that transposed convolution."""
         sums = 4 * avg_pool2d(pad(self.weight, (1, 1, 1, 1)), 2, 1)
-        return conv_transpose2d(maps, sums.flip(-1, -2).transpose(0, 1), self.bias, 2, 1)
+        return sums.flip(-1, -2).transpose(0, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return conv_transpose2d(maps, self.transposed_weight(), self.bias, 2, 1)
 
 
 class PixelNormLayer(nn.Module):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from steadygan.runs.checkpoints import FORMAT, Meta, SavedCheckpoint
-from steadygan.runs.info import DataInfo, DeviceInfo, RunInfo, StartInfo
+from steadygan.runs.info import DataInfo, DeviceInfo, LayerWay, RunInfo, StartInfo
 from steadygan.runs.run import Run, checkpoint_at, run_at
 
 __all__ = [
     "FORMAT",
     "DataInfo",
     "DeviceInfo",
+    "LayerWay",
     "Meta",
     "Run",
     "RunInfo",

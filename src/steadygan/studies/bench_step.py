@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ from steadygan.studies.bench_device import finish, matrix_peak_gflops
 from steadygan.training.build import make_game, make_pair
 from steadygan.training.check import check
 from steadygan.training.config import RunConfig
+from steadygan.training.convolutions import settle_convolutions
 from steadygan.training.runtime import Runtime, choose
 
 _WARM_UP = 3
@@ -33,12 +35,18 @@ class Timing(BaseModel):
 
 
 class StepReport(BaseModel):
-    """What `bench step` prints. Ratios are of medians in one process; GFLOP/s count multiply and add as two."""
+    """What `bench step` prints. Ratios are of medians in one process; GFLOP/s count multiply and add as two.
+
+    `plain` is the same step with torch's own convolutions, where `machine.convolutions` lists layers that a run
+    computes otherwise.
+    """
 
     machine: dict[str, object]
     textbook: Timing
     steadygan: Timing
     ratio: float
+    plain: Timing | None = None
+    plain_ratio: float | None = None
     compiled: Timing | None = None
     compiled_ratio: float | None = None
     gflop_per_image: float
@@ -71,8 +79,10 @@ def textbook_step(real: Tensor, latent_dim: int, pair: Pair) -> Callable[[], Non
 def steadygan_step(
     real: Callable[[], Tensor], config: RunConfig, spec: ImageSpec, runtime: Runtime
 ) -> Callable[[], None]:
-    """The step of a run, with its precision and layout, on the batches that `real` gives."""
-    pair = Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
+    """The step of a run, with all that it chooses for the machine, on the batches that `real` gives."""
+    pair = Pair(*(runtime.place(network) for network in make_pair(config, spec)))
+    settle_convolutions(pair, config, runtime)
+    pair = Pair(*(runtime.prepare(network) for network in pair))
     game, latents = make_game(config, pair, spec), latents_of(config.networks)
 
     def update() -> None:
@@ -96,6 +106,9 @@ def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, de
         "textbook": textbook_step(real, config.networks.latent_dim, textbook),
         "steadygan": steadygan_step(lambda: placed, config, spec, runtime),
     }
+    if runtime.choices.convolutions:
+        plain = Runtime(replace(runtime.choices, convolutions=()))
+        kinds["plain"] = steadygan_step(lambda: placed, config, spec, plain)
     if compile:
         compiled = Runtime(runtime.choices, compile=True)
         kinds["compiled"] = steadygan_step(lambda: placed, config, spec, compiled)
@@ -106,6 +119,7 @@ def bench_step(size: int, batch: int, width: int, rounds: int, compile: bool, de
     return StepReport(
         machine=runtime.describe(),
         ratio=_ratio(timings, "steadygan"),
+        plain_ratio=_ratio(timings, "plain") if "plain" in timings else None,
         compiled_ratio=_ratio(timings, "compiled") if compile else None,
         gflop_per_image=round(gflop, 3),
         step_gflops=round(reached, 1),

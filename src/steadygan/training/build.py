@@ -13,12 +13,13 @@ from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
 from steadygan.networks.freezing import keep, layers_of
 from steadygan.objectives.view import JointForDiscriminator, JointView, View
-from steadygan.runs import Run
+from steadygan.runs import LayerWay, Run
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
 from steadygan.training.check import check, check_early
 from steadygan.training.config import DataSettings, RunConfig
 from steadygan.training.console import Reporter, Silent
+from steadygan.training.convolutions import settle_convolutions
 from steadygan.training.game import Game
 from steadygan.training.restoring import with_weights
 from steadygan.training.runtime import Runtime, choose
@@ -50,30 +51,42 @@ class Parts:
     def in_float32(self, remark: str) -> Parts:
         """The same parts in another precision; `remark` says why in `run.json`."""
         machine = self.config.runtime.model_copy(update={"precision": "float32"})
-        runtime = Runtime(replace(self.runtime.choices, precision="float32", remark=remark), self.runtime.compile)
-        return replace(self, config=self.config.model_copy(update={"runtime": machine}), runtime=runtime)
+        choices = replace(self.runtime.choices, precision="float32", remark=remark, convolutions=None)
+        config, runtime = self.config.model_copy(update={"runtime": machine}), Runtime(choices, self.runtime.compile)
+        settle_convolutions(self.pair, config, runtime)
+        average = Average(self.pair.generator, config.ema)
+        average.network.load_state_dict(self.average.network.state_dict())  # a run may not start from the generator's
+        return replace(self, config=config, runtime=runtime, average=average)
 
 
-def make_parts(config: RunConfig, console: Reporter, dataset: Dataset | None = None) -> Parts:
-    """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`."""
-    runtime = Runtime(choose(config.runtime), config.runtime.compile)
+def make_parts(
+    config: RunConfig,
+    console: Reporter,
+    dataset: Dataset | None = None,
+    convolutions: tuple[LayerWay, ...] | None = None,
+) -> Parts:
+    """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`.
+
+    `convolutions` is how a run that goes on computed them.
+    """
+    runtime = Runtime(replace(choose(config.runtime), convolutions=convolutions), config.runtime.compile)
     if dataset is None:
         check_early(config, runtime.world)
         with runtime.accelerator.main_process_first():
             dataset = open_data(config, console if runtime.main else Silent())
     check(config, dataset.spec, runtime.world)
-    chosen = runtime.choices
     machine = config.runtime.model_copy(
-        update={name: getattr(chosen, name) for name in ("device", "precision", "layout")}
+        update={name: getattr(runtime.choices, name) for name in ("device", "precision", "layout")}
     )
     config = config.model_copy(update={"size": dataset.spec.size, "runtime": machine})
+    pair = Pair(*(runtime.place(network) for network in make_pair(config, dataset.spec)))
+    settle_convolutions(pair, config, runtime)
     if runtime.main:
         held = f", {len(dataset.held_out):,} of them held out" if len(dataset.held_out) else ""
         console.say(f"{len(dataset):,} images, {dataset.spec}{held}, from {config.data.source}")
         for advice in dataset.advice:
             console.say(f"  {advice}")
-        console.say(chosen.sentence())
-    pair = Pair(*(runtime.place(network) for network in make_pair(config, dataset.spec)))
+        console.say(runtime.choices.sentence())
     kept = _keep_first(config.freeze.discriminator, pair)
     if runtime.main and kept:
         console.say(kept)

@@ -184,10 +184,13 @@ class Optimizers(Settings):
 
 
 class RuntimeSettings(Settings):
-    """The machine. `auto` is decided by what is there and by a measurement of a fraction of a second.
+    """The machine. `auto` is decided by what is there and by measurements of a fraction of a second, or of some seconds
+    for the convolutions.
 
-    The measurement is remembered for this processor, number of threads and version of PyTorch in the folder `speeds` of
-    the cache ($STEADYGAN_CACHE, or ~/.cache/steadygan); deleting that forgets it. A new run in bfloat16 compares both
+    What was measured is remembered for this processor, number of threads and version of PyTorch in the folder `speeds`
+    of the cache ($STEADYGAN_CACHE, or ~/.cache/steadygan); deleting that forgets it. `convolution` "auto" computes a
+    layer otherwise than torch does where that was clearly faster on this processor, with the same numbers but for
+    rounding; a run that goes on computes as it did. A new run in bfloat16 compares both
     networks' gradients with those of float32 before it starts, and `auto` takes float32 where they differ.
 
     `compile` applies torch.compile to both networks, but the generator's turn and turns with a gradient penalty use
@@ -199,6 +202,7 @@ class RuntimeSettings(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     layout: Literal["auto", "channels_last", "channels_first"] = "auto"
+    convolution: Literal["auto", "plain"] = "auto"
     compile: bool = False
     threads: int = Field(default=0, ge=0)
 

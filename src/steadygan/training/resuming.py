@@ -54,7 +54,7 @@ def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None,
     tensors = checkpoint.load(saved) if saved else {}
     console = console or reporter()
     with closing(console), enough_memory():
-        parts = make_parts(config, console)
+        parts = make_parts(config, console, convolutions=info.device.convolutions)
         console = console if parts.runtime.main else Silent()
         if parts.dataset.digest != info.data.digest:
             raise DataError(

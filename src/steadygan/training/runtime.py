@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from steadygan.errors import ConfigError
+from steadygan.runs import LayerWay
 from steadygan.training.config import RuntimeSettings
 from steadygan.training.speed import LAYOUTS, has_bfloat16, name_of, speeds
 from steadygan.training.threads import Others, choose_threads, counted, free, is_pinned
@@ -42,6 +43,7 @@ class Choices:
     threads_pinned: bool = True
     bfloat16_gain: float = 0.0
     channels_last_gain: float = 0.0
+    convolutions: tuple[LayerWay, ...] | None = None  # not chosen yet
     remark: str = ""
 
     def sentence(self) -> str:
@@ -50,7 +52,14 @@ class Choices:
         where = f"{self.device}, {counted(self.threads)}{few}" if self.device == "cpu" else self.device
         several = f", {self.processes} processes" if self.processes > 1 else ""
         measured = f" (bfloat16 is {self.bfloat16_gain:.1f}× as fast here)" if self.bfloat16_gain else ""
-        return f"{where}{several}, {self.precision}{measured}, {self.layout.replace('_', ' ')}"
+        return f"{where}{several}, {self.precision}{measured}, {self.layout.replace('_', ' ')}{self._otherwise()}"
+
+    def _otherwise(self) -> str:
+        if not self.convolutions:
+            return ""
+        count, gain = len(self.convolutions), max(one.gain for one in self.convolutions)
+        counted = "1 layer" if count == 1 else f"{count} layers"
+        return f", {counted} computed another way ({'up to ' if count > 1 else ''}{gain:.1f}× as fast)"
 
 
 def flush_denormals() -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from steadygan.data.pool import cores
 from steadygan.errors import StorageError
 from steadygan.rundir import atomic_write
 
-Way = tuple[str, str]
-"""A precision and a layout: ("bfloat16", "channels_last")."""
+Way = tuple[str, ...]
+"""What is compared, in words: a precision and a layout, ("bfloat16", "channels_last"), or a way to compute a layer."""
 
 LAYOUTS = {"channels_last": torch.channels_last, "channels_first": torch.contiguous_format}
 _KERNEL = 1  # of what is measured; a higher number forgets what was measured before
 _FEWEST, _MOST = 5, 30
+_LONG = 2.0  # seconds after which rounds end
 _SETTLED = 1.1
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx10_2", "bf16", "svebf16", "sme"}
 
@@ -50,12 +51,19 @@ def name_of(device: str) -> str:
 
 
 def speeds(device: str, threads: int, precisions: Iterable[str]) -> dict[Way, float]:
-    """Seconds of one pass of a typical layer in each precision and layout: remembered, or else measured.
+    """Seconds of one pass of a typical layer in each precision and layout."""
+    ways = [(precision, layout) for precision in sorted(precisions) for layout in LAYOUTS]
+    return timed(device, threads, ways, lambda way: _pass_seconds(device, *way))[0]
+
+
+def timed(
+    device: str, threads: int, ways: Sequence[Way], once: Callable[[Way], float], **what: object
+) -> tuple[dict[Way, float], bool]:
+    """Seconds of each way and whether they settled: remembered, or else measured. `what` it is done with, if it varies.
 
     It is remembered by processor, threads and version of PyTorch in the folder `speeds` of the cache, and deleting that
     forgets it. What a busy machine did not let settle is used once and not remembered.
     """
-    ways = [(precision, layout) for precision in sorted(precisions) for layout in LAYOUTS]
     about = {
         "device": name_of(device),
         "cores": cores(),
@@ -63,28 +71,31 @@ def speeds(device: str, threads: int, precisions: Iterable[str]) -> dict[Way, fl
         "torch": torch.__version__,
         "ways": [" ".join(way) for way in ways],
         "kernel": _KERNEL,
+        **what,
     }
     file = _file(about)
-    found = _recall(file, ways)
-    if found is None:
-        found, settled = measured(ways, lambda way: _pass_seconds(device, *way))
-        if settled:
-            _remember(file, about, found)
-    return found
+    if (remembered := _recall(file, ways)) is not None:
+        return remembered, True
+    found, settled = measured(ways, once)
+    if settled:
+        _remember(file, about, found)
+    return found, settled
 
 
 def measured(ways: Iterable[Way], once: Callable[[Way], float]) -> tuple[dict[Way, float], bool]:
     """The best seconds of each way, and whether they settled: whether each came near its best a second time.
 
-    The ways take turns, so that a busy moment hits them alike.
+    The ways take turns, so that a busy moment hits them alike. There are fewer rounds of what takes long.
     """
+    start = time.perf_counter()
     times: dict[Way, list[float]] = {way: [] for way in ways}
     settled = False
     for number in range(_MOST):
         for way, so_far in times.items():
             so_far.append(once(way))
         settled = all(sorted(so_far)[min(1, number)] < _SETTLED * min(so_far) for so_far in times.values())
-        if settled and number + 1 >= _FEWEST:
+        long = time.perf_counter() - start > _LONG
+        if (settled or long) and number + 1 >= _FEWEST:
             break
     return {way: min(so_far) for way, so_far in times.items()}, settled
 
@@ -111,7 +122,7 @@ def _file(about: dict[str, object]) -> Path | None:
     return None
 
 
-def _recall(file: Path | None, ways: list[Way]) -> dict[Way, float] | None:
+def _recall(file: Path | None, ways: Sequence[Way]) -> dict[Way, float] | None:
     """What was measured before; None if it was not, or if the file is damaged."""
     with suppress(OSError, ValueError, TypeError, KeyError):
         seconds = json.loads(file.read_bytes())["seconds"] if file else {}

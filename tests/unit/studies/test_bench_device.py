@@ -212,6 +212,7 @@ def test_ways_take_turns_and_the_best_round_of_each_counts(monkeypatch):
 
 def test_what_is_known_of_smaller_images_spares_a_step_that_would_take_too_long(runtime, monkeypatch):
     monkeypatch.setattr(timing.time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(timing, "settle_convolutions", lambda *_: None)
     wanted, known = speed.StepRow(recipe="dcgan", size=64), speed.StepRow(recipe="dcgan", size=32, step_ms=1000)
     monkeypatch.setattr(speed, "measured_rate", lambda play, steps: (8.0, 64.0))
     with pytest.raises(OutOfTime, match="about 20 s, and 19 s"):  # 3 steps and 2 before them, each four times as long

@@ -87,6 +87,7 @@ def _trained(recipe: str, size: int, runtime: Runtime, out: Path, steps: int) ->
     chosen: dict[str, Any] = {
         name: getattr(runtime.choices, name) for name in ("device", "precision", "layout", "threads")
     }
+    chosen["convolution"] = "plain"  # each of the runs that are compared might choose otherwise
     settings: dict[str, Any] = {"runtime": chosen, "budget": {"steps": steps}, "scores": {"metrics": []}}
     if size > 1:
         settings["size"] = size  # a recipe may have one of its own

@@ -22,6 +22,7 @@ from steadygan.training.budget import duration
 from steadygan.training.build import make_pair
 from steadygan.training.check import check
 from steadygan.training.config import RunConfig
+from steadygan.training.convolutions import settle_convolutions
 from steadygan.training.runtime import Runtime, enough_memory
 from steadygan.training.trial import measured_rate, player
 
@@ -149,7 +150,9 @@ def fresh(config: RunConfig, spec: ImageSpec, runtime: Runtime) -> Pair:
     """Fresh networks, prepared as for a run; those of before are gone from the device's memory."""
     clear_device_cache(garbage_collection=True)
     runtime = Runtime(runtime.choices, runtime.compile)  # Accelerate has one precision, that of the one made last
-    return Pair(*(runtime.prepare(runtime.place(network)) for network in make_pair(config, spec)))
+    pair = Pair(*(runtime.place(network) for network in make_pair(config, spec)))
+    settle_convolutions(pair, config, runtime)
+    return Pair(*(runtime.prepare(network) for network in pair))
 
 
 def noise(config: RunConfig, spec: ImageSpec, runtime: Runtime) -> tuple[Tensor]:
