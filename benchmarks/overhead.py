@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="pixels of a side")
     parser.add_argument("--minutes", type=float, default=3.0, help="length of the run that is measured")
     asked = parser.parse_args()
-    config = configure("builtin:aerial", settings={"size": asked.size, "budget": {"minutes": asked.minutes}})
+    config = configure("builtin:critters", settings={"size": asked.size, "budget": {"minutes": asked.minutes}})
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
         train(config, Path(folder) / "run", watch)
