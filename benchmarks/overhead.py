@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py --minutes 3
 
-Trains on the built-in animals. The steps are timed where they are: alone, in another process or on other data they would
+Trains on drawn animals. The steps are timed where they are: alone, in another process or on other data they would
 not be the same steps. Prints JSON.
 """
 
