@@ -1,8 +1,8 @@
-# make demo   two minutes of training on drawn aerial photos, and where to find the pictures
+# make demo   two minutes of training on drawn heads of animals, and what to look at
 # make test   everything that must hold before a change goes in; `make slow` adds the long tests
 # PYTHON=...  names the interpreter to make the environment with, 3.11 or newer; otherwise one is looked for
 
-export DEMO_DATA ?= builtin:aerial
+export DEMO_DATA ?= builtin:critters
 export DEMO_OPTIONS ?= --minutes 2 --size 32
 export DEMO_FOLDER ?= runs/demo
 export PYTHON ?=

@@ -41,7 +41,7 @@ def busy(programs: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 def train(folder: Path, seconds: float, threads: int, every: int) -> list[Tick]:
     """A run of `steady` at 64 pixels; 0 threads lets it choose."""
-    line = ["train", "builtin:aerial", "-o", folder, "--size", 64, "--minutes", seconds / 60]
+    line = ["train", "builtin:critters", "-o", folder, "--size", 64, "--minutes", seconds / 60]
     line += ["--set", f"log.every_images={every}"] + (["--threads", threads] if threads else [])
     subprocess.run([sys.executable, "-m", "steadygan", *map(str, line)], check=True, capture_output=True)
     return Run(folder).log()

@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py --minutes 3
 
-Trains on the built-in scenes. The steps are timed where they are: alone, in another process or on other data they would
+Trains on drawn animals. The steps are timed where they are: alone, in another process or on other data they would
 not be the same steps. Prints JSON.
 """
 
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64, help="pixels of a side")
     parser.add_argument("--minutes", type=float, default=3.0, help="length of the run that is measured")
     asked = parser.parse_args()
-    config = configure("builtin:aerial", settings={"size": asked.size, "budget": {"minutes": asked.minutes}})
+    config = configure("builtin:critters", settings={"size": asked.size, "budget": {"minutes": asked.minutes}})
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
         train(config, Path(folder) / "run", watch)

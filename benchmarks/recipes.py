@@ -77,7 +77,7 @@ def bench_recipes(names: list[str], size: int, rounds: int, device: str) -> Reci
     runtime = Runtime(choose(RunConfig.model_validate(settings).runtime))
     spec = ImageSpec(size=size, channels=3)
     facts = Facts(size=size, device=runtime.choices.device)
-    configs = {name: configure("builtin:aerial", name, settings, facts) for name in names}
+    configs = {name: configure("builtin:critters", name, settings, facts) for name in names}
     configs = {name: config for name, config in configs.items() if not config.networks.problems(spec)}
     pairs = {name: make_pair(config, spec) for name, config in configs.items()}
     sizes = {

@@ -33,7 +33,7 @@ def spec_of(name: str, classes: int = 0) -> ImageSpec:
 
 def tiny_recipe(name: str, spec: ImageSpec, **settings: Any) -> RunConfig:
     """The recipe's own configuration, with narrow networks and a small batch."""
-    source = "builtin:ring" if spec.size == 1 else "builtin:aerial"
+    source = "builtin:ring" if spec.size == 1 else "builtin:critters"
     facts = Facts(size=spec.size, channels=spec.channels, classes=spec.classes, images=100)
     kind = configure(source, name, facts=facts).networks.kind
     return configure(source, name, {"batch": 8, "networks": SMALL[kind], **settings}, facts)

@@ -13,7 +13,7 @@ from steadygan.data import PrepareSettings, prepare
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     settings = PrepareSettings(size=16, limit=120)
-    return prepare("builtin:aerial", tmp_path_factory.mktemp("bench") / "scenes", settings, workers=0).path
+    return prepare("builtin:critters", tmp_path_factory.mktemp("bench") / "scenes", settings, workers=0).path
 
 
 def test_every_metric_is_asked_at_every_level_and_the_answers_are_drawn(scenes, tmp_path, capsys):

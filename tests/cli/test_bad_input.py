@@ -138,7 +138,7 @@ SOURCES = {
     "train one -o new": (4, "needs at least 2 images"),
     "train one/0000.png -o new": (4, "one image is not a set"),
     "train file -o new": (4, "neither a folder of images nor a readable archive"),
-    "train builtin:nope -o new": (2, "choose builtin:aerial"),
+    "train builtin:nope -o new": (2, "choose builtin:critters"),
     "train run -o new": (4, "made by steadygan and is no folder of images"),
     "train cut -o new": (4, "images.npy is missing or cut short"),
     "train rubbish -o new": (4, "dataset.json cannot be read"),
@@ -594,7 +594,7 @@ def test_debug_shows_the_traceback_and_the_line(here, capsys, line):
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_while_preparing_it_says_so_and_keeps_what_is_done(tmp_path, kind):
-    line = command("prepare", "builtin:aerial", "-o", tmp_path / "set", "--size", "128", "--workers", "0")
+    line = command("prepare", "builtin:critters", "-o", tmp_path / "set", "--size", "128", "--workers", "0")
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr.readline().startswith("preparing images")
     process.send_signal(kind)

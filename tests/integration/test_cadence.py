@@ -41,17 +41,17 @@ def test_a_cadence_in_steps_does_not_ask_for_the_batch_and_one_in_images_does_no
 
 
 def test_one_cadence_replaces_the_other_and_both_at_once_are_refused() -> None:
-    images = configure("builtin:aerial", "satellite", {"checkpoint": {"every_images": 640}}).checkpoint
+    images = configure("builtin:critters", "satellite", {"checkpoint": {"every_images": 640}}).checkpoint
     assert (images.every_images, images.every_steps) == (640, None)
-    kept = configure("builtin:aerial", "satellite", {"checkpoint": {"keep": 7}}).checkpoint
+    kept = configure("builtin:critters", "satellite", {"checkpoint": {"keep": 7}}).checkpoint
     assert (kept.every_images, kept.every_steps, kept.keep) == (None, 500, 7)
     with pytest.raises(ConfigError, match="checkpoint: give every_images or every_steps, not both"):
-        configure("builtin:aerial", "dcgan", {"checkpoint": {"every_images": 640, "every_steps": 5}})
+        configure("builtin:critters", "dcgan", {"checkpoint": {"every_images": 640, "every_steps": 5}})
 
 
 @pytest.mark.parametrize("batch", [16, 128])
 def test_satellite_saves_every_500_steps_and_draws_every_tenth_whatever_the_batch(batch: int) -> None:
-    config = configure("builtin:aerial", "satellite", {"batch": batch})
+    config = configure("builtin:critters", "satellite", {"batch": batch})
     assert (config.checkpoint.every_steps, config.samples.every_steps) == (500, 10)
     assert config.size == 64
 

@@ -160,7 +160,7 @@ def test_under_nohup_a_run_outlives_its_terminal_and_ends_as_if_nothing_had_been
 
 @pytest.mark.slow
 def test_a_closed_terminal_while_images_are_prepared_keeps_what_is_done(tmp_path, on_terminal):
-    line = command("prepare", "builtin:aerial", "-o", tmp_path / "set", "--size", "128", "--workers", "2")
+    line = command("prepare", "builtin:critters", "-o", tmp_path / "set", "--size", "128", "--workers", "2")
     terminal = on_terminal(line)
     terminal.wait_for(tmp_path / ".set.part" / "journal.jsonl")
     while (tmp_path / ".set.part" / "journal.jsonl").read_bytes().count(b"\n") < 3:
@@ -202,7 +202,7 @@ def test_of_two_that_resume_at_once_one_wins(pictures, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_stop_before_anything_was_written_leaves_nothing(tmp_path, number):
     environment = os.environ | {"STEADYGAN_CACHE": str(tmp_path / "cache")}
-    line = command("train", "builtin:aerial", "-o", tmp_path / "runs" / "a", "--size", "128")
+    line = command("train", "builtin:critters", "-o", tmp_path / "runs" / "a", "--size", "128")
     process = subprocess.Popen(line, stderr=subprocess.PIPE, env=environment, text=True)
     assert "preparing" in process.stderr.readline()
     assert (tmp_path / "runs" / "a").is_dir()

@@ -33,7 +33,7 @@ def steadygan(
 ) -> None:
     """Train a GAN on a folder of images, steadily.
 
-    Start with:  steadygan train photos/   or   steadygan train builtin:aerial --minutes 3
+    Start with:  steadygan train photos/   or   steadygan train builtin:critters --minutes 3
     """
     if version:
         print(__version__)

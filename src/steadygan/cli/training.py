@@ -37,7 +37,7 @@ Start = Annotated[
 
 def train(
     source: Annotated[
-        str, typer.Argument(help="Folder or zip of images, prepared data set, or builtin:aerial|glyphs|ring.")
+        str, typer.Argument(help="Folder or zip of images, prepared data set, or builtin:critters|glyphs|ring.")
     ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="New folder for the run. [default: next in runs/]")

@@ -27,6 +27,8 @@ MAX_BYTES = 2**30
 _GROUP_BYTES, _GROUP_LENGTH, _GROUP_FILES = 2**22, 128, 2**21
 _MODES: dict[str, Mode] = {"rgb": "RGB", "grey": "L"}
 _DRAWN = {1: "L", 3: "RGB"}
+BUILTIN = "builtin"
+"""The format of an image that the program drew."""
 
 
 class Entry(BaseModel):
@@ -240,7 +242,7 @@ class Draw:
             file=f"{self.builtin.kind}/{self.index:06d}",
             size=(width, height),
             mode=_DRAWN.get(pixels.shape[2], "points"),
-            format="builtin",
+            format=BUILTIN,
             crop=(0, 0, width, height),
             digest=hashlib.sha256(pixels.tobytes()).hexdigest(),
             grey=pixels.shape[2] in _DRAWN and is_grey(pixels),

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from steadygan.config import resolve
 from steadygan.data import PrepareSettings, is_missing, prepare
-from steadygan.data.builtin import Aerial
+from steadygan.data.builtin import Critters
 from steadygan.data.pool import cores
 from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.opening import list_items
@@ -91,5 +91,5 @@ def bench_prepare(folder: Path | None, size: int, rounds: int, drawn: int) -> Pr
 def _draw(folder: Path, count: int) -> Path:
     folder.mkdir()
     for index in range(count):
-        Image.fromarray(Aerial().draw(index, _DRAWN_SIDE).image).save(folder / f"{index:05d}.jpg", quality=90)
+        Image.fromarray(Critters().draw(index, _DRAWN_SIDE).image).save(folder / f"{index:05d}.jpg", quality=90)
     return folder

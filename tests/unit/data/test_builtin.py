@@ -11,12 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from steadygan.data.builtin import Aerial, AnyBuiltin, Drawing, Glyphs, Ring, modes_recovered, parse_builtin
-from steadygan.data.builtin.aerial import _empty
-from steadygan.data.builtin.aerial_render import Layers
-from steadygan.data.builtin.aerial_scene import CLASSES, MEADOW, TOWN, WATER, Shape, Surface
-from steadygan.data.builtin.aerial_town import Houses, build
-from steadygan.data.builtin.drawing import Dice
+from steadygan.data.builtin import AnyBuiltin, Critters, Drawing, Glyphs, Ring, modes_recovered, parse_builtin
 from steadygan.data.builtin.glyphs import WAYS
 from steadygan.errors import ConfigError
 
@@ -95,12 +90,12 @@ def reduced(image: NDArray[np.uint8], size: int) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("index", range(6))
-def test_an_aerial_scene_is_the_same_scene_at_every_size(index: int) -> None:
-    aerial = Aerial()
-    small, large, other = aerial.draw(index, 32), aerial.draw(index, 128), aerial.draw(index + 1, 128)
+def test_a_critter_is_the_same_critter_at_every_size(index: int) -> None:
+    wanted = ((index, 32), (index, 128), (index + 1, 128))
+    small, large, other = (Critters().draw(number, size) for number, size in wanted)
     near = np.abs(reduced(large.image, 32) - small.image).mean()
     far = np.abs(reduced(other.image, 32) - small.image).mean()
-    assert near < 8
+    assert near < 3
     assert near < far / 3
     assert (small.attributes, small.label) == (large.attributes, large.label)
 
@@ -111,73 +106,35 @@ def test_a_digit_is_the_same_digit_at_every_size() -> None:
         assert np.abs(reduced(large, 16) - small).mean() < 1
 
 
-def test_aerial_fractions_are_the_areas_of_the_land_cover_map() -> None:
-    for index in range(8):
-        drawing, cover = Aerial().draw(index, 64), Aerial().land_cover(index, 128)
-        shares = [float(drawing.attributes[f"{name}_fraction"]) for name in CLASSES]
-        assert sum(shares) == pytest.approx(1)
-        np.testing.assert_allclose(shares, [(cover == k).mean() for k in range(len(CLASSES))], atol=0.03)
-        assert drawing.label == int(np.argmax(shares))
-        assert drawing.attributes["scene"] == CLASSES[drawing.label]
+def test_every_animal_is_as_frequent_as_the_others_and_named_by_its_label() -> None:
+    drawings = [Critters().draw(index, 16) for index in range(1600)]
+    names = Critters().class_names()
+    assert all(drawing.attributes == {"animal": names[drawing.label or 0]} for drawing in drawings)
+    counts = np.bincount([drawing.label or 0 for drawing in drawings], minlength=8)
+    assert ((counts - 200) ** 2 / 200).sum() < 24.3  # chi-square with 7 degrees of freedom, p = 0.001
 
 
-def test_aerial_water_lies_in_the_picture_where_the_map_says() -> None:
-    smoother = []
-    for index in range(60):
-        water = Aerial().land_cover(index, 64) == WATER
-        if 0.15 < water.mean() < 0.85:
-            grey = Aerial().draw(index, 64).image.mean(axis=-1)
-            smoother.append(grey[water].std() < 0.7 * grey[~water].std())
-    assert len(smoother) >= 6
-    assert np.mean(smoother) > 0.65
+def test_the_nearest_known_critter_tells_which_animal_it_is() -> None:
+    drawings = [Critters().draw(index, 16) for index in range(1000)]
+    images = np.stack([drawing.image.ravel() for drawing in drawings]).astype(np.float32)
+    labels = np.array([drawing.label for drawing in drawings])
+    nearest = (images[800:] @ images[:800].T - (images[:800] ** 2).sum(axis=1) / 2).argmax(axis=1)
+    assert (labels[nearest] == labels[800:]).mean() > 0.9
 
 
-def test_every_aerial_class_is_the_main_one_of_some_scene_and_none_of_most() -> None:
-    drawings = [Aerial().draw(index, 16) for index in range(150)]
-    counts = np.bincount([drawing.label or 0 for drawing in drawings], minlength=len(CLASSES))
-    assert counts.min() >= 8
-    assert counts.max() <= 70
+def test_a_critter_stands_in_the_middle_of_a_plain_bright_ground_that_differs_from_it() -> None:
+    for index in range(100):
+        image = Critters().draw(index, 32).image.astype(int)
+        corners = image[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert (corners == corners[0]).all()
+        assert corners.max() > 230
+        assert np.abs(image[10:26, 10:22] - corners[0]).max(axis=2).mean() > 40
 
 
-def test_towns_have_houses_and_streets_and_wild_scenes_may_have_none() -> None:
-    found = [Aerial().draw(index, 16).attributes for index in range(60)]
-    towns = [scene for scene in found if float(scene["town_fraction"]) > 0.8]
-    assert len(towns) >= 3
-    assert all(float(scene["houses"]) >= 10 and float(scene["roads"]) >= 2 for scene in towns)
-    assert any(scene["houses"] == scene["roads"] == 0 for scene in found)
-
-
-@pytest.mark.parametrize("index", range(8))
-def test_a_house_throws_its_shadow_away_from_the_sun_and_is_brighter_on_the_sunny_side(index: int) -> None:
-    scene = _empty(Dice("shadow", index), variety=0.0)
-    whole = np.array([(-0.1, -0.1), (1.1, -0.1), (1.1, 1.1), (-0.1, 1.1)])
-    scene.ground.append(Shape(whole, scene.surface(Surface((120, 120, 120), MEADOW, grain=0.0))))
-    sun = np.array([scene.light.east, scene.light.south])
-    ridge = np.array([[-sun[1], sun[0]]])
-    build(scene, Houses(np.array([[0.5, 0.5]]), ridge, np.array([0.08]), np.array([0.055])), flat=0.0)
-    scene.surfaces[:] = [surface._replace(grain=0.0) for surface in scene.surfaces]
-    layers = Layers(scene, 160)
-    light, roof = layers.colours().mean(axis=-1), layers.cover() == TOWN
-    away = np.moveaxis(np.indices((160, 160))[::-1], 0, -1) / 160 - 0.5
-    shadow = ~roof & (light < 100)
-    assert shadow.sum() > 100
-    assert (away[shadow] @ sun).mean() < -0.055
-    assert (away[shadow] @ sun).max() < 0.06
-    assert light[roof & (away @ sun > 0.02)].mean() > 1.3 * light[roof & (away @ sun < -0.02)].mean()
-
-
-def test_sun_azimuths_are_in_the_southern_half_of_the_sky() -> None:
-    azimuths = [float(Aerial().draw(index, 16).attributes["sun_azimuth_degrees"]) for index in range(40)]
-    assert 90 <= min(azimuths) < 120
-    assert 240 < max(azimuths) <= 270
-
-
-def test_without_variety_scenes_are_more_alike_in_brightness() -> None:
-    def spread(variety: float) -> float:
-        images = [Aerial(variety=variety).draw(index, 16).image.mean() for index in range(40)]
-        return float(np.std(images))
-
-    assert spread(0) < 0.95 * spread(2)
+def test_critters_are_upright_and_their_edges_smooth() -> None:
+    images = np.stack([Critters().draw(index, 64).image for index in range(30)]).astype(int)
+    assert np.abs(images - images[:, :, ::-1]).mean() < np.abs(images - images[:, ::-1]).mean() / 1.5
+    assert min(len(np.unique(image.reshape(-1, 3), axis=0)) for image in images) > 60
 
 
 def test_channel_c_of_a_stacked_glyph_is_a_plain_glyph_and_the_mode_is_made_of_their_labels() -> None:
@@ -268,7 +225,7 @@ def test_recovered_modes_are_counted_within_three_standard_deviations() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("builtin:aerial", Aerial()),
+        ("builtin:critters", Critters()),
         ("builtin:glyphs?stacked=true", Glyphs(stacked=True)),
         ("builtin:ring?modes=25&std=0.01", Ring(modes=25, std=0.01)),
     ],
@@ -280,12 +237,13 @@ def test_an_address_names_a_set_and_its_settings(text: str, expected: AnyBuiltin
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("builtin:aeral", ["did you mean aerial?", "builtin:aerial, builtin:glyphs, builtin:ring"]),
-        ("builtin:", ["builtin:aerial, builtin:glyphs, builtin:ring"]),
+        ("builtin:criters", ["did you mean critters?", "builtin:critters, builtin:glyphs, builtin:ring"]),
+        ("builtin:aerial", ["there is no builtin:aerial; choose builtin:critters, builtin:glyphs"]),
+        ("builtin:", ["builtin:critters, builtin:glyphs, builtin:ring"]),
         ("builtin:glyphs?staked=true", ["staked: no such setting", "did you mean 'stacked'?"]),
         ("builtin:ring?modes=many", ["builtin:ring: modes: ", "integer", "got 'many'"]),
         ("builtin:ring?modes=0&std=9", ["modes: ", "got '0'", "std: ", "got '9'"]),
-        ("builtin:aerial?kind=ring", ["kind: 'ring'"]),
+        ("builtin:critters?kind=ring", ["kind: 'ring'"]),
     ],
 )
 def test_a_wrong_address_is_refused_in_one_line_that_says_what_would_work(text: str, words: list[str]) -> None:

@@ -248,19 +248,28 @@ def test_without_a_usable_image_the_first_reasons_are_named(tmp_path: Path) -> N
 def test_no_source_or_a_mixture_with_a_builtin_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no source of images"):
         prepare([], tmp_path / "out")
-    both = [Folder(path=fill(tmp_path / "in", 2)), open_source("builtin:aerial")]
-    with pytest.raises(ConfigError, match="builtin:aerial cannot be mixed"):
+    both = [Folder(path=fill(tmp_path / "in", 2)), open_source("builtin:critters")]
+    with pytest.raises(ConfigError, match="builtin:critters cannot be mixed"):
         prepare(both, tmp_path / "out")
 
 
 def test_a_builtin_is_drawn_with_labels_and_what_is_known_about_each_image(tmp_path: Path) -> None:
-    dataset = prepare([open_source("builtin:aerial")], tmp_path / "out", PrepareSettings(size=16, limit=6), workers=0)
-    again = prepare([open_source("builtin:aerial")], tmp_path / "2", PrepareSettings(size=16, limit=6), workers=2)
+    dataset = prepare([open_source("builtin:critters")], tmp_path / "out", PrepareSettings(size=16, limit=6), workers=0)
+    again = prepare([open_source("builtin:critters")], tmp_path / "2", PrepareSettings(size=16, limit=6), workers=2)
     assert (dataset.spec.size, dataset.spec.channels, len(dataset)) == (16, 3, 6)
     assert dataset.spec.classes == len(dataset.class_names)
     entry = dataset.entries()[5]
-    assert entry.attributes["scene"] == entry.label == dataset.class_names[dataset[5][1] or 0]
+    assert entry.attributes["animal"] == entry.label == dataset.class_names[dataset[5][1] or 0]
     assert again.digest == dataset.digest
+
+
+def test_drawings_that_look_alike_are_no_copies_and_are_held_out_one_by_one(tmp_path: Path) -> None:
+    settings = PrepareSettings(size=16, limit=1500)
+    dataset = prepare("builtin:critters", tmp_path / "out", settings, workers=0)
+    assert not [sentence for sentence in dataset.advice if "nearly the same" in sentence]
+    held_out = np.bincount(dataset.labels[dataset.held_out], minlength=8)
+    assert held_out.sum() == 150
+    assert held_out.min() >= 8
 
 
 def test_points_are_a_data_set_too_but_neither_grey_nor_rgb(tmp_path: Path) -> None:

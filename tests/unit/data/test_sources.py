@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from steadygan.data import prepare
-from steadygan.data.builtin import Aerial
+from steadygan.data.builtin import Critters
 from steadygan.data.sources.archive import Zip
 from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.labels import class_names, find_classes
@@ -193,7 +193,7 @@ def test_classes_named_by_numbers_are_in_the_order_of_the_numbers() -> None:
 
 
 def test_a_builtin_is_named_by_its_prefix() -> None:
-    assert isinstance(open_source("builtin:aerial"), Aerial)
+    assert isinstance(open_source("builtin:critters"), Critters)
 
 
 def test_a_missing_path_is_wrong_usage(tmp_path: Path) -> None:

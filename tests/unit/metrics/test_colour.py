@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from steadygan.data.builtin import Aerial
+from steadygan.data.builtin import Critters
 from steadygan.errors import DataError
 from steadygan.metrics.colour import colour_distance, colour_histograms
 
 
 @pytest.fixture(scope="module")
-def aerial():
+def critters():
     """60 pictures (N, 3, 32, 32)."""
-    return torch.from_numpy(np.stack([Aerial().draw(index, 32).image for index in range(60)])).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack([Critters().draw(index, 32).image for index in range(60)])).permute(0, 3, 1, 2)
 
 
 def plain(*colour):
@@ -67,12 +67,12 @@ def test_distance_is_that_of_all_pixels_in_order():
     assert distance(real, fake) == pytest.approx((ordered[0] - ordered[1]).abs().mean().item(), rel=1e-9)
 
 
-def test_distance_of_a_set_to_itself_is_zero_in_any_order_and_number_and_the_way_back_is_as_long(aerial):
-    assert distance(aerial, aerial) == 0
-    assert distance(aerial, aerial.flip(0, 2)) == 0
-    assert distance(aerial, torch.cat([aerial, aerial])) == pytest.approx(0, abs=1e-9)
-    other = 255 - aerial[:20] // 3
-    assert distance(aerial, other) == pytest.approx(distance(other, aerial))
+def test_distance_of_a_set_to_itself_is_zero_in_any_order_and_number_and_the_way_back_is_as_long(critters):
+    assert distance(critters, critters) == 0
+    assert distance(critters, critters.flip(0, 2)) == 0
+    assert distance(critters, torch.cat([critters, critters])) == pytest.approx(0, abs=1e-9)
+    other = 255 - critters[:20] // 3
+    assert distance(critters, other) == pytest.approx(distance(other, critters))
 
 
 def test_three_levels_brighter_is_three_on_the_channels_and_nothing_on_the_opponent_axes():
@@ -91,9 +91,9 @@ def test_a_hue_that_leaves_every_channel_alone_is_seen():
     assert distance(grey, mixed) > 10
 
 
-def test_rows_do_not_depend_on_the_batch(aerial):
-    parts = torch.cat([colour_histograms(part) for part in aerial.split(7)])
-    assert torch.equal(colour_histograms(aerial), parts)
+def test_rows_do_not_depend_on_the_batch(critters):
+    parts = torch.cat([colour_histograms(part) for part in critters.split(7)])
+    assert torch.equal(colour_histograms(critters), parts)
 
 
 def shifted(images, amount):
@@ -110,14 +110,14 @@ def noisy(images, amount):
 
 
 @pytest.mark.parametrize("disturbed", [shifted, contrasted, noisy])
-def test_distance_grows_with_a_disturbance(aerial, disturbed):
-    values = [distance(aerial, disturbed(aerial, amount)) for amount in (0, 5, 15, 40)]
+def test_distance_grows_with_a_disturbance(critters, disturbed):
+    values = [distance(critters, disturbed(critters, amount)) for amount in (0, 5, 15, 40)]
     assert values[0] == 0
     assert values[0] < values[1] < values[2] < values[3]
 
 
-def test_distance_grows_as_modes_are_dropped(aerial):
-    real, fake = aerial[:30], aerial[30:]
+def test_distance_grows_as_modes_are_dropped(critters):
+    real, fake = critters[:30], critters[30:]
     values = [distance(real, fake[:kept].repeat(30 // kept, 1, 1, 1)) for kept in (30, 5, 1)]
     assert values[0] < values[1] < values[2]
 

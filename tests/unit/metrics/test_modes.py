@@ -189,8 +189,8 @@ def test_a_summary_is_over_the_seeds_that_did_not_diverge():
 
 
 def test_data_whose_modes_cannot_be_told_are_refused(tmp_path, pictures):
-    with pytest.raises(ConfigError, match="builtin:aerial has no modes to count; choose ring, stacked-glyphs"):
-        open_test("builtin:aerial", tmp_path)
+    with pytest.raises(ConfigError, match="builtin:critters has no modes to count; choose ring, stacked-glyphs"):
+        open_test("builtin:critters", tmp_path)
     with pytest.raises(DataError, match="has no labels to tell modes by"):
         open_test(str(pictures), tmp_path, 16)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from steadygan.data.builtin import Aerial
+from steadygan.data.builtin import Critters
 from steadygan.errors import DataError
 from steadygan.metrics.patches import (
     _places,
@@ -20,9 +20,9 @@ from steadygan.metrics.patches import (
 
 
 @pytest.fixture(scope="module")
-def aerial():
+def critters():
     """80 pictures (N, 3, 64, 64)."""
-    return torch.from_numpy(np.stack([Aerial().draw(index, 64).image for index in range(80)])).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack([Critters().draw(index, 64).image for index in range(80)])).permute(0, 3, 1, 2)
 
 
 def pictures(*shape):
@@ -77,10 +77,10 @@ def test_the_levels_of_a_picture_are_its_means_and_what_they_lack():
     assert (coarse == 72.5).all()
 
 
-def test_places_depend_on_the_number_of_an_image_and_not_on_its_batch(aerial):
-    levels = pyramid_patches(aerial, 6, seed=5)
+def test_places_depend_on_the_number_of_an_image_and_not_on_its_batch(critters):
+    levels = pyramid_patches(critters, 6, seed=5)
     for size in (1, 7, 32):
-        parts = [pyramid_patches(part, 6, 5, size * index) for index, part in enumerate(aerial.split(size))]
+        parts = [pyramid_patches(part, 6, 5, size * index) for index, part in enumerate(critters.split(size))]
         for level, split in zip(levels, zip(*parts, strict=True), strict=True):
             assert torch.equal(level, torch.cat(split))
 
@@ -106,11 +106,11 @@ def test_every_place_is_as_likely_as_the_others():
     assert 50 < ((cells - 1000) ** 2 / 1000).sum() < 150
 
 
-def test_a_set_is_nowhere_from_itself_and_near_to_itself_in_other_places(aerial):
-    assert (distance(aerial, aerial) == 0).all()
-    again = distance(aerial, aerial, seeds=(1, 2))
+def test_a_set_is_nowhere_from_itself_and_near_to_itself_in_other_places(critters):
+    assert (distance(critters, critters) == 0).all()
+    again = distance(critters, critters, seeds=(1, 2))
     assert (again > 0).all()
-    assert (again < 0.2 * distance(aerial, 255 - aerial // 4)).all()
+    assert (again < 0.2 * distance(critters, 255 - critters // 4)).all()
 
 
 def test_distance_of_a_shift_is_the_mean_projected_shift():
@@ -147,8 +147,8 @@ def test_sets_of_different_numbers_are_compared_share_by_share():
     np.testing.assert_allclose(projected_distance(*project(real, fake, 128)), expected, rtol=1e-6)
 
 
-def test_kept_projections_give_the_same_for_all_images_and_for_some(aerial):
-    real, fake = pyramid_patches(aerial[:40], 8, 1), pyramid_patches(aerial[40:], 8, 2)
+def test_kept_projections_give_the_same_for_all_images_and_for_some(critters):
+    real, fake = pyramid_patches(critters[:40], 8, 1), pyramid_patches(critters[40:], 8, 2)
     kept = project(real, fake, 64)
     assert kept[0].shape == kept[1].shape == (3, 64, 40, 8)
     np.testing.assert_allclose(projected_distance(*kept), sliced_distance(real, fake, 64), rtol=1e-6)
@@ -192,15 +192,15 @@ def compressed(images, loss):
         (compressed, (5, 40, 80, 95), 0),
     ],
 )  # fmt: skip
-def test_distance_grows_with_a_disturbance_and_most_at_its_own_scale(aerial, disturbed, amounts, level):
-    values = [distance(aerial, disturbed(aerial, amount)) for amount in amounts]
+def test_distance_grows_with_a_disturbance_and_most_at_its_own_scale(critters, disturbed, amounts, level):
+    values = [distance(critters, disturbed(critters, amount)) for amount in amounts]
     scores = [value.mean() for value in values]
     assert 0 < scores[0] < scores[1] < scores[2] < scores[3]
     assert values[2].argmax() == level
 
 
-def test_distance_grows_as_modes_are_dropped(aerial):
-    values = [distance(aerial[:40], aerial[40:][:kept].repeat(40 // kept, 1, 1, 1)).mean() for kept in (40, 5, 1)]
+def test_distance_grows_as_modes_are_dropped(critters):
+    values = [distance(critters[:40], critters[40:][:kept].repeat(40 // kept, 1, 1, 1)).mean() for kept in (40, 5, 1)]
     assert values[0] < values[1] < values[2]
 
 

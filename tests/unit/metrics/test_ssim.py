@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from steadygan.data.builtin import Aerial
+from steadygan.data.builtin import Critters
 from steadygan.errors import DataError
 from steadygan.metrics.ssim import diversity, ms_ssim
 
@@ -13,9 +13,9 @@ C1, C2 = 2.55**2, 7.65**2
 
 
 @pytest.fixture(scope="module")
-def aerial():
+def critters():
     """40 pictures (N, 3, 64, 64)."""
-    return torch.from_numpy(np.stack([Aerial().draw(index, 64).image for index in range(40)])).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.stack([Critters().draw(index, 64).image for index in range(40)])).permute(0, 3, 1, 2)
 
 
 def plain(grey, size):
@@ -64,18 +64,18 @@ def slow(first, second):
 
 
 @pytest.mark.parametrize("size", [11, 16, 22, 33, 44, 64])
-def test_similarity_is_that_of_the_equations(aerial, size):
-    first = aerial[:6, :, :size, :size]
-    for second in (noisy(first, 20), aerial[6:12, :, :size, :size]):
+def test_similarity_is_that_of_the_equations(critters, size):
+    first = critters[:6, :, :size, :size]
+    for second in (noisy(first, 20), critters[6:12, :, :size, :size]):
         expected = [
             np.mean([slow(a, b) for a, b in zip(x, y, strict=True)]) for x, y in zip(first, second, strict=True)
         ]
-        np.testing.assert_allclose(ms_ssim(first, second), expected, atol=1e-5)
+        np.testing.assert_allclose(ms_ssim(first, second), expected, atol=1e-4)  # float32 of plain ground: 6e-5
 
 
-def test_similarity_is_that_of_another_library_where_that_takes_small_pictures(aerial):
+def test_similarity_is_that_of_another_library_where_that_takes_small_pictures(critters):
     other = pytest.importorskip("pytorch_msssim")
-    large = aerial[:4].repeat_interleave(3, 2).repeat_interleave(3, 3)
+    large = critters[:4].repeat_interleave(3, 2).repeat_interleave(3, 3)
     for second in (noisy(large, 30), blurred(large, 9), large.flip(0)):
         expected = other.ms_ssim(large.float(), second.float(), data_range=255, size_average=False)
         torch.testing.assert_close(ms_ssim(large, second), expected, atol=1e-4, rtol=0)
@@ -113,38 +113,38 @@ def test_a_negative_is_not_alike_at_all_and_not_less():
     assert ms_ssim(x, 255 - x).tolist() == [0, 0, 0, 0]
 
 
-def test_the_channels_are_compared_one_by_one_and_the_mean_is_taken(aerial):
-    x, y = aerial[:5], aerial[5:10]
+def test_the_channels_are_compared_one_by_one_and_the_mean_is_taken(critters):
+    x, y = critters[:5], critters[5:10]
     singles = torch.stack([ms_ssim(x[:, c : c + 1], y[:, c : c + 1]) for c in range(3)])
     torch.testing.assert_close(ms_ssim(x, y), singles.mean(0))
 
 
 @pytest.mark.parametrize(("disturbed", "amounts"), [(noisy, (0, 5, 20, 60)), (blurred, (1, 3, 7, 15))])
-def test_similarity_falls_with_a_disturbance(aerial, disturbed, amounts):
-    values = [ms_ssim(aerial, disturbed(aerial, amount)).mean() for amount in amounts]
+def test_similarity_falls_with_a_disturbance(critters, disturbed, amounts):
+    values = [ms_ssim(critters, disturbed(critters, amount)).mean() for amount in amounts]
     assert values[0] == pytest.approx(1)
     assert values[0] > values[1] > values[2] > values[3]
 
 
-def test_the_pairs_of_a_set_are_neighbours(aerial):
-    rows = diversity(aerial)
+def test_the_pairs_of_a_set_are_neighbours(critters):
+    rows = diversity(critters)
     assert rows.shape == (20,)
-    torch.testing.assert_close(rows[3], ms_ssim(aerial[6:7], aerial[7:8])[0])
-    torch.testing.assert_close(diversity(aerial[:39]), rows[:19])
-    assert diversity(aerial[:1]).shape == (0,)
+    torch.testing.assert_close(rows[3], ms_ssim(critters[6:7], critters[7:8])[0])
+    torch.testing.assert_close(diversity(critters[:39]), rows[:19])
+    assert diversity(critters[:1]).shape == (0,)
 
 
-def test_rows_do_not_depend_on_the_batch(aerial):
-    parts = torch.cat([diversity(part) for part in aerial.split(6)])
-    torch.testing.assert_close(diversity(aerial), parts, atol=1e-6, rtol=0)
+def test_rows_do_not_depend_on_the_batch(critters):
+    parts = torch.cat([diversity(part) for part in critters.split(6)])
+    torch.testing.assert_close(diversity(critters), parts, atol=1e-6, rtol=0)
 
 
-def test_similarity_of_a_set_grows_as_modes_are_dropped_and_falls_with_noise(aerial):
+def test_similarity_of_a_set_grows_as_modes_are_dropped_and_falls_with_noise(critters):
     orders = [torch.randint(kept, (200,)) for kept in (40, 6, 2, 1)]
-    values = [diversity(aerial[order]).mean() for order in orders]
+    values = [diversity(critters[order]).mean() for order in orders]
     assert values[0] < values[1] < values[2] < values[3]
     assert values[3] == pytest.approx(1)
-    assert diversity(noisy(aerial, 60)).mean() < diversity(aerial).mean()
+    assert diversity(noisy(critters, 60)).mean() < diversity(critters).mean()
 
 
 def test_what_is_no_pair_is_refused():

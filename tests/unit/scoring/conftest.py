@@ -15,7 +15,7 @@ from steadygan.scoring import choose_reference
 def scenes(tmp_path_factory):
     """240 drawn scenes of 32 pixels, 40 of them held out."""
     settings = PrepareSettings(size=32, limit=240, held_out=1 / 6)
-    return prepare("builtin:aerial", tmp_path_factory.mktemp("scoring") / "scenes", settings, workers=0)
+    return prepare("builtin:critters", tmp_path_factory.mktemp("scoring") / "scenes", settings, workers=0)
 
 
 @pytest.fixture(scope="session")

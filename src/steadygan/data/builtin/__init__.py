@@ -9,15 +9,15 @@ from urllib.parse import parse_qsl
 from pydantic import Field, ValidationError
 
 from steadygan.config import explain
-from steadygan.data.builtin.aerial import Aerial
+from steadygan.data.builtin.critters import Critters
 from steadygan.data.builtin.drawing import Drawing
 from steadygan.data.builtin.glyphs import Glyphs
 from steadygan.data.builtin.ring import Ring, modes_recovered
 from steadygan.errors import ConfigError
 
-__all__ = ["Aerial", "AnyBuiltin", "Drawing", "Glyphs", "Ring", "modes_recovered", "parse_builtin"]
+__all__ = ["AnyBuiltin", "Critters", "Drawing", "Glyphs", "Ring", "modes_recovered", "parse_builtin"]
 
-AnyBuiltin = Annotated[Aerial | Glyphs | Ring, Field(discriminator="kind")]
+AnyBuiltin = Annotated[Critters | Glyphs | Ring, Field(discriminator="kind")]
 
 # a setting that makes another set has a name of its own; what is drawn is the same
 _SHORT = {"stacked-glyphs": ("glyphs", "stacked=true")}

@@ -42,9 +42,6 @@ class Dice:
         """A whole number from low to high, both included."""
         return low + int(self.random() * (high - low + 1))
 
-    def chance(self, probability: float) -> bool:
-        return self.random() < probability
-
     def pick(self, options: Sequence[T]) -> T:
         return options[int(self.random() * len(options))]
 

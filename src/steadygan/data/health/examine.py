@@ -13,7 +13,7 @@ from steadygan.data.health.findings import Health, Histogram, Remark, Seen
 from steadygan.data.health.measures import measure
 from steadygan.data.health.pixels import small
 from steadygan.data.indices import joined
-from steadygan.data.work import Entry
+from steadygan.data.work import BUILTIN, Entry
 
 Check = Callable[[Seen], Remark | None]
 
@@ -54,6 +54,7 @@ def examine(
     `size` is the side in pixels that the set is prepared at, if `images` are smaller than that: those of 128
     pixels and more are looked at after a reduction to 64 to 127. Memory: some 100 MB and 120 bytes an
     image. Images of fewer than 8 pixels per side are no pictures; only their number and labels are looked at.
+    Duplicates are not looked for among drawings of a built-in set: however alike two are, each was drawn by itself.
     """
     if not len(images):
         return Health(images=0)
@@ -61,7 +62,8 @@ def examine(
     measures = measure(pixels)
     blank = measures.contrast < outliers.BLANK
     pictures = pixels.shape[1] >= SMALLEST
-    duplicates = find_duplicates(pixels, measures, blank if pictures else np.ones_like(blank))
+    drawn = all(entry.format == BUILTIN for entry in entries)
+    duplicates = find_duplicates(pixels, measures, blank if pictures and not drawn else np.ones_like(blank))
     seen = Seen(pixels, entries, measures, duplicates, blank, size or images.shape[1], factors or {})
     found = [check(seen) for check in (_OF_PICTURES if pictures else ()) + _OF_SETS]
     return Health(

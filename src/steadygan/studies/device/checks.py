@@ -82,7 +82,7 @@ def _trained(recipe: str, size: int, runtime: Runtime, out: Path, steps: int) ->
     """A run of so many steps on drawn images, without scores against held-out ones."""
     images = out.parent / f"images-{size}"
     if not is_dataset(images):
-        source = "builtin:ring" if size == 1 else "builtin:aerial"
+        source = "builtin:ring" if size == 1 else "builtin:critters"
         prepare(source, images, PrepareSettings(size=size if size > 1 else None, limit=_IMAGES), workers=0)
     chosen: dict[str, Any] = {
         name: getattr(runtime.choices, name) for name in ("device", "precision", "layout", "threads")

@@ -135,7 +135,7 @@ def _asked(recipe: str, size: int, device: str) -> tuple[RunConfig, ImageSpec]:
     spec = ImageSpec(size=size, channels=2 if size == 1 else 3)
     settings: dict[str, Any] = {"runtime": {"device": device}} | ({"size": size} if size > 1 else {})
     facts = Facts(size=size, channels=spec.channels, device=device)
-    return configure("builtin:ring" if size == 1 else "builtin:aerial", recipe, settings, facts), spec
+    return configure("builtin:ring" if size == 1 else "builtin:critters", recipe, settings, facts), spec
 
 
 def stand(
