@@ -2,7 +2,11 @@
 
     python benchmarks/scores.py photos/ --picture answers.png
 
-The pictures are disturbed by noise, blur, JPEG, wrong colours, grids, lost modes and copies. Prints JSON.
+The pictures are disturbed by noise, blur, JPEG, wrong colours, grids, lost modes and copies. Prints JSON. Whether
+features see what things are, beside each other as a table:
+
+    python benchmarks/scores.py labelled/ --disturbances noise,blur,shuffling,losing --metrics fd,kid,precision,recall \
+        --features scattering,efficientnet --table
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from torch.nn.functional import conv2d, pad
 
 from steadygan.config import resolve
 from steadygan.data import Dataset
-from steadygan.features import AnyFeatures, Scattering
+from steadygan.features import AnyFeatures, Extractor, Scattering
 from steadygan.records import Score
 from steadygan.scoring import Judge, Metric, Reference, choose_reference
 from steadygan.scoring.metrics import DEFAULT, InceptionScore
@@ -44,6 +48,7 @@ class Bench:
     fresh: Tensor
     pool: Tensor
     rng: np.random.Generator
+    labels: NDArray[np.int64] | None = None  # of `fresh`
 
 
 Disturbance = Callable[[Bench, int], Tensor]
@@ -116,7 +121,29 @@ def copying(bench: Bench, level: int) -> Tensor:
     return mixed[torch.from_numpy(bench.rng.permutation(len(mixed)))]
 
 
+def shuffling(bench: Bench, level: int) -> Tensor:
+    """Cut into 2×2, 4×4 or 8×8 tiles that are put together in another order, another one in each picture."""
+    count, channels, size, _ = bench.fresh.shape
+    across = 2**level
+    shape = (count, channels, across, size // across, across, size // across)
+    tiles = bench.fresh.view(shape).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+    order = torch.from_numpy(bench.rng.random((count, across**2)).argsort(1))
+    moved = tiles[torch.arange(count)[:, None], order].unflatten(1, (across, across))
+    return moved.permute(0, 3, 1, 4, 2, 5).reshape(bench.fresh.shape)
+
+
+def losing(bench: Bench, level: int) -> Tensor:
+    """Nothing of the last quarter, half or three quarters of the classes; of the others more."""
+    if bench.labels is None:
+        raise SystemExit("losing needs images with labels")
+    classes = np.unique(bench.labels)
+    kept = np.flatnonzero(np.isin(bench.labels, classes[: max(1, len(classes) * (4 - level) // 4)]))
+    return bench.fresh[torch.from_numpy(kept[bench.rng.integers(len(kept), size=len(bench.labels))])]
+
+
 DISTURBANCES: tuple[Disturbance, ...] = (noise, blur, jpeg, colour, grid, dropping, repeating, copying)
+OF_THINGS: tuple[Disturbance, ...] = (shuffling, losing)
+"""What leaves colours and textures about as they were; asked for by name."""
 
 
 def _levels(maps: Tensor) -> Tensor:
@@ -134,13 +161,19 @@ class Answer(BaseModel):
 
 
 class ScoresReport(BaseModel):
-    """Every metric at every level of every disturbance. `error` of an answer is half of its interval of 95 %."""
+    """Every metric at every level of every disturbance. `error` of an answer is half of its interval of 95 %.
+
+    `same_class` is the share of the undisturbed pictures whose nearest image of the reference, by the features, has
+    their label; None without labels.
+    """
 
     data: str
     count: int
+    features: str
     disturbances: dict[str, str]
     metrics: list[str]
     answers: list[Answer]
+    same_class: float | None
 
     def value(self, disturbance: str, level: int, metric: str) -> Answer:
         """One answer; at level 0 the disturbance does not matter."""
@@ -162,6 +195,7 @@ def bench_scores(
     features: AnyFeatures = Scattering(),  # noqa: B008 - frozen
     count: int | None = None,
     console: Reporter | None = None,
+    disturbances: Sequence[Disturbance] = DISTURBANCES,
 ) -> tuple[ScoresReport, dict[str, list[Tensor]]]:
     """Score reals that get worse, by every metric; and one picture of each level, to look at.
 
@@ -170,21 +204,37 @@ def bench_scores(
     """
     console = console or Silent()
     bench = _bench(dataset, count)
-    judge = Judge(metrics, bench.reference, features.build(torch.device("cpu")))
+    extractor = features.build(torch.device("cpu"))
+    judge = Judge(metrics, bench.reference, extractor)
     answers, shown = _answers("none", 0, judge([bench.fresh])), {}
-    for number, disturbance in enumerate(DISTURBANCES):
+    for number, disturbance in enumerate(disturbances):
         name = disturbance.__name__
         shown[name] = [bench.fresh[0]]
         for level in range(1, LEVELS + 1):
             pictures = disturbance(replace(bench, rng=np.random.default_rng((number, level))), level)
             answers += _answers(name, level, judge([pictures]))
             shown[name].append(pictures[0])
-            console.counting("disturbances", number * LEVELS + level, LEVELS * len(DISTURBANCES))
-    about = {one.__name__: (one.__doc__ or "").strip() for one in DISTURBANCES}
+            console.counting("disturbances", number * LEVELS + level, LEVELS * len(disturbances))
+    about = {one.__name__: (one.__doc__ or "").strip() for one in disturbances}
     names = [metric.name for metric in metrics]
-    return ScoresReport(
-        data=str(dataset.path), count=len(bench.fresh), disturbances=about, metrics=names, answers=answers
-    ), shown
+    report = ScoresReport(
+        data=str(dataset.path),
+        count=len(bench.fresh),
+        features=extractor.name,
+        disturbances=about,
+        metrics=names,
+        answers=answers,
+        same_class=_same_class(bench, extractor),
+    )
+    return report, shown
+
+
+def _same_class(bench: Bench, extractor: Extractor) -> float | None:
+    if bench.labels is None or bench.reference.dataset.labels is None:
+        return None
+    reals = extractor(torch.cat(list(bench.reference.pictures(bench.reference.real)))).features
+    nearest = torch.cdist(extractor(bench.fresh).features, reals).argmin(1).numpy()
+    return float((bench.reference.dataset.labels[bench.reference.real][nearest] == bench.labels).mean())
 
 
 def _bench(dataset: Dataset, count: int | None) -> Bench:
@@ -194,7 +244,8 @@ def _bench(dataset: Dataset, count: int | None) -> Bench:
     pool = np.setdiff1d(reference.pool, reference.other)
     reference = replace(reference, pool=pool)
     fresh, copied = (torch.cat(list(reference.pictures(indices))) for indices in (reference.other, pool[: 4 * third]))
-    return Bench(reference, fresh, copied, np.random.default_rng(0))
+    labels = None if dataset.labels is None else dataset.labels[reference.other]
+    return Bench(reference, fresh, copied, np.random.default_rng(0), labels)
 
 
 def _answers(disturbance: str, level: int, scores: list[Score]) -> list[Answer]:
@@ -234,23 +285,48 @@ def _worse(report: ScoresReport, disturbance: str, level: int, metric: str, bett
     return -change if better == "higher" else change
 
 
+def beside(reports: Sequence[ScoresReport]) -> str:
+    """Markdown: how much worse than undisturbed, in half widths of the interval; columns by metric, then features."""
+    better = {metric.name: metric.better for metric in (*DEFAULT, InceptionScore())}
+    columns = [(metric, report) for metric in reports[0].metrics for report in reports]
+    lines = [f"| | {' | '.join(f'{metric}, {report.features}' for metric, report in columns)} |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    for name in reports[0].disturbances:
+        for level in range(1, LEVELS + 1):
+            cells = [f"{_worse(report, name, level, metric, better[metric]):.1f}" for metric, report in columns]
+            lines.append(f"| {name} {level} | {' | '.join(cells)} |")
+    lines += [
+        f"\nnearest of the same class, {r.features}: {r.same_class:.3f}" for r in reports if r.same_class is not None
+    ]
+    return "\n".join(lines)
+
+
 def main(words: Sequence[str] | None = None) -> None:
+    known = {one.__name__: one for one in (*DISTURBANCES, *OF_THINGS)}
     parser = argparse.ArgumentParser(description="How every metric answers to pictures that get worse step by step.")
     parser.add_argument("source", help="folder of images, prepared data set, or builtin:NAME")
     parser.add_argument("--size", type=int, default=64, help="pixels of a side")
     parser.add_argument("--metrics", help="names with commas between [default: all without download]")
-    parser.add_argument("--features", default="scattering", help="scattering, inception, dinov2 or clip")
+    parser.add_argument("--features", default="scattering", help="scattering, efficientnet, inception, dinov2 or clip")
+    parser.add_argument("--disturbances", default=",".join(one.__name__ for one in DISTURBANCES), help=", ".join(known))
     parser.add_argument("-n", "--count", type=int, help="pictures of each kind [default: a third]")
     parser.add_argument("--picture", type=Path, help="draw the table here, and beside it what was done")
+    parser.add_argument("--table", action="store_true", help="print how much worse; --features may name several")
     asked = parser.parse_args(words)
-    given = {"features": asked.features, "size": asked.size} | ({"metrics": asked.metrics} if asked.metrics else {})
-    chosen, console = resolve(EvaluationSettings, given), reporter()
-    dataset, _ = open_reals(asked.source, asked.source, console, asked.size)
-    report, shown = bench_scores(dataset, chosen.metrics, chosen.features, asked.count, console)
+    if unknown := set(asked.disturbances.split(",")) - set(known):
+        parser.error(f"no disturbance {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    console, reports = reporter(), []
+    for features in asked.features.split(","):
+        given = {"features": features, "size": asked.size} | ({"metrics": asked.metrics} if asked.metrics else {})
+        chosen = resolve(EvaluationSettings, given)
+        dataset, _ = open_reals(asked.source, asked.source, console, asked.size)
+        disturbances = [known[name] for name in asked.disturbances.split(",")]
+        report, shown = bench_scores(dataset, chosen.metrics, chosen.features, asked.count, console, disturbances)
+        reports.append(report)
     console.close()
     if asked.picture:
         draw(report, shown, asked.picture)
-    print(report.model_dump_json(indent=2))
+    print(beside(reports) if asked.table else report.model_dump_json(indent=2))
 
 
 if __name__ == "__main__":

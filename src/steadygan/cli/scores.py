@@ -49,9 +49,11 @@ def evaluate(
         str | None, typer.Option(help="Names with commas between, see --list. [default: all that need no download]")
     ] = None,
     features: Annotated[
-        str, typer.Option(help="scattering, inception, dinov2, clip, or FILE.pt|.pt2.", metavar="NAME")
+        str, typer.Option(help="scattering, efficientnet, inception, dinov2, clip, or FILE.pt|.pt2.", metavar="NAME")
     ] = "scattering",
-    weights: Annotated[Path | None, typer.Option(help="File of the features' weights. [default: downloaded]")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="File of the features' weights. [default: the published ones]")
+    ] = None,
     count: Annotated[
         int | None,
         typer.Option(

@@ -291,6 +291,10 @@ _ALL = (
         "Muhammad Ferjad Naeem, Seong Joon Oh, Youngjung Uh, Yunjey Choi, Jaejun Yoo",
     ),
     _conference(
+        "1905.11946", "ICML", 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+        "Mingxing Tan, Quoc V. Le",
+    ),
+    _conference(
         "2003.01826", "CVPR", 2020,
         "Watch your Up-Convolution: CNN Based Generative Deep Neural Networks are Failing to Reproduce Spectral "
         "Distributions",

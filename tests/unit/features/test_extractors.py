@@ -47,7 +47,7 @@ def extractor(request: pytest.FixtureRequest) -> PictureExtractor:
 
 
 def test_every_member_is_tested_somewhere() -> None:
-    assert set(KINDS) == {"scattering", "exported", "inception", "clip", "dinov2"}
+    assert set(KINDS) == {"scattering", "exported", "inception", "clip", "dinov2", "efficientnet"}
 
 
 def test_the_default_can_be_named_by_its_kind() -> None:

