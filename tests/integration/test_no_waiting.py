@@ -15,12 +15,13 @@ import torch
 import fake_gpu
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
-from steadygan.networks import Pair
+from steadygan.networks import Pair, latents_of
 from steadygan.recipes import RECIPES
-from steadygan.training.build import make_pair
+from steadygan.training.build import make_game, make_pair
 from steadygan.training.config import RuntimeSettings
 from steadygan.training.loop import step
 from steadygan.training.runtime import Runtime, choose
+from steadygan.training.speed import LAYOUTS
 from tiny_recipes import spec_of, tiny_recipe
 
 WAITS = {"satellite", "turns=moderated", "turns=balanced"}
@@ -53,6 +54,29 @@ def test_no_technique_waits_for_a_gpu_unless_it_asks_who_moves_next(outcomes):
     assert wrong.keys() == outcomes.keys() & WAITS, wrong
     assert all(map(refused, wrong.values()))
     assert {name for name, problem in outcomes.items() if problem is None} == {"networks=points"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_gradients_and_moments_have_the_very_strides_of_their_weights_as_fused_kernels_on_cuda_demand(name, layout):
+    spec = spec_of(name)
+    config = tiny_recipe(name, spec)
+    networks = make_pair(config, spec)
+    game = make_game(config, Pair(*(one.to(memory_format=LAYOUTS[layout]) for one in networks)), spec)
+    seen = []
+
+    def look(optimizer, *_):
+        for weight in (one for group in optimizer.param_groups for one in group["params"]):
+            beside = [one for one in optimizer.state[weight].values() if one.shape == weight.shape]
+            seen.extend((one.stride(), weight.stride()) for one in (weight.grad, *beside))
+
+    for optimizer in game.optimizers.values():
+        optimizer.optimizer.register_step_pre_hook(look)
+    real = torch.rand(8, spec.channels, spec.size, spec.size).contiguous(memory_format=LAYOUTS[layout])
+    for _ in range(2):
+        game.step(lambda: (real,), lambda: latents_of(config.networks).draw(8))
+    assert seen
+    assert [pair for pair in seen if len(set(pair)) > 1] == []
 
 
 @pytest.mark.gpu

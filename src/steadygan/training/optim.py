@@ -126,6 +126,9 @@ class PlayerOptimizer:
         """Take one step down `loss` (a scalar) and return the norm of its gradient, both as tensors."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=self.parameters)
+        for parameter in self.parameters:  # fused kernels on CUDA refuse other strides, even along a side of 1
+            if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
+                parameter.grad = torch.empty_like(parameter).copy_(parameter.grad)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         before = self.healthy.clone()
         self.healthy.mul_(torch.isfinite(norm + loss.detach()))

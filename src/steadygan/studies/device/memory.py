@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import psutil
+from accelerate.utils.memory import clear_device_cache
 
 from steadygan.errors import ConfigError
 from steadygan.studies.device.report import LEFT_OUT, MemoryRow
@@ -37,6 +38,7 @@ def memory_by_batch(
 def _in_child(asked: str, allowance: Allowance) -> tuple[list[MemoryRow], str]:
     """What the process wrote as far as it came, and why it came no further."""
     allowance.need()
+    clear_device_cache(garbage_collection=True)  # what this process keeps on a card, the other cannot have
     seconds = allowance.left
     try:
         child = subprocess.run([sys.executable, "-c", _CHILD, asked], capture_output=True, check=False, timeout=seconds)
