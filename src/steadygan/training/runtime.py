@@ -150,7 +150,7 @@ class Runtime:
         self.world = self.accelerator.num_processes
         self.main = self.accelerator.is_main_process
         self.memory_format = LAYOUTS[choices.layout]
-        if self.device.type == "cuda" and torch.cuda.is_initialized():  # what choosing took is no part of what a run takes
+        if self.device.type == "cuda" and torch.cuda.is_initialized():  # a run's peak is not that of choosing
             torch.cuda.reset_peak_memory_stats(self.device)
 
     def place(self, network: nn.Module) -> nn.Module:

@@ -42,7 +42,7 @@ def check_recipe(row: RecipeRow, runtime: Runtime, allowance: Allowance) -> dict
     config, spec = configured(row.recipe, size, runtime.device.type, None if cuda else _FEW)
     latents, real = latents_of(config.networks), noise(config, spec, runtime)
     game = make_game(config, fresh(config, spec, runtime), spec)
-    seconds: list[float] = []
+    seconds = list[float]()
     while len(seconds) < _STEPS and (allowance.left or not seconds):
         start = time.perf_counter()
         game.step(lambda: real, lambda: latents.draw(config.batch, device=runtime.device))
@@ -84,12 +84,9 @@ def _trained(recipe: str, size: int, runtime: Runtime, out: Path, steps: int) ->
     if not is_dataset(images):
         source = "builtin:ring" if size == 1 else "builtin:aerial"
         prepare(source, images, PrepareSettings(size=size if size > 1 else None, limit=_IMAGES), workers=0)
-    chosen: dict[str, Any] = {
-        name: getattr(runtime.choices, name) for name in ("device", "precision", "layout", "threads")
-    }
-    settings: dict[str, Any] = {"runtime": chosen, "budget": {"steps": steps}, "scores": {"metrics": []}}
-    if size > 1:
-        settings["size"] = size  # a recipe may have one of its own
+    chosen = {name: getattr(runtime.choices, name) for name in ("device", "precision", "layout", "threads")}
+    own = {"size": size} if size > 1 else {}  # a recipe may have one of its own
+    settings = {"runtime": chosen, "budget": {"steps": steps}, "scores": {"metrics": []}, **own}
     config, dataset = plan(images, recipe, settings, Silent())
     return train(config, out, Silent(), dataset)
 
