@@ -84,9 +84,12 @@ def _trained(recipe: str, size: int, runtime: Runtime, out: Path, steps: int) ->
     if not is_dataset(images):
         source = "builtin:ring" if size == 1 else "builtin:aerial"
         prepare(source, images, PrepareSettings(size=size if size > 1 else None, limit=_IMAGES), workers=0)
-    chosen = {name: getattr(runtime.choices, name) for name in ("device", "precision", "layout", "threads")}
-    own = {"size": size} if size > 1 else {}  # a recipe may have one of its own
-    settings = {"runtime": chosen, "budget": {"steps": steps}, "scores": {"metrics": []}, **own}
+    chosen: dict[str, Any] = {
+        name: getattr(runtime.choices, name) for name in ("device", "precision", "layout", "threads")
+    }
+    settings: dict[str, Any] = {"runtime": chosen, "budget": {"steps": steps}, "scores": {"metrics": []}}
+    if size > 1:
+        settings["size"] = size  # a recipe may have one of its own
     config, dataset = plan(images, recipe, settings, Silent())
     return train(config, out, Silent(), dataset)
 
