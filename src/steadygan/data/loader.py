@@ -168,7 +168,11 @@ class Batches:
         images.numpy()[order] = self._dataset.images[indices[order]]
         flips = torch.from_numpy(mirrored(self._seed, start, self._share)) if self._mirror else None
         labels = None if self._dataset.labels is None else torch.from_numpy(self._dataset.labels[indices])
-        return images, flips, labels
+        return images, self._pinned(flips), self._pinned(labels)
+
+    def _pinned(self, rows: torch.Tensor | None) -> torch.Tensor | None:
+        """In memory from which a GPU copies while the host goes on, where there is one."""
+        return rows.pin_memory() if self._pin and rows is not None else rows
 
     def _on_device(self, rows: _Rows) -> Batch:
         images, flips, labels = (None if part is None else part.to(self._device, non_blocking=True) for part in rows)

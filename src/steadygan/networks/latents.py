@@ -17,7 +17,7 @@ class Latents(NamedTuple):
     dim: int
     kind: Latent = "normal"
 
-    def draw(self, *count: int, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, *count: int, device: torch.device | str | None = None) -> Tensor:
         """Latents (*count, dim) from the global random state of the device: those of training."""
         return _DRAWN[self.kind](torch.empty(*count, self.dim, device=device))
 

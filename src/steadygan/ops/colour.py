@@ -37,7 +37,8 @@ def luma_flip(flip: Tensor) -> Tensor:
 def hue(angle: Tensor) -> Tensor:
     """Turns colours about the grey axis by `angle` (N,) in radians: 2π/3 takes red to green (Rodrigues' formula)."""
     cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
-    around = angle.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+    turned = _identity(angle).roll(1, 0)
+    around = (turned - turned.T) / math.sqrt(3)  # of numbers from the host a GPU would wait for each time
     return _affine(cosine * _identity(angle) + (1 - cosine) * _to_grey(angle) + sine * around)
 
 

@@ -32,12 +32,13 @@ from steadygan.studies.device.report import (
     WayRow,
 )
 from steadygan.studies.device.speed import time_compiled, time_input, time_step, time_ways, variants
-from steadygan.studies.device.timing import Allowance, attempt, filled
+from steadygan.studies.device.timing import Allowance, filled
 from steadygan.training.config import Budget, RuntimeSettings
 from steadygan.training.runtime import Runtime, choose
 from steadygan.training.speed import has_bfloat16
 
 Say = Callable[[str], None]
+Rows = Iterator[AnswerRow]
 
 _MATRIX = 2048
 _PRODUCTS, _PRODUCTS_SECONDS = 8, 3.0
@@ -100,58 +101,51 @@ def bench_device(
     return report
 
 
-def _recipes(asked: Asked, allowance: Allowance) -> Iterator[RecipeRow]:
-    for recipe in asked.scope.recipes:
-        row = RecipeRow(recipe=recipe)
+def _recipes(asked: Asked, allowance: Allowance) -> Rows:
+    for row in (RecipeRow(recipe=recipe) for recipe in asked.scope.recipes):
         yield filled(row, partial(check_recipe, row, asked.runtime, allowance.part(_MOST)))
 
 
-def _resume(asked: Asked, allowance: Allowance) -> Iterator[ResumeRow]:
-    for recipe in asked.scope.several:
-        row = ResumeRow(recipe=recipe, size=asked.scope.size)
+def _resume(asked: Asked, allowance: Allowance) -> Rows:
+    for row in (ResumeRow(recipe=recipe, size=asked.scope.size) for recipe in asked.scope.several):
         yield filled(row, partial(check_resume, row, asked.runtime, asked.folder, allowance))
 
 
-def _input(asked: Asked, allowance: Allowance) -> Iterator[InputRow]:
+def _input(asked: Asked, allowance: Allowance) -> Rows:
     row = InputRow(recipe=asked.scope.several[0], size=asked.scope.compared_size)
     yield filled(row, partial(time_input, row, asked.runtime, asked.folder, allowance))
 
 
-def _memory(asked: Asked, allowance: Allowance) -> Iterator[MemoryRow]:
-    yield from memory_by_batch(
-        asked.scope.several[0], asked.scope.compared_size, asked.scope.batches, asked.runtime, allowance
-    )
+def _memory(asked: Asked, allowance: Allowance) -> Rows:
+    row = MemoryRow(recipe=asked.scope.several[0], size=asked.scope.compared_size)
+    yield from memory_by_batch(row, asked.scope.batches, asked.runtime, allowance)
 
 
-def _ways(asked: Asked, allowance: Allowance) -> Iterator[WayRow]:
-    for number, recipe in enumerate(asked.scope.several):
-        part = allowance.part(1 / (len(asked.scope.several) - number))
-        rows = attempt(partial(time_ways, recipe, asked.scope.compared_size, variants(asked.runtime), part))
-        yield from (
-            [WayRow(recipe=recipe, size=asked.scope.compared_size, reason=rows)] if isinstance(rows, str) else rows
-        )
+def _ways(asked: Asked, allowance: Allowance) -> Rows:
+    recipes = asked.scope.several
+    for number, recipe in enumerate(recipes):
+        part, row = allowance.part(1 / (len(recipes) - number)), WayRow(recipe=recipe, size=asked.scope.compared_size)
+        yield from time_ways(row, variants(asked.runtime), part)
 
 
-def _compiled(asked: Asked, allowance: Allowance) -> Iterator[WayRow]:
+def _compiled(asked: Asked, allowance: Allowance) -> Rows:
     for recipe in asked.scope.several:
         row = WayRow(recipe=recipe, size=asked.scope.compared_size, way="torch.compile")
         yield filled(row, partial(time_compiled, row, asked.runtime, allowance))
 
 
-def _steps(asked: Asked, allowance: Allowance) -> Iterator[StepRow]:
+def _steps(asked: Asked, allowance: Allowance) -> Rows:
     """Size by size, so that the largest are those left out; the other recipes at one size, or the nearest they have."""
-    scope, known = asked.scope, dict[str, RecipeRow | StepRow]((row.recipe, row) for row in asked.report.recipes)
+    scope, report = asked.scope, asked.report
     others = [recipe for recipe in scope.recipes if recipe not in scope.main]
     for size in sorted({*scope.sizes, scope.size}):
         for recipe in (*(scope.main if size in scope.sizes else ()), *(others if size == scope.size else ())):
-            row = StepRow(recipe=recipe, size=size)
-            row = filled(row, partial(time_step, row, asked.runtime, allowance, known.get(recipe)))
-            if row.step_ms:
-                known[recipe] = row
-            yield row
+            row, before = StepRow(recipe=recipe, size=size), list[RecipeRow | StepRow](report.recipes)
+            known = [one for one in before + report.steps if one.recipe == recipe and one.step_ms]
+            yield filled(row, partial(time_step, row, asked.runtime, allowance, known[-1] if known else None))
 
 
-_QUESTIONS: tuple[tuple[str, float, Callable[[Asked, Allowance], Iterator[AnswerRow]]], ...] = (
+_QUESTIONS: tuple[tuple[str, float, Callable[[Asked, Allowance], Rows]], ...] = (
     ("recipes", 0.3, _recipes),
     ("resume", 0.25, _resume),
     ("input", 0.2, _input),
@@ -165,30 +159,23 @@ _QUESTIONS: tuple[tuple[str, float, Callable[[Asked, Allowance], Iterator[Answer
 
 def _chosen(runtime: Runtime, asked: str) -> Chosen:
     choices, kind = runtime.choices, runtime.device.type
-    bfloat16 = has_bfloat16(kind)
-    if kind == "cuda":
-        memory = torch.cuda.get_device_properties(runtime.device).total_memory
-    else:
-        memory = psutil.virtual_memory().total
-    own = os.environ.get("OMP_NUM_THREADS")
+    on_card, bfloat16 = kind == "cuda", has_bfloat16(kind) is not False
+    card = torch.cuda.get_device_properties(runtime.device).total_memory if on_card else 0
+    own, gain = os.environ.get("OMP_NUM_THREADS"), choices.bfloat16_gain
+    faster = f"in a typical layer bfloat16 is {gain:.2f}× as fast as float32"
+    precisions = ("float32", "bfloat16") if bfloat16 else ("float32",)
     return Chosen(
         choices=runtime.describe(),
         reasons={
             "device": "as asked" if asked != "auto" else "the first that is there of cuda, mps and cpu",
-            "precision": f"in a typical layer bfloat16 is {choices.bfloat16_gain:.2f}× as fast as float32"
-            if choices.bfloat16_gain
-            else "it has no bfloat16 of its own",
+            "precision": faster if gain else "it has no bfloat16 of its own",
             "layout": f"in a typical layer channels last is {choices.channels_last_gain:.2f}× as fast",
             "threads": f"of {cores()} processors" + (f", as OMP_NUM_THREADS={own} says" if own else ""),
         },
         torch=torch.__version__,
         processors=cores(),
-        memory_gib=round(memory / 2**30, 1),
-        matrix_peak_gflops={
-            name: round(matrix_peak_gflops(runtime.device, name), 1)
-            for name in ("float32", "bfloat16")
-            if name == "float32" or bfloat16 is not False
-        },
+        memory_gib=round((card or psutil.virtual_memory().total) / 2**30, 1),
+        matrix_peak_gflops={name: round(matrix_peak_gflops(runtime.device, name), 1) for name in precisions},
     )
 
 
@@ -200,11 +187,14 @@ def finish(device: torch.device) -> None:
 def matrix_peak_gflops(device: torch.device, precision: str) -> float:
     """The best rate of a square matrix product in a precision: what the machine can do at all."""
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    matrix = torch.randn(_MATRIX, _MATRIX, device=device).to(dtype)
+    # on a GPU a wait takes as long as a product, so that it is one for several, of larger matrices
+    side, several = (2 * _MATRIX, 10) if device.type == "cuda" else (_MATRIX, 1)
+    matrix = torch.randn(side, side, device=device).to(dtype)
     taken: list[float] = []
     while len(taken) < _PRODUCTS and sum(taken) < _PRODUCTS_SECONDS:
         start = time.perf_counter()
-        matrix @ matrix
+        for _ in range(several):
+            matrix @ matrix
         finish(device)
         taken.append(time.perf_counter() - start)
-    return 2 * _MATRIX**3 / min(taken) / 1e9
+    return 2 * several * side**3 / min(taken) / 1e9

@@ -53,8 +53,8 @@ class Adam(OptimizerBase):
     weight_decay: float = Field(default=0.0, ge=0)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        rates = self.rates(0)
-        return torch.optim.AdamW(parameters, **rates, eps=self.eps, weight_decay=self.weight_decay, fused=True)
+        rates: dict[str, Any] = {**self.rates(0), "eps": self.eps, "weight_decay": self.weight_decay}
+        return torch.optim.AdamW(parameters, **rates, fused=True, capturable=True)  # capturable in a CUDA graph
 
     def rates(self, images: int) -> dict[str, Any]:
         return {**super().rates(images), "betas": (self.beta1, at(self.beta2, images))}
@@ -65,14 +65,26 @@ class RMSProp(OptimizerBase):
 
     paper: ClassVar[str] = "arXiv:1701.07875"
     helps: ClassVar[str] = "With a critic whose weights are clipped, where momentum made training unstable."
-    hurts: ClassVar[str] = "Elsewhere slower than Adam; it has no fused kernel, so each update waits for the device."
+    hurts: ClassVar[str] = "Elsewhere slower than Adam, as it has no fused kernel."
 
     kind: Literal["rmsprop"] = "rmsprop"
     lr: Positive = 5e-5
     alpha: float = Field(default=0.99, ge=0, lt=1)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(parameters, **self.rates(0), alpha=self.alpha)
+        own = list(parameters)
+        return _RefusingRMSprop(own, **self.rates(0), alpha=self.alpha, capturable=own[0].device.type == "cuda")
+
+
+class _RefusingRMSprop(torch.optim.RMSprop):
+    """Moves no weight where `found_inf` is 1, as fused kernels do: without momentum a gradient of 0 moves none."""
+
+    found_inf: Tensor
+
+    def step(self, closure: Any = None) -> Any:
+        for parameter in (one for group in self.param_groups for one in group["params"] if one.grad is not None):
+            parameter.grad.masked_fill_(self.found_inf > 0, 0)
+        return super().step(closure)
 
 
 class SGD(OptimizerBase):
@@ -98,8 +110,8 @@ class PlayerOptimizer:
 
     `healthy` is a tensor shared by both players that turns from 1 to 0 at the first such value and stays there:
     from then on no weight moves, and `turns` stops counting; `broke` is 1 where it was this player's value.
-    It is handed to the fused kernel, which obeys it on the device, so that nothing waits for the host; whoever
-    runs the loop looks at it once in a while. An optimizer without a fused kernel is asked on the host.
+    It is handed to our optimizers, which obey it on the device, so that nothing waits for the host; whoever
+    runs the loop looks at it once in a while. Another one that is not fused is asked on the host.
     """
 
     def __init__(self, network: nn.Module, settings: OptimizerSettings, healthy: Tensor) -> None:
@@ -114,6 +126,9 @@ class PlayerOptimizer:
         """Take one step down `loss` (a scalar) and return the norm of its gradient, both as tensors."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=self.parameters)
+        for parameter in self.parameters:  # fused kernels on CUDA refuse other strides, even along a side of 1
+            if parameter.grad is not None and parameter.grad.stride() != parameter.stride():
+                parameter.grad = torch.empty_like(parameter).copy_(parameter.grad)
         norm = torch.nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         before = self.healthy.clone()
         self.healthy.mul_(torch.isfinite(norm + loss.detach()))
@@ -133,7 +148,8 @@ class PlayerOptimizer:
 
     def _update(self) -> None:
         refusing: Any = self.optimizer
-        if self.optimizer.defaults.get("fused") and self.healthy.device.type != "mps":  # whose kernel may not obey
+        fused = self.optimizer.defaults.get("fused") and self.healthy.device.type != "mps"  # whose kernel may not obey
+        if fused or isinstance(refusing, _RefusingRMSprop):
             refusing.found_inf = 1 - self.healthy
             self.optimizer.step()
         elif bool(self.healthy):
@@ -147,7 +163,9 @@ class PlayerOptimizer:
         """Restore the optimizer; its moments take the layout of the weights: the fused kernel walks both alike."""
         self.turns.copy_(state["turns"])
         self.broke.zero_()
-        self.optimizer.load_state_dict(state["optimizer"])
+        here = {name: value for name, value in self.optimizer.defaults.items() if name == "capturable"}
+        groups = [group | here for group in state["optimizer"]["param_groups"]]  # of another device, perhaps
+        self.optimizer.load_state_dict(state["optimizer"] | {"param_groups": groups})
         for parameter, moments in self.optimizer.state.items():
             for name, value in moments.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:

@@ -27,6 +27,7 @@ from steadygan.training.threads import Others, choose_threads, counted, free, is
 
 T = TypeVar("T")
 
+_USED_UP = ("out of memory", "allocate memory", "alloc_failed")  # the last is what cuBLAS and cuDNN say
 _GAIN = 1.25  # bfloat16 is taken when it is faster by this factor: its rounding is not worth less
 
 
@@ -92,6 +93,8 @@ def choose(settings: RuntimeSettings) -> Choices:
     device, most = choose_device(settings.device), choose_threads(settings.threads)
     torch.set_num_threads(most)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if device == "cuda" and processes > 1:  # else all of them would measure on the first card, and keep memory there
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     pinned = is_pinned(settings.threads) or processes > 1 or device != "cpu"
     threads = most if pinned else free(most, Others().sample())
     precision, layout, gains = settings.precision, settings.layout, [0.0, 0.0]
@@ -132,7 +135,7 @@ def enough_memory() -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as problem:
         text = str(problem).lower()
-        if isinstance(problem, MemoryError) or "out of memory" in text or "allocate memory" in text:
+        if isinstance(problem, MemoryError) or any(word in text for word in _USED_UP):
             raise ConfigError("this does not fit into memory; lower --batch, --size or networks.width") from None
         raise
 
@@ -156,6 +159,8 @@ class Runtime:
         self.world = self.accelerator.num_processes
         self.main = self.accelerator.is_main_process
         self.memory_format = LAYOUTS[choices.layout]
+        if self.device.type == "cuda" and torch.cuda.is_initialized():  # a run's peak is not that of choosing
+            torch.cuda.reset_peak_memory_stats(self.device)
 
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, its weights in the chosen layout."""

@@ -253,7 +253,7 @@ def test_a_process_that_is_ended_leaves_what_it_had_measured(runtime, monkeypatc
     row = MemoryRow(recipe="steady", size=16, batch=2, peak_mib=300).model_dump_json()
     ended = f"import os\nprint({row!r}, flush=True)\nos.kill(os.getpid(), {int(signal.SIGKILL)})"
     monkeypatch.setattr(memory, "_CHILD", ended)
-    rows = memory.memory_by_batch("steady", 16, [2, 4], runtime, Allowance.of(1e6))
+    rows = memory.memory_by_batch(MemoryRow(recipe="steady", size=16), [2, 4], runtime, Allowance.of(1e6))
     assert (rows[0].peak_mib, rows[0].reason) == (300, "")
     assert (rows[1].peak_mib, rows[1].batch) == (None, 4)
     assert "SIGKILL" in rows[1].reason

@@ -123,6 +123,21 @@ def test_the_first_step_of_rmsprop_is_that_of_its_formula():
     assert network.weight.item() == pytest.approx(3 - 0.1 * 2 / mean_square**0.5)
 
 
+@pytest.mark.parametrize("settings", [Adam(), RMSProp()], ids=lambda one: one.kind)
+def test_an_optimizer_that_comes_from_a_gpu_goes_on_here(settings):
+    network = nn.Linear(1, 1)
+    optimizer = PlayerOptimizer(network, settings, torch.ones(()))
+    own = optimizer.optimizer.param_groups[0]["capturable"]
+    optimizer(network.weight.sum())
+    state = optimizer.state_dict()
+    state["optimizer"]["param_groups"][0]["capturable"] = not own
+    optimizer.load_state_dict(state)
+    assert optimizer.optimizer.param_groups[0]["capturable"] == own
+    before = network.weight.item()
+    optimizer(network.weight.sum())
+    assert network.weight.item() < before
+
+
 def test_budget_is_spent_by_its_first_limit():
     budget = Budget(images=1000, minutes=1)
     assert spent(budget, Progress(images=500, seconds=15)) == 0.5

@@ -42,7 +42,7 @@ def check_recipe(row: RecipeRow, runtime: Runtime, allowance: Allowance) -> dict
     config, spec = configured(row.recipe, size, runtime.device.type, None if cuda else _FEW)
     latents, real = latents_of(config.networks), noise(config, spec, runtime)
     game = make_game(config, fresh(config, spec, runtime), spec)
-    seconds: list[float] = []
+    seconds = list[float]()
     while len(seconds) < _STEPS and (allowance.left or not seconds):
         start = time.perf_counter()
         game.step(lambda: real, lambda: latents.draw(config.batch, device=runtime.device))

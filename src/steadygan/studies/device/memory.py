@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import psutil
+from accelerate.utils.memory import clear_device_cache
 
 from steadygan.errors import ConfigError
 from steadygan.studies.device.report import LEFT_OUT, MemoryRow
@@ -24,44 +25,42 @@ _CHILD = "import sys; from steadygan.studies.device.memory import measure; measu
 
 
 def memory_by_batch(
-    recipe: str, size: int, batches: Sequence[int], runtime: Runtime, allowance: Allowance
+    about: MemoryRow, batches: Sequence[int], runtime: Runtime, allowance: Allowance
 ) -> list[MemoryRow]:
     """The peak for each of these batches, which rise; what does not fit ends it, and takes no other process along."""
-    asked = {"recipe": recipe, "size": size, "batches": batches, "choices": asdict(runtime.choices)}
+    rows = [about.model_copy(update={"batch": batch}) for batch in batches]
+    asked = {"rows": [row.model_dump() for row in rows], "choices": asdict(runtime.choices)}
     found = attempt(partial(_in_child, json.dumps(asked), allowance))
-    rows, why = ({}, found) if isinstance(found, str) else found
-    return [rows.get(batch, MemoryRow(recipe=recipe, size=size, batch=batch, reason=why)) for batch in batches]
+    known, why = ([], found) if isinstance(found, str) else found
+    return [*known, *(row.model_copy(update={"reason": why}) for row in rows[len(known) :])]
 
 
-def _in_child(asked: str, allowance: Allowance) -> tuple[dict[int, MemoryRow], str]:
-    """What the process wrote as far as it came, by batch, and why it came no further."""
+def _in_child(asked: str, allowance: Allowance) -> tuple[list[MemoryRow], str]:
+    """What the process wrote as far as it came, and why it came no further."""
     allowance.need()
+    clear_device_cache(garbage_collection=True)  # what this process keeps on a card, the other cannot have
     seconds = allowance.left
-    line = [sys.executable, "-c", _CHILD, asked]
     try:
-        child = subprocess.run(line, capture_output=True, check=False, timeout=seconds)
+        child = subprocess.run([sys.executable, "-c", _CHILD, asked], capture_output=True, check=False, timeout=seconds)
         written, why = child.stdout, _ended(child)
     except subprocess.TimeoutExpired as late:
         written, why = late.stdout or b"", f"{LEFT_OUT}{duration(seconds)} did not suffice"
-    whole = [text for text in written.splitlines(keepends=True) if text.startswith(b"{") and text.endswith(b"\n")]
-    rows = {row.batch: row for row in map(MemoryRow.model_validate_json, whole)}
-    return rows, next((row.reason for row in rows.values() if row.reason), why)
+    lines = [line for line in written.splitlines(keepends=True) if line.startswith(b"{") and line.endswith(b"\n")]
+    rows = [MemoryRow.model_validate_json(line) for line in lines]
+    return rows, next((row.reason for row in rows if row.reason), why)
 
 
 def _ended(child: subprocess.CompletedProcess[bytes]) -> str:
     if child.returncode < 0:
         return f"the process was ended by {signal.Signals(-child.returncode).name}, as happens where memory is used up"
-    said = child.stderr.decode(errors="replace").splitlines() or [f"the process ended with {child.returncode}"]
-    return said[-1]
+    return [f"the process ended with {child.returncode}", *child.stderr.decode(errors="replace").splitlines()][-1]
 
 
 def measure(asked: str) -> None:
     """In the process of its own: write a row for each batch, up to the first that does not fit."""
     wanted = json.loads(asked)
-    runtime = Runtime(Choices(**wanted["choices"]))
-    before: MemoryRow | None = None
-    for batch in wanted["batches"]:
-        row = MemoryRow(recipe=wanted["recipe"], size=wanted["size"], batch=batch)
+    runtime, before = Runtime(Choices(**wanted["choices"])), None
+    for row in map(MemoryRow.model_validate, wanted["rows"]):
         before = filled(row, partial(_peak, row, runtime, before))
         sys.stdout.write(before.model_dump_json() + "\n")
         sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -88,13 +88,11 @@ class ResumeRow(AnswerRow):
     repeat_difference: float | None = None
 
     def figures(self) -> str:
-        after = f"{self.steps} steps, stopped after {self.stopped_after} and resumed"
+        after = f"exact: {self.steps} steps, stopped after {self.stopped_after} and resumed"
         if self.exact:
-            return f"exact: {after} equal {self.steps} without a stop, bit by bit"
-        return (
-            f"not exact: {after} are off by up to {self.largest_difference:.2g} (in {self.tensor}); "
-            f"the same run twice without a stop by {self.repeat_difference:.2g}"
-        )
+            return f"{after} equal {self.steps} without a stop, bit by bit"
+        off = f"are off by up to {self.largest_difference:.2g} (in {self.tensor})"
+        return f"not {after} {off}; the same run twice without a stop by {self.repeat_difference:.2g}"
 
 
 class StepRow(AnswerRow):
@@ -105,10 +103,8 @@ class StepRow(AnswerRow):
     million_seconds: float | None = None
 
     def figures(self) -> str:
-        return (
-            f"{self.step_ms:,.1f} ms a step, {self.images_per_second:,.0f} images/s, "
-            f"a million images in {duration(self.million_seconds or 0)}"
-        )
+        million = duration(self.million_seconds or 0)
+        return f"{self.step_ms:,.1f} ms a step, {self.images_per_second:,.0f} images/s, a million images in {million}"
 
 
 class WayRow(AnswerRow):
@@ -201,18 +197,16 @@ class DeviceReport(BaseModel):
         """All of it as text."""
         lines = self.machine()
         for name, title in TITLES.items():
-            rows = self.rows(name)
-            lines += ["", title, *_aligned([row.names() for row in rows], [row.words() for row in rows])]
+            lines += ["", title, *_aligned(self.rows(name))]
         lines += ["", f"{duration(self.seconds)} of {duration(60 * self.minutes)} used"]
         if left := len(self.left_out):
             lines[-1] += f"; there was no time for {left} answers, which more --minutes would give"
         return "\n".join(lines)
 
 
-def _aligned(cells: Sequence[tuple[str, ...]], words: Iterable[str]) -> list[str]:
+def _aligned(rows: Sequence[AnswerRow]) -> list[str]:
     """Lines in columns; one that nothing stands in is left out."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  " + "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=True) if width) + said
-        for row, said in zip(cells, words, strict=True)
-    ]
+    names = [row.names() for row in rows]
+    widths = [max(map(len, column)) for column in zip(*names, strict=True)]
+    cells = [[f"{name:<{width}}  " for name, width in zip(one, widths, strict=True) if width] for one in names]
+    return ["  " + "".join(one) + row.words() for one, row in zip(cells, rows, strict=True)]

@@ -101,17 +101,12 @@ def in_turn(plays: Mapping[str, Play], steps: int) -> dict[str, Rate | str]:
 
     One that fails is not tried again; what it had before stays.
     """
-    found: dict[str, Rate | str] = {}
-    going = dict(plays)
+    rounds: dict[str, list[Rate | str]] = {name: [] for name in plays}
     for _ in range(_ROUNDS):
-        for name, play in tuple(going.items()):
-            now, before = attempt(partial(measured_rate, play, steps)), found.get(name, "")
-            if isinstance(now, str):
-                del going[name]
-                found.setdefault(name, now)
-            else:
-                found[name] = now if isinstance(before, str) else max(now, before)
-    return found
+        for name, play in plays.items():
+            if not any(isinstance(one, str) for one in rounds[name]):
+                rounds[name].append(attempt(partial(measured_rate, play, steps)))
+    return {name: max([one for one in tried if not isinstance(one, str)] or tried) for name, tried in rounds.items()}
 
 
 def configured(recipe: str, size: int, device: str, batch: int | None = None) -> tuple[RunConfig, ImageSpec]:
