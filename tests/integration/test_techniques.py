@@ -59,6 +59,7 @@ SETTINGS = {
     "dropout": {"networks": {"dropout": 0.3}},
     "spectral": {"networks": {"spectral_norm": "both"}},
     "closing": {"networks": {"closing_layers": 1}},
+    "patches": {"networks": {"patches": 1}},
     "schedule": {"optimizer": {"generator": {"lr": {"kind": "cosine", "start": 1e-3, "end": 1e-4, "images": 16}}}},
     "lazy": {"penalties": [{"kind": "r1", "every": 2}]},
 }

@@ -7,7 +7,7 @@ lose a pixel on the way down and get it back on the way up, so no size is specia
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from steadygan.networks.choices import (
     ReLU,
 )
 from steadygan.networks.latents import Latent, Latents
-from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm
+from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm, VirtualBatchNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
 from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
 from steadygan.part import Value
@@ -83,6 +83,7 @@ class DiscriminatorParts(_Parts):
     activation: AnyActivation = LeakyReLU()
     dropout: float = Field(default=0.0, ge=0, lt=1)
     minibatch: AnyMinibatch = NoMinibatch()
+    patches: int = Field(default=0, ge=0)
 
     def block(self, width: int, normalised: bool) -> list[nn.Module]:
         """What stands behind a convolution with `width` channels."""
@@ -127,7 +128,8 @@ class DCGANDiscriminator(nn.Module):
     """Layers that halve the side, each but the first with norm, and activation. Radford et al. (2016), section 3.
 
     (N, channels, size, size) -> logits (N,); with features also the last feature map (N, C, side, side), as it is
-    before `minibatch`. By default strided convolutions 4×4, batch norm, leaky ReLU 0.2.
+    before `minibatch`. By default strided convolutions 4×4, batch norm, leaky ReLU 0.2. To the verdict on the whole
+    image come the mean verdicts on all places of so many of the maps before the last, `patches`.
     """
 
     def __init__(self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512,
@@ -141,18 +143,34 @@ class DCGANDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for inside, outside in pairwise(opening):
             layers += [same(inside, outside, 3, bias), *parts.block(outside, normalised=bool(layers))]
+        ends = []
         for (inside, outside), (large, small) in zip(pairwise(widths), pairwise(sides), strict=True):
             layers.append(parts.downsampling.layer(inside, outside, large, small, bias))
             layers += parts.block(outside, normalised=len(layers) > 1)
+            ends.append(len(layers) - 1)
+        judged = list(zip(ends, widths[1:], strict=True))[-1 - parts.patches : -1]
         self.layers = parts.norm.judging(nn.Sequential(*layers), (channels, size, size))
         self.minibatch = parts.minibatch.layer(widths[-1], sides[-1])
         self.head = nn.Conv2d(widths[-1] + parts.minibatch.channels(), 1, sides[-1], bias=bias)
+        self.places = [end for end, _ in judged]
+        self.local_heads = nn.ModuleList(nn.Conv2d(width, 1, 1, bias=False) for _, width in judged)
         parts.finish(self)
 
     def forward(self, images: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        features = self.layers(images)
-        logits = logits_of(self.head(self.minibatch(features)))
+        features, local = self._through(images)
+        logits = sum(local, start=logits_of(self.head(self.minibatch(features))))
         return (logits, features) if with_features else logits
+
+    def _through(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The last map, and the mean verdict (N,) on the places of each judged map."""
+        if not self.places:
+            return self.layers(images), []
+        maps, verdicts = images, list[Tensor]()
+        for number, layer in enumerate(cast(nn.Sequential, self.layers)):
+            maps = layer(maps)
+            if number in self.places:
+                verdicts.append(self.local_heads[len(verdicts)](maps).mean((1, 2, 3)))
+        return maps, verdicts
 
 
 class DCGAN(NetworkSettings):
@@ -167,6 +185,8 @@ class DCGAN(NetworkSettings):
     arXiv:1802.05957, section 2.1; with it the discriminator usually goes without another norm.
     `closing_layers` convolutions follow the last upsampling, at the image's own resolution, and as many precede the
     first downsampling: they can even out a checkerboard (Odena et al. 2016), at the price of the largest maps.
+    With `patches` the discriminator also judges each place of so many of its inner maps, and adds the means to its
+    verdict on the whole: Isola et al. (2017), arXiv:1611.07004, section 3.2.2, at several depths.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
@@ -189,9 +209,17 @@ class DCGAN(NetworkSettings):
     spectral_norm: Players = "none"
     minibatch: AnyMinibatch = NoMinibatch()
     closing_layers: int = Field(default=0, ge=0)
+    patches: int = Field(default=0, ge=0)
 
     def problems(self, spec: ImageSpec) -> list[str]:
-        return refusals(self.kind, spec, SIZES)
+        wrong = refusals(self.kind, spec, SIZES)
+        if not wrong and self.patches > (most := len(sides_of(spec.size)) - 2):
+            wrong.append(
+                f"networks.patches: at {spec.size} pixels there are {most} inner maps to judge, not {self.patches}"
+            )
+        if self.patches and isinstance(self.discriminator_norm, VirtualBatchNorm):
+            wrong.append("networks.patches: discriminator_norm=virtual_batch does not go with it; choose another norm")
+        return wrong
 
     def generator_parts(self) -> GeneratorParts:
         """The generator's share of the choices."""
@@ -216,6 +244,7 @@ class DCGAN(NetworkSettings):
             spectral_norm=self.spectral_norm in ("discriminator", "both"),
             minibatch=self.minibatch,
             closing_layers=self.closing_layers,
+            patches=self.patches,
         )
 
     def build(self, spec: ImageSpec) -> Pair:

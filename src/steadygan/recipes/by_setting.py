@@ -89,4 +89,12 @@ BY_SETTING = [
         ("arXiv:2002.10964",),
         "--set start.source=runs/a --set freeze.discriminator=2",
     ),
+    _entry(
+        "patch_verdicts",
+        "The discriminator judges places of its inner maps beside the whole. Isola et al. (2017), section 3.2.2.",
+        "Texture is learnt sooner: every place of a picture teaches, not the picture as a whole alone.",
+        "What holds a picture together counts for less where there is little texture.",
+        ("arXiv:1611.07004",),
+        "--set networks.patches=2",
+    ),
 ]

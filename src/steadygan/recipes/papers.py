@@ -123,6 +123,10 @@ _ALL = (
         "Xudong Mao, Qing Li, Haoran Xie, Raymond Y. K. Lau, Zhen Wang, Stephen Paul Smolley",
     ),
     _conference(
+        "1611.07004", "CVPR", 2017, "Image-to-Image Translation with Conditional Adversarial Networks",
+        "Phillip Isola, Jun-Yan Zhu, Tinghui Zhou, Alexei A. Efros",
+    ),
+    _conference(
         "1612.07828", "CVPR", 2017, "Learning from Simulated and Unsupervised Images through Adversarial Training",
         "Ashish Shrivastava, Tomas Pfister, Oncel Tuzel, Josh Susskind, Wenda Wang, Russ Webb",
     ),

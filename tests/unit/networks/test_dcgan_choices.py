@@ -481,6 +481,27 @@ def test_closing_layers_stand_at_the_resolution_of_the_image_in_both_players(cou
     assert not any(isinstance(m, nn.BatchNorm2d) for m in pair.discriminator.layers[: 3 if count > 1 else 1])
 
 
+@pytest.mark.parametrize("patches", [1, 2])
+def test_the_mean_verdicts_on_the_places_of_inner_maps_are_added_to_that_on_the_whole(patches):
+    networks = DCGAN(width=4, discriminator_norm="none", dropout=0.3, patches=patches)
+    judge, images = networks.build(ImageSpec(size=32, channels=3)).discriminator.eval(), torch.randn(3, 3, 32, 32)
+    whole = copy.deepcopy(judge)
+    whole.places = []
+    expected, maps, heads = whole(images), images, list(judge.local_heads)
+    for layer in judge.layers:
+        maps = layer(maps)
+        if maps.shape[2] in (16, 8)[-patches:] and isinstance(layer, nn.Dropout):  # which ends a block
+            expected = expected + torch.einsum("nchw,c->nhw", maps, heads.pop(0).weight.flatten()).mean((1, 2))
+    assert not heads
+    close(judge(images), expected)
+
+
+@pytest.mark.parametrize("settings", [{"patches": 2}, {"patches": 1, "discriminator_norm": "virtual_batch"}])
+def test_verdicts_on_places_are_refused_where_there_are_none_to_judge(settings):
+    (problem,) = DCGAN(**settings).problems(SPEC)
+    assert problem.startswith("networks.patches:")
+
+
 def test_dropout_drops_in_training_only_and_only_in_the_discriminator():
     pair = DCGAN(**TINY, dropout=0.5, discriminator_norm="none").build(SPEC)
     images = torch.randn(2, 3, 16, 16)
