@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv_transpose2d, linear, pad
@@ -47,6 +49,20 @@ class NearestConv2d(nn.Conv2d):
 
     def forward(self, maps: Tensor) -> Tensor:
         return conv_transpose2d(maps, self.transposed_weight(), self.bias, 2, 1)
+
+
+class ResidualDown(nn.Module):
+    """What halves the sides, plus the mean of 2×2 pixels through a 1×1 convolution; the sum by √2, as loud as either.
+
+    (N, inside, H, W) -> (N, outside, H // 2, W // 2).
+    """
+
+    def __init__(self, down: nn.Module, inside: int, outside: int) -> None:
+        super().__init__()
+        self.down, self.skip = down, nn.Conv2d(inside, outside, 1, bias=False)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return (self.down(maps) + self.skip(avg_pool2d(maps, 2))) * math.sqrt(0.5)
 
 
 class PixelNormLayer(nn.Module):

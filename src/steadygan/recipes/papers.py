@@ -89,6 +89,10 @@ _ALL = (
         "Djork-Arné Clevert, Thomas Unterthiner, Sepp Hochreiter",
     ),
     _conference(
+        "1512.03385", "CVPR", 2016, "Deep Residual Learning for Image Recognition",
+        "Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun",
+    ),
+    _conference(
         "1606.03498", "NeurIPS", 2016, "Improved Techniques for Training GANs",
         "Tim Salimans, Ian Goodfellow, Wojciech Zaremba, Vicki Cheung, Alec Radford, Xi Chen",
     ),

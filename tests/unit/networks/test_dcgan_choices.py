@@ -132,6 +132,13 @@ def strided(layer, maps, small):
     return out
 
 
+def residual(layer, maps, small):
+    inner = maps[:, :, : 2 * small, : 2 * small]
+    four = torch.stack([inner[:, :, y::2, x::2] for y, x in product(range(2), repeat=2)])
+    beside = torch.einsum("nihw,oi->nohw", four.mean(0), layer.skip.weight[:, :, 0, 0])
+    return (strided(layer.down, maps, small) + beside) / 2**0.5
+
+
 def pooled(reduce):
     def reference(layer, maps, small):
         inner = convolved(maps, layer[0].weight)[:, :, : 2 * small, : 2 * small]
@@ -146,6 +153,7 @@ RESAMPLED = {
     resampling.Bilinear: bilinear,
     resampling.PixelShuffle: shuffled,
     resampling.Strided: strided,
+    resampling.Residual: residual,
     resampling.AveragePool: pooled(lambda four: four.mean(0)),
     resampling.MaxPool: pooled(lambda four: four.amax(0)),
 }
