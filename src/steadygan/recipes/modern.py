@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from steadygan.augment import ADA, AsIs, DiffAugment
 from steadygan.networks import DCGAN, R3GAN, Points
+from steadygan.networks.dcgan import sides_of
 from steadygan.networks.norms import NoNorm
-from steadygan.networks.resampling import Nearest
+from steadygan.networks.resampling import Nearest, Residual
 from steadygan.objectives import R1, R2, Relativistic
 from steadygan.recipes.facts import Facts
-from steadygan.schedule import Cosine
+from steadygan.schedule import Cosine, Linear
 from steadygan.training.average import EMA
 from steadygan.training.config import DataSettings, Optimizers, RunConfig
 from steadygan.training.optim import Adam
 
-_FEW = 2_000
+_FEW = 4_000
 _PUBLISHED_IMAGES = 20_000_000
 # size: gamma at the start, of which a tenth remains; augmentation and half life at the end (Huang et al. 2024)
 _R3GAN = {32: (0.05, 0.55, 5_000_000), 64: (2.0, 0.3, 500_000), 256: (150.0, 0.3, 500_000)}
@@ -56,29 +57,45 @@ def r3gan(facts: Facts) -> RunConfig:
 def steady(facts: Facts) -> RunConfig:
     """The default: a relativistic loss with R1 and R2 on convolutional networks small enough for a processor.
 
-    The DCGAN's discriminator without batch norm and its generator with nearest upsampling, at half the textbook's
-    width; relativistic pairing with both zero-centred penalties every fourth step (Huang et al. 2024, section 2, who
-    take them at every step); Adam 5e-4 with beta1 0 and beta2 0.99, batch 32. Above 64 pixels gamma grows with their
-    number, from 0.3; fewer than 2,000 images are augmented (Zhao et al. 2020); CUDA gets the full width and batch 64,
-    which nobody has measured yet. On two processor cores four minutes show sky, ground and vague animals at 32 pixels
-    (240,000 images of CIFAR-10) and meadow, sand, water and built-up ground at 64 (67,000 aerial images): less than a
-    fifth of the textbook's Fréchet distance after the same time, the median of three seeds (see benchmarks/). Nearest
-    upsampling alone took that from 150 to 52 on the aerial images in two minutes; gamma 1, a cosine on the learning
-    rate and other widths did not help.
+    The DCGAN's generator with nearest upsampling, at half the textbook's width, against a residual discriminator
+    without batch norm that also judges places of its two inner maps; relativistic pairing with both zero-centred
+    penalties every fourth step (Huang et al. 2024, section 2, who take them at every step); Adam 1e-3 with beta1 0 and
+    beta2 0.99, batch 16. Above 64 pixels gamma grows with their number, from 0.3. CUDA gets the full width, 5e-4 and
+    batch 64, which nobody has measured yet. What was measured on two processor cores stands in benchmarks/README.md.
+    Fewer than 4,000 images are augmented as often as they come again: see `as_often_as_seen`.
     Source: Jolicoeur-Martineau (2019), arXiv:1807.00734; Mescheder et al. (2018), arXiv:1801.04406;
-    Huang et al. (2024), arXiv:2501.05441; Odena et al. (2016), doi:10.23915/distill.00003.
+    Huang et al. (2024), arXiv:2501.05441; Odena et al. (2016), doi:10.23915/distill.00003;
+    Isola et al. (2017), arXiv:1611.07004; Karras et al. (2020), arXiv:1912.04958.
     """
     gpu = facts.device == "cuda"
-    adam = Adam(lr=5e-4, beta1=0.0, beta2=0.99)
-    networks = DCGAN(width=64 if gpu else 32, upsampling=Nearest(), discriminator_norm=NoNorm())
+    adam = Adam(lr=5e-4 if gpu else 1e-3, beta1=0.0, beta2=0.99)
+    networks = DCGAN(
+        width=64 if gpu else 32,
+        upsampling=Nearest(),
+        downsampling=Residual(),
+        discriminator_norm=NoNorm(),
+        patches=max(0, min(2, len(sides_of(facts.size)) - 2)),
+    )
     gamma = round(0.3 * max(1.0, facts.size / 64) ** 2, 3)
-    few = facts.images < _FEW and not facts.points
     return RunConfig(
         recipe="steady",
-        batch=64 if gpu else 32,
+        batch=64 if gpu else 16,
         networks=Points() if facts.points else networks,
         loss=Relativistic(),
         penalties=(R1(gamma=gamma, every=4), R2(gamma=gamma, every=4)),
-        show=DiffAugment() if few else AsIs(),
+        show=as_often_as_seen(facts),
         optimizer=Optimizers(generator=adam, discriminator=adam),
     )
+
+
+def as_often_as_seen(facts: Facts) -> DiffAugment | AsIs:
+    """DiffAugment whose probability grows with how often each image has been seen: 0.8 after 40 times.
+
+    A discriminator learns images by heart when they come again and again, be they 300 or 3,000; before that
+    augmentation only makes the game harder. From 4,000 images on nothing is done, for it costs a twelfth of the speed
+    and a processor shows an image 40 times in half an hour at the earliest. 0.8 as beyond it augmentation may leak
+    (Karras et al. 2020, arXiv:2006.06676, section 2.2).
+    """
+    if facts.points or facts.images >= _FEW:
+        return AsIs()
+    return DiffAugment(probability=Linear(start=0.0, end=0.8, images=40 * facts.images))

@@ -1,0 +1,28 @@
+"""What the default recipe makes of the images and the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from steadygan.recipes.facts import Facts
+from steadygan.recipes.modern import steady
+from steadygan.spec import ImageSpec
+
+
+@pytest.mark.parametrize("images", [300, 3_999])
+def test_few_images_are_augmented_as_often_as_they_come_again(images):
+    probability = steady(Facts(images=images)).show.probability
+    assert [probability(views * images) for views in (0, 10, 40, 400)] == pytest.approx([0, 0.2, 0.8, 0.8])
+
+
+@pytest.mark.parametrize("facts", [Facts(images=4_000), Facts(images=300, size=1, channels=2)])
+def test_many_images_and_points_are_shown_as_they_are(facts):
+    assert steady(facts).show.kind == "as_is"
+
+
+@pytest.mark.parametrize("size", [16, 17, 31, 32, 64, 112, 256])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_it_fits_every_size_of_its_networks(size, device):
+    networks = steady(Facts(size=size, device=device)).networks
+    assert networks.problems(ImageSpec(size=size, channels=3)) == []
+    assert networks.patches == (1 if size < 32 else 2)
