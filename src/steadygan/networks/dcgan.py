@@ -129,7 +129,7 @@ class DCGANDiscriminator(nn.Module):
 
     (N, channels, size, size) -> logits (N,); with features also the last feature map (N, C, side, side), as it is
     before `minibatch`. By default strided convolutions 4×4, batch norm, leaky ReLU 0.2. To the verdict on the whole
-    image come the mean verdicts on all places of so many of the maps before the last, `patches`.
+    image come the mean verdicts on all places of up to `patches` of the maps before the last.
     """
 
     def __init__(self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512,
@@ -185,8 +185,9 @@ class DCGAN(NetworkSettings):
     arXiv:1802.05957, section 2.1; with it the discriminator usually goes without another norm.
     `closing_layers` convolutions follow the last upsampling, at the image's own resolution, and as many precede the
     first downsampling: they can even out a checkerboard (Odena et al. 2016), at the price of the largest maps.
-    With `patches` the discriminator also judges each place of so many of its inner maps, and adds the means to its
-    verdict on the whole: Isola et al. (2017), arXiv:1611.07004, section 3.2.2, at several depths.
+    With `patches` the discriminator also judges each place of so many of its inner maps, the smallest first and as far
+    as there are any, and adds the means to its verdict on the whole: Isola et al. (2017), arXiv:1611.07004, section
+    3.2.2, at several depths.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
@@ -213,10 +214,6 @@ class DCGAN(NetworkSettings):
 
     def problems(self, spec: ImageSpec) -> list[str]:
         wrong = refusals(self.kind, spec, SIZES)
-        if not wrong and self.patches > (most := len(sides_of(spec.size)) - 2):
-            wrong.append(
-                f"networks.patches: at {spec.size} pixels there are {most} inner maps to judge, not {self.patches}"
-            )
         if self.patches and isinstance(self.discriminator_norm, VirtualBatchNorm):
             wrong.append("networks.patches: discriminator_norm=virtual_batch does not go with it; choose another norm")
         return wrong

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from steadygan.augment import ADA, AsIs, DiffAugment
 from steadygan.networks import DCGAN, R3GAN, Points
-from steadygan.networks.dcgan import sides_of
 from steadygan.networks.norms import NoNorm
 from steadygan.networks.resampling import Nearest, Residual
 from steadygan.objectives import R1, R2, Relativistic
@@ -74,7 +73,7 @@ def steady(facts: Facts) -> RunConfig:
         upsampling=Nearest(),
         downsampling=Residual(),
         discriminator_norm=NoNorm(),
-        patches=max(0, min(2, len(sides_of(facts.size)) - 2)),
+        patches=2,
     )
     gamma = round(0.3 * max(1.0, facts.size / 64) ** 2, 3)
     return RunConfig(

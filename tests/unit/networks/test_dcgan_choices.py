@@ -504,9 +504,15 @@ def test_the_mean_verdicts_on_the_places_of_inner_maps_are_added_to_that_on_the_
     close(judge(images), expected)
 
 
-@pytest.mark.parametrize("settings", [{"patches": 2}, {"patches": 1, "discriminator_norm": "virtual_batch"}])
-def test_verdicts_on_places_are_refused_where_there_are_none_to_judge(settings):
-    (problem,) = DCGAN(**settings).problems(SPEC)
+@pytest.mark.parametrize(("size", "there"), [(16, 1), (17, 1), (32, 2), (64, 2), (256, 2)])
+def test_as_many_maps_are_judged_as_there_are(size, there):
+    pair = DCGAN(**TINY, patches=2).build(ImageSpec(size=size, channels=3))
+    assert len(pair.discriminator.local_heads) == len(pair.discriminator.places) == there
+    assert pair.discriminator(torch.randn(2, 3, size, size)).shape == (2,)
+
+
+def test_verdicts_on_places_do_not_go_with_a_norm_that_wraps_all_layers():
+    (problem,) = DCGAN(patches=1, discriminator_norm="virtual_batch").problems(SPEC)
     assert problem.startswith("networks.patches:")
 
 

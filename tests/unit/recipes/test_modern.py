@@ -6,7 +6,6 @@ import pytest
 
 from steadygan.recipes.facts import Facts
 from steadygan.recipes.modern import steady
-from steadygan.spec import ImageSpec
 
 
 @pytest.mark.parametrize("images", [300, 3_999])
@@ -18,11 +17,3 @@ def test_few_images_are_augmented_as_often_as_they_come_again(images):
 @pytest.mark.parametrize("facts", [Facts(images=4_000), Facts(images=300, size=1, channels=2)])
 def test_many_images_and_points_are_shown_as_they_are(facts):
     assert steady(facts).show.kind == "as_is"
-
-
-@pytest.mark.parametrize("size", [16, 17, 31, 32, 64, 112, 256])
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_it_fits_every_size_of_its_networks(size, device):
-    networks = steady(Facts(size=size, device=device)).networks
-    assert networks.problems(ImageSpec(size=size, channels=3)) == []
-    assert networks.patches == (1 if size < 32 else 2)
