@@ -17,3 +17,10 @@ def test_few_images_are_augmented_as_often_as_they_come_again(images):
 @pytest.mark.parametrize("facts", [Facts(images=4_000), Facts(images=300, size=1, channels=2)])
 def test_many_images_and_points_are_shown_as_they_are(facts):
     assert steady(facts).show.kind == "as_is"
+
+
+def test_small_pictures_get_larger_batches_and_a_plain_discriminator():
+    small, large = (steady(Facts(size=size)) for size in (32, 64))
+    assert (small.batch, small.networks.downsampling.kind, small.networks.patches) == (32, "strided", 0)
+    assert (large.batch, large.networks.downsampling.kind, large.networks.patches) == (16, "residual", 2)
+    assert large.optimizer.generator.lr == 2 * small.optimizer.generator.lr
