@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from distance import SETS, Gaussian, Images, arguments, frechet, make_judge, open_set
+from minutes import points_of
 from pydantic import TypeAdapter
-from quality import points_of
 from scipy.stats import spearmanr
 
 from steadygan.features import AnyFeatures, Extractor

@@ -76,8 +76,8 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
     assert sg.load(run.path).sample(2).shape == (2, 3, 16, 16)
 
 
-@pytest.mark.parametrize("compared", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures, compared):
+@pytest.mark.slow
+def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures):
     options = [*set_options(TINY), "--size", "16"]
     out = tmp_path / "run"
     done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(out), "--steps", "4", *options])
@@ -85,8 +85,6 @@ def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures, 
     done = _launch(["-m", "steadygan", "resume", str(out), "--steps", "8"])
     assert done.returncode == 0, done.stderr[-3000:]
     assert sg.Run(out).log()[-1].step == 8
-    if not compared:
-        return
     whole = tmp_path / "whole"
     done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(whole), "--steps", "8", *options])
     assert done.returncode == 0, done.stderr[-3000:]

@@ -145,6 +145,7 @@ def test_an_exported_generator_starts_both_generators_and_a_fresh_discriminator(
     assert run.info().recipe == "dcgan"
 
 
+@pytest.mark.slow
 def test_resume_needs_nothing_of_the_source_and_goes_on_to_the_bit(world, tmp_path):
     shutil.copytree(world / "source", tmp_path / "source")
     settings = {**SHORT, "freeze": {"discriminator": 1}, "checkpoint": {"every_steps": 2}}

@@ -133,6 +133,7 @@ def test_without_the_package_one_line_says_what_to_install(monkeypatch: pytest.M
         EfficientNet().build(CPU)
 
 
+@pytest.mark.slow
 def test_every_metric_of_features_can_be_had_and_is_stamped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = saved(tmp_path, made_weights())
     settings = PrepareSettings(size=16, held_out=0.5)
