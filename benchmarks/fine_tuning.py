@@ -74,7 +74,7 @@ def compete(
 ) -> dict[str, Any]:
     """Train one in its own process, then judge it in this one."""
     out, load = free(options.out / "fine_tuning", f"{name} seed{settings['seed']}"), os.getloadavg()[0]
-    trained = alone(train_recipe, few, out, options.recipe, options.minutes, settings, 0)
+    trained = alone(train_recipe, few, out, options.recipe, options.minutes, settings, 0, options.rate)
     judged = judge_recipe(judge, trained, curve=False)
     found: dict[str, Any] = {"competitor": name, "seed": settings["seed"], "load": load, "floor": judge.floor}
     found |= {"images": trained.images, "seconds": trained.seconds, "diverged": trained.diverged, **judged.distances}
@@ -112,6 +112,7 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=300)
     parser.add_argument("--minutes", type=float, default=4.0)
     parser.add_argument("--source-minutes", type=float, default=20.0)
+    parser.add_argument("--rate", type=float, default=0.0, metavar="R", help="count 60 R images as a minute")
     parser.add_argument("--from", dest="source", type=Path, help="a run on other images; none is trained then")
     parser.add_argument("--freeze", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--recipe", default="steady")
@@ -125,7 +126,7 @@ def main() -> None:
         source is None
         and not (source := folder / f"source-{Path(options.data).stem}-{options.size}-{options.target}").exists()
     ):
-        alone(train_recipe, sets["others"].path, source, options.recipe, options.source_minutes, {}, 0)
+        alone(train_recipe, sets["others"].path, source, options.recipe, options.source_minutes, {}, 0, options.rate)
     print(
         f"{len(sets['few'].training)} images to train on, {judge.count:,} to judge by, floor {judge.floor:.3f}",
         flush=True,

@@ -19,6 +19,8 @@ by chance. `--curve N` judges N moments of each run, for `--plot`.
 
 Results are lines of OUT/minutes.jsonl; the textbook's are used again where everything that matters is equal, so that a
 variant costs its own time only. Figures mean something on an otherwise idle machine only: `load` says what else ran.
+With `--rate R`, the images a second that a competitor was seen to train on the idle machine, its minutes are counted in
+images instead, 60 R to each, and what else runs does not matter.
 """
 
 from __future__ import annotations
@@ -104,10 +106,11 @@ class Result(BaseModel):
     floor: float
     memorised: float | None = None
     load: float
+    rate: float = 0.0
     torch: str
 
 
-def train_textbook(data: Path, out: Path, minutes: float, seed: int, points: int) -> Trained:
+def train_textbook(data: Path, out: Path, minutes: float, seed: int, points: int, rate: float = 0.0) -> Trained:
     """The textbook's loop; its generator is saved `points` times, evenly in time and off the clock."""
     dataset, networks = sg.open_dataset(data), DCGAN(width=64)
     torch.manual_seed(seed)
@@ -121,8 +124,8 @@ def train_textbook(data: Path, out: Path, minutes: float, seed: int, points: int
         start = time.perf_counter()
         real.copy_(from_uint8(pixels[torch.randint(len(pixels), (_BATCH,))]))
         update()
-        seconds += time.perf_counter() - start
         images += _BATCH
+        seconds = images / rate if rate else seconds + time.perf_counter() - start
         if (share := int(points * seconds / (60 * minutes))) > reached:
             reached = share
             generator = copy.deepcopy(pair.generator)
@@ -133,12 +136,17 @@ def train_textbook(data: Path, out: Path, minutes: float, seed: int, points: int
     return Trained(out, images, seconds, "float32")
 
 
-def train_recipe(data: Path, out: Path, recipe: str, minutes: float, settings: dict[str, Any], points: int) -> Trained:
+def train_recipe(
+    data: Path, out: Path, recipe: str, minutes: float, settings: dict[str, Any], points: int, rate: float = 0.0
+) -> Trained:
     """A run of steadygan; with `points` it keeps about so many checkpoints, evenly in time."""
-    if points and (rate := _rate(data, recipe, settings)):
-        every = {"keep": 10 * points, "every_images": max(1, round(60 * minutes * rate / points))}
+    if points and (seen := rate or _rate(data, recipe, settings)):
+        every = {"keep": 10 * points, "every_images": max(1, round(60 * minutes * seen / points))}
         settings = merge({"checkpoint": every}, settings)
-    return _trained(data, out, recipe, settings, minutes=minutes)
+    if not rate:
+        return _trained(data, out, recipe, settings, minutes=minutes)
+    trained = train_images(data, out, recipe, round(60 * minutes * rate), settings)
+    return trained._replace(seconds=trained.images / rate)
 
 
 def train_images(data: Path, out: Path, recipe: str, images: int, settings: dict[str, Any]) -> Trained:
@@ -211,11 +219,11 @@ def compete(options: argparse.Namespace, name: str, seed: int, data: Path, judge
     out = free(options.out / "minutes", stem)
     load = os.getloadavg()[0]
     if name == TEXTBOOK:
-        trained = alone(train_textbook, data, out, options.minutes, seed, options.curve or 1)
+        trained = alone(train_textbook, data, out, options.minutes, seed, options.curve or 1, options.rate)
         judged = judge_textbook(judge, trained, options.curve > 0)
     else:
         settings = merge({"seed": seed}, *map(parse_assignment, options.set))
-        trained = alone(train_recipe, data, out, name, options.minutes, settings, options.curve)
+        trained = alone(train_recipe, data, out, name, options.minutes, settings, options.curve, options.rate)
         judged = judge_recipe(judge, trained, options.curve > 0)
     copies = None
     if judged.images is not None:
@@ -234,6 +242,7 @@ def compete(options: argparse.Namespace, name: str, seed: int, data: Path, judge
         floor=judge.floor,
         memorised=copies,
         load=load,
+        rate=options.rate,
         torch=torch.__version__,
     )
 
@@ -353,6 +362,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="for steadygan; repeatable")
     parser.add_argument("--curve", type=int, default=0, metavar="N", help="also judge about N moments of each run")
     parser.add_argument("--limit", type=int, metavar="N", help="train on so many images of the set")
+    parser.add_argument("--rate", type=float, default=0.0, metavar="R", help="count 60 R images as a minute")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw all results that have a curve")
     parser.add_argument("--table", action="store_true", help="print the tables of all results and leave")
     arguments(parser)
