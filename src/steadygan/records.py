@@ -19,6 +19,7 @@ from steadygan.rundir import append_line, atomic_write, storage_errors, undistur
 
 __all__ = ["Score"]
 
+Severity = Literal["info", "warning", "serious"]
 Better = Literal["lower", "higher", "as reals"]
 
 
@@ -69,6 +70,62 @@ class Tick(Record):
     threads: int = 0
 
 
+class Signals(Record):
+    """What the doctor reads besides ticks, measured between two steps; what cannot be measured in a run is None.
+
+    Each `*_real` is the same quantity of as many training images, the reference to compare with. Pictures are those of
+    the generator as it trains, from fixed latents, if not said otherwise.
+
+    `d_*` and `accuracy_*` are the discriminator's mean logits and the shares it judges rightly, of training images, of
+    held-out ones and of pictures, all under the same conditions. `gradients` are, by player and layer, the root mean
+    square of the last update's gradient, `updates` the length of that update over the length of the layer's weights.
+    `diversity` is the mean distance of two pictures, `rank` the effective rank of their thumbnails, `ms_ssim` their
+    mean likeness, `twins` the share of pictures nearer to another one than 99 of 100 reals are to theirs, `copies` that
+    of pictures nearer to a training image than 99 of 100 held-out ones are. `movement` is the mean distance of a
+    picture to that of the same latent in the last line, over the diversity. `distance` is a cheap distance to the
+    training images, lower is better. `checkerboard` is the share of power at the frequencies of a grid of 2 pixels,
+    `contrast` the mean deviation within a picture, `colour` the mean of each channel, `saturated` the share of values
+    at the ends of the range. `dead` is, by player, the share of units that answer nothing to anything. `modes` is the
+    mean difference of a picture in training mode and in evaluation mode, over the contrast. `augment` is the
+    probability with which augmentation is applied, `leak` how far pictures have moved from reals (0) to augmented reals
+    (1). `inputs` are least, mean, deviation and most of the reals as the discriminator is given them. `seconds` is what
+    measuring took.
+    """
+
+    d_real: float | None = None
+    d_held_out: float | None = None
+    d_fake: float | None = None
+    accuracy_real: float | None = None
+    accuracy_held_out: float | None = None
+    accuracy_fake: float | None = None
+    gradients: dict[str, dict[str, float]] = Field(default_factory=dict)
+    updates: dict[str, dict[str, float]] = Field(default_factory=dict)
+    diversity: float | None = None
+    diversity_real: float | None = None
+    rank: float | None = None
+    rank_real: float | None = None
+    ms_ssim: float | None = None
+    ms_ssim_real: float | None = None
+    twins: float | None = None
+    copies: float | None = None
+    movement: float | None = None
+    distance: float | None = None
+    checkerboard: float | None = None
+    checkerboard_real: float | None = None
+    contrast: float | None = None
+    contrast_real: float | None = None
+    colour: tuple[float, ...] = ()
+    colour_real: tuple[float, ...] = ()
+    saturated: float | None = None
+    saturated_real: float | None = None
+    dead: dict[str, float] = Field(default_factory=dict)
+    modes: float | None = None
+    augment: float | None = None
+    leak: float | None = None
+    inputs: tuple[float, ...] = ()
+    seconds: float = 0.0
+
+
 class Score(BaseModel):
     """A metric of generated pictures. Two scores compare only if their `protocol` is the same.
 
@@ -101,13 +158,22 @@ class DatedScore(Score, Record):
 
 
 class Finding(Record):
-    """Something the doctor noticed, with the evidence for it and the remedy."""
+    """Something the doctor noticed, with the evidence for it and the remedy.
+
+    `step` and `images` are when it was first to be seen. `says` is it in a few words, `causes` what usually leads to
+    it, `remedy` what to do, the first thing to try first, `unless` when that advice does not hold, `picture` a file of
+    the run folder that shows it.
+    """
 
     rule: str
-    severity: Literal["info", "warning", "serious"]
+    severity: Severity
+    says: str = ""
     evidence: str
+    causes: str = ""
     remedy: str
+    unless: str = ""
     source: str = ""
+    picture: str = ""
 
 
 class Note(Record):

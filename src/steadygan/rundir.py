@@ -213,6 +213,10 @@ class RunDir:
         return self.path / "log.jsonl"
 
     @property
+    def signals(self) -> Path:
+        return self.path / "signals.jsonl"
+
+    @property
     def findings(self) -> Path:
         return self.path / "findings.jsonl"
 

@@ -16,7 +16,7 @@ FLOORS = {
     **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal"), 0),
     **dict.fromkeys(("ops", "doctor", "visual"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
-    "scoring": 3,
+    **dict.fromkeys(("scoring", "signals"), 3),
     "training": 4,
     "recipes": 5,
     **dict.fromkeys(("export", "web"), 6),

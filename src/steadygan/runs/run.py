@@ -10,7 +10,7 @@ from pathlib import Path
 from steadygan import records
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import to_json
-from steadygan.records import DatedScore, Finding, Note, Record, Tick
+from steadygan.records import DatedScore, Finding, Note, Record, Signals, Tick
 from steadygan.rundir import RunDir, atomic_write
 from steadygan.runs.checkpoints import SavedCheckpoint, drop_later
 from steadygan.runs.info import RunInfo, read_info
@@ -18,7 +18,12 @@ from steadygan.runs.info import RunInfo, read_info
 __all__ = ["Run"]
 
 
-WRITTEN_AGAIN: Mapping[str, type[Record]] = {"log": Tick, "findings": Finding, "scores": DatedScore}
+WRITTEN_AGAIN: Mapping[str, type[Record]] = {
+    "log": Tick,
+    "signals": Signals,
+    "findings": Finding,
+    "scores": DatedScore,
+}
 """Files of a run, by their names in `RunDir`, of which a resumed run writes what came after its checkpoint again. The
 notes are not: what somebody saw was seen.
 """
@@ -45,6 +50,14 @@ class Run:
     def log(self) -> list[Tick]:
         """The ticks so far."""
         return records.read(self.files.log, Tick)
+
+    def signals(self) -> list[Signals]:
+        """What was measured for the doctor so far."""
+        return records.read(self.files.signals, Signals)
+
+    def findings(self) -> list[Finding]:
+        """What the doctor found while the run trained."""
+        return records.read(self.files.findings, Finding)
 
     def scores(self) -> list[DatedScore]:
         """The scores so far."""

@@ -1,0 +1,169 @@
+"""What rules read: everything a run has written so far, as columns of numbers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from steadygan.records import DatedScore, Record
+from steadygan.runs import Run
+
+SIGNALS = "signals."
+SCORES = "scores."
+
+
+@dataclass(frozen=True)
+class Series:
+    """A quantity over the run: step, images seen and value (all of length N, oldest first, NaN as written)."""
+
+    steps: NDArray[np.int64]
+    images: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def last(self) -> float:
+        """The newest value; NaN if there is none."""
+        return float(self.values[-1]) if len(self) else float("nan")
+
+    def until(self, images: int) -> Series:
+        """What there was after so many images."""
+        return self.part(0, int(np.searchsorted(self.images, images, side="right")))
+
+    def since(self, images: float) -> Series:
+        """What came after so many images."""
+        return self.part(int(np.searchsorted(self.images, images, side="right")), len(self))
+
+    def part(self, start: int, end: int) -> Series:
+        """From one place to before another, counted as slices count."""
+        return Series(self.steps[start:end], self.images[start:end], self.values[start:end])
+
+    def finite(self) -> Series:
+        """Without the values that are no numbers."""
+        good = np.isfinite(self.values)
+        return Series(self.steps[good], self.images[good], self.values[good])
+
+
+_NONE = Series(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run as far as it has come, or another program's log.
+
+    `series` has the fields of ticks by their names, those of signals with "signals." before, scores by their metric
+    with "scores." before; what stands in groups has the names with dots between, as in "shares.penalty.r1" and
+    "signals.gradients.generator.LAYER". One that was never written is empty: a rule that needs it says nothing.
+    `config` is that of `run.json`, `loss` the kind of its loss ("" if unknown), `training` and `held_out` count images
+    (0 if unknown), `budget_images` is how long the run was to be (0 if unknown).
+    """
+
+    series: Mapping[str, Series]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    loss: str = ""
+    training: int = 0
+    held_out: int = 0
+    budget_images: int = 0
+
+    def __getitem__(self, name: str) -> Series:
+        return self.series.get(name, _NONE)
+
+    @property
+    def images(self) -> int:
+        """Images seen at the newest line of anything."""
+        return max((int(series.images[-1]) for series in self.series.values() if len(series)), default=0)
+
+    @property
+    def step(self) -> int:
+        """The step of the newest line of anything."""
+        return max((int(series.steps[-1]) for series in self.series.values() if len(series)), default=0)
+
+    @property
+    def views(self) -> float:
+        """How often each training image has been seen; 0 if their number is unknown."""
+        return self.images / self.training if self.training else 0.0
+
+    def group(self, name: str) -> dict[str, Series]:
+        """All series of a group, by what follows its name and a dot."""
+        return {key.removeprefix(f"{name}."): one for key, one in self.series.items() if key.startswith(f"{name}.")}
+
+    def until(self, images: int) -> Case:
+        """The same run when it had seen so many images."""
+        return replace(self, series={name: series.until(images) for name, series in self.series.items()})
+
+    def setting(self, place: str, default: Any = None) -> Any:
+        """A setting by its place, as in "optimizer.generator.lr"; `default` if it is not there."""
+        value: Any = self.config
+        for name in place.split("."):
+            if not isinstance(value, Mapping) or name not in value:
+                return default
+            value = value[name]
+        return value
+
+
+def case_of(run: Run) -> Case:
+    """The case of a run folder. Errors as in `Run.info` and `Run.log`."""
+    info = run.info()
+    series = {**columns(run.log()), **columns(run.signals(), SIGNALS), **score_columns(run.scores())}
+    config = info.config
+    return Case(series, config, loss_of(config), info.data.training, info.data.held_out, _budget(config, series))
+
+
+def loss_of(config: Mapping[str, Any]) -> str:
+    """The kind of a configuration's loss; "" for one of the user's own."""
+    loss = config.get("loss", {})
+    return str(loss.get("kind", "")) if isinstance(loss, Mapping) and "type" not in loss else ""
+
+
+def columns(lines: Sequence[Record], prefix: str = "") -> dict[str, Series]:
+    """The numbers of records by their names; where a line lacks one, its series lacks that line."""
+    found: dict[str, list[tuple[int, int, float]]] = {}
+    for line in lines:
+        for name, value in _numbers(line):
+            found.setdefault(prefix + name, []).append((line.step, line.images, value))
+    return {name: series_of(rows) for name, rows in found.items()}
+
+
+def score_columns(scores: Iterable[DatedScore]) -> dict[str, Series]:
+    """Scores by their metric; of those by several protocols only the newest protocol's, which alone compare."""
+    newest = {score.metric: score.protocol for score in scores}
+    found: dict[str, list[tuple[int, int, float]]] = {}
+    for score in scores:
+        if score.protocol == newest[score.metric]:
+            found.setdefault(SCORES + score.metric, []).append((score.step, score.images, score.value))
+    return {name: series_of(sorted(rows)) for name, rows in found.items()}
+
+
+def series_of(rows: Sequence[tuple[int, int, float]]) -> Series:
+    """A series from steps, images seen and values."""
+    steps, images, values = zip(*rows, strict=True)
+    return Series(np.array(steps, np.int64), np.array(images, np.int64), np.array(values, np.float64))
+
+
+def _numbers(group: BaseModel | Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Names and values of all numbers, those within groups with dots between; position and seconds are none."""
+    for name, value in group if isinstance(group, BaseModel) else group.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", number) for inner, number in _numbers(value))
+        elif isinstance(value, tuple):
+            yield from ((f"{name}.{place}", float(number)) for place, number in enumerate(value))
+        elif isinstance(value, int | float) and name not in ("step", "images"):
+            yield name, float(value)
+
+
+def _budget(config: Mapping[str, Any], series: Mapping[str, Series]) -> int:
+    """How many images the run is to see; from the time it was given, by the rate so far."""
+    budget = config.get("budget", {})
+    limits = [budget["images"]] if budget.get("images") else []
+    limits += [budget["steps"] * config.get("batch", 1)] if budget.get("steps") else []
+    seconds = series.get("seconds", _NONE)
+    if budget.get("minutes") and len(seconds) and seconds.last > 0:
+        limits.append(int(60 * budget["minutes"] * seconds.images[-1] / seconds.last))
+    return min(limits, default=0)

@@ -1,0 +1,93 @@
+"""What a rule is: a pure function of a case, with what it means and what to do beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from steadygan.doctor.case import Case
+from steadygan.records import Finding, Severity
+
+ORDER: tuple[Severity, ...] = ("serious", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A failure that can be seen in the records of a run.
+
+    `judge` looks at the case as it is now, and gives the evidence in a sentence, its numbers with the reference that
+    they are compared with; None if there is nothing to see, or not enough to tell. `remedies` gives settings as they
+    are written on the command line, each with its reason, the first to be tried first. `unless` says when that advice
+    does not hold. `leads_to` names the rules that see what this failure brings with it: where both fire, this is the
+    cause.
+    """
+
+    id: str
+    severity: Severity
+    says: str
+    causes: str
+    judge: Callable[[Case], str | None]
+    remedies: Callable[[Case], Sequence[str]]
+    source: str
+    unless: str = ""
+    picture: str = ""
+    leads_to: tuple[str, ...] = ()
+
+    def __call__(self, case: Case) -> Finding | None:
+        """What this rule finds in the case as it is now."""
+        evidence = self.judge(case)
+        if evidence is None:
+            return None
+        return Finding(
+            step=case.step,
+            images=case.images,
+            rule=self.id,
+            severity=self.severity,
+            says=self.says,
+            evidence=evidence,
+            causes=self.causes,
+            remedy="; ".join(self.remedies(case)),
+            unless=self.unless,
+            source=self.source,
+            picture=self.picture,
+        )
+
+
+def examine(case: Case, rules: Iterable[Rule], known: Iterable[Finding] = ()) -> list[Finding]:
+    """What rules find now that is not `known` yet; each is found once in a run."""
+    before = {finding.rule for finding in known}
+    return [found for rule in rules if rule.id not in before and (found := rule(case))]
+
+
+def story(case: Case, rules: Sequence[Rule]) -> list[Finding]:
+    """What rules would have found while the run went on, each when it was first to be seen, oldest first.
+
+    They look whenever signals were measured, or without any at a hundred ticks, and at the end.
+    """
+    found: list[Finding] = []
+    for images in moments(case):
+        found += examine(case.until(images), rules, found)
+    return found
+
+
+def moments(case: Case) -> list[int]:
+    """Images seen when the doctor looks."""
+    measured = sorted(
+        {int(images) for name in case.series if name.startswith("signals.") for images in case[name].images}
+    )
+    every = measured or sorted({int(images) for series in case.series.values() for images in series.images})
+    if not measured and len(every) > _LOOKS:
+        every = every[:: -(-len(every) // _LOOKS)]
+    return sorted({*every, case.images})
+
+
+_LOOKS = 100
+
+
+def ranked(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Finding]:
+    """Most serious first, causes before what they bring with them, then the oldest first."""
+    found = list(findings)
+    led = {rule.id: set(rule.leads_to) for rule in rules}
+    ids = {finding.rule for finding in found}
+    follows = {name: sum(name in led.get(cause, ()) for cause in ids) for name in ids}
+    return sorted(found, key=lambda one: (ORDER.index(one.severity), follows[one.rule], one.images))
