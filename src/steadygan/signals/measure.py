@@ -137,7 +137,7 @@ class Measure:
         found = _numbers(found)
         found |= {name: _numbers(value) for name, value in (self._compared(fake) | self.reals.known).items()}
         contrast = found.get("contrast")
-        found["modes"] = float(modes) / 2 / contrast if modes is not None and contrast else None
+        found["modes"] = _numbers(float(modes) / 2 / contrast) if modes is not None and contrast else None
         return found
 
     def _compared(self, fake: Tensor) -> dict[str, Known]:
