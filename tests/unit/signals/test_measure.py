@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from steadygan.augment import DiffAugment
 from steadygan.data import Dataset
+from steadygan.data.builtin import Critters
 from steadygan.networks import classes_of, latents_of
+from steadygan.objectives.view import View
+from steadygan.ops.images import from_uint8, to_uint8
 from steadygan.recipes import RECIPES
 from steadygan.records import Signals
 from steadygan.signals.measure import COUNT, Measure, Reals
 from steadygan.signals.players import Players
+from steadygan.spec import ImageSpec
 from steadygan.training.build import make_game, make_pair
 from steadygan.training.doctor import last_updates
 from tiny_recipes import spec_of, tiny_recipe
@@ -164,3 +169,62 @@ def test_augmentation_is_measured_where_there_is_one():
     found = played.look()
     assert found.augment == 1
     assert found.inputs[0] < -0.9
+
+
+class Gallery(torch.nn.Module):
+    """A generator that has its pictures ready: the first number of a latent says which."""
+
+    def __init__(self, pictures: torch.Tensor) -> None:
+        super().__init__()
+        self.pictures = torch.nn.Parameter(from_uint8(pictures))
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        return self.pictures[latent[:, 0].long()]
+
+
+@pytest.fixture(scope="module")
+def critters() -> tuple[torch.Tensor, Measure]:
+    """Drawn animals (400, 3, 32, 32), the first 300 to train on, and what measures against them."""
+    spec = ImageSpec(size=32, channels=3)
+    images = np.stack([np.asarray(Critters().draw(number, 32).image) for number in range(400)])
+    dataset = Dataset(Path(), spec, images, None, (), np.arange(300, 400), "", {})
+    shown = torch.from_numpy(images).permute(0, 3, 1, 2)
+    return shown, Measure(Reals(dataset, torch.device("cpu"), labelled=False, mirror=False))
+
+
+def seen(measure: Measure, pictures: torch.Tensor) -> Signals:
+    """Signals of a game whose generator shows 64 of these pictures."""
+    latents = torch.arange(COUNT)[:, None].float() % len(pictures)
+    show = DiffAugment().build(ImageSpec(size=32, channels=3))
+    judge = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 1), torch.nn.Flatten(0))
+    players = Players(Gallery(pictures), judge, show, View, 0.0, latents, (), 32)
+    return Signals.model_validate({"step": 1, **measure(players, {})})
+
+
+def test_reals_that_were_not_trained_on_pass_for_reals_in_every_respect(critters):
+    pictures, measure = critters
+    found = seen(measure, pictures[300:364])
+    for name in ("diversity", "rank", "ms_ssim", "contrast", "saturated", "checkerboard"):
+        assert getattr(found, name) / getattr(found, f"{name}_real") == pytest.approx(1, abs=0.3), name
+    assert found.colour == pytest.approx(found.colour_real, abs=0.1)
+    assert found.d_fake == pytest.approx(found.d_real, abs=0.3)
+    assert found.twins < 0.1
+    assert found.copies < 0.1
+    assert found.leak < 0.3
+    assert found.distance < 0.15
+
+
+def test_what_is_wrong_with_pictures_shows_in_its_own_signal(critters):
+    pictures, measure = critters
+    good = pictures[300:364]
+    one, half, copied = (seen(measure, each) for each in (good[:1], good[:32], pictures[:64]))
+    assert one.diversity == one.rank == 0
+    assert one.twins == half.twins == 1
+    assert copied.copies == 1
+    dark, flat = ((good * 0.4).byte(), (128 + (good - 128.0) * 0.3).byte())
+    assert sum(seen(measure, dark).colour) < 0.5 * sum(one.colour_real)
+    assert seen(measure, flat).contrast < 0.4 * one.contrast_real
+    assert seen(measure, (good > 128) * torch.tensor(255).byte()).saturated == 1
+    augmented = to_uint8(DiffAugment().build(ImageSpec(size=32, channels=3))(from_uint8(good)))
+    assert seen(measure, augmented).leak > 0.7
+    assert seen(measure, dark).distance > 3 * seen(measure, good).distance
