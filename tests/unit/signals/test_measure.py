@@ -227,4 +227,5 @@ def test_what_is_wrong_with_pictures_shows_in_its_own_signal(critters):
     assert seen(measure, (good > 128) * torch.tensor(255).byte()).saturated == 1
     augmented = to_uint8(DiffAugment().build(ImageSpec(size=32, channels=3))(from_uint8(good)))
     assert seen(measure, augmented).leak > 0.7
+    assert seen(measure, dark).leak == 0
     assert seen(measure, dark).distance > 3 * seen(measure, good).distance

@@ -113,7 +113,7 @@ def test_fakes_that_look_augmented_leak_and_reals_and_other_wrong_ones_do_not():
     blurred = torch.nn.functional.avg_pool2d(fresh.float(), 5, 1, 2).byte()
     dark = (0.7 * fresh.float()).byte()
     assert all(leak.leak(leak.areas(one), changed, real) < 0.2 for one in (fresh, blurred, dark, noise(side=32)))
-    assert leak.leak(leak.areas(augmented(fresh)), changed, real) > 0.75
+    assert leak.leak(leak.areas(augmented(fresh)), changed, real) > 0.7
 
 
 def test_no_leak_is_told_of_an_augmentation_that_cannot_be_seen():

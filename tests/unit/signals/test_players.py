@@ -160,6 +160,23 @@ def test_an_optimizer_of_the_users_own_is_left_out():
     assert optimizer.taken() == {}
 
 
+def test_a_buffer_that_a_layer_replaces_is_put_back():
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(()))
+
+        def forward(self, maps: Tensor) -> Tensor:
+            self.calls = self.calls + 1
+            return maps
+
+    layer = Counting()
+    with untouched(layer):
+        layer(torch.ones(1))
+        assert layer.calls == 1
+    assert layer.calls == 0
+
+
 def test_what_fails_meanwhile_leaves_no_trace_either():
     network = normed(0.1)
     before, random = copy.deepcopy(network.state_dict()), torch.get_rng_state()
