@@ -1,0 +1,315 @@
+"""The rules of the game's dynamics: each sees its failure, and all are silent where there is none."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steadygan.config.load import parse_assignment, resolve
+from steadygan.doctor.balance import BALANCE
+from steadygan.doctor.case import Case, loss_of
+from steadygan.doctor.collapse import COLLAPSE
+from steadygan.doctor.divergence import DIVERGENCE
+from steadygan.doctor.gradients import GRADIENTS
+from steadygan.doctor.rule import Rule, story
+from steadygan.objectives import R2
+from steadygan.recipes import RECIPES
+from steadygan.schedule import Cosine, Linear
+from steadygan.training.check import check_early
+from steadygan.training.config import Optimizers, RunConfig
+from steadygan.training.optim import Adam
+from steadygan.training.turns import Fixed
+from unit.doctor.cases import GAMES, case, course, health
+
+RULES: tuple[Rule, ...] = (*COLLAPSE, *BALANCE, *GRADIENTS, *DIVERGENCE)
+BY_ID = {rule.id: rule for rule in RULES}
+
+SETTLED = {"distance": [*course(40, 12, 20), *course(12, 12, 20)]}
+STUCK = {"distance": course(40, 36)}
+WORSENING = {"distance": [*course(40, 6, 20), *course(6, 15, 20)]}
+SURE = {"accuracy_real": [1.0] * 40, "accuracy_fake": [0.99] * 40, "loss_d": course(0.2, 0.001)}
+GUESSING = {"accuracy_real": [0.52] * 40, "accuracy_fake": [0.47] * 40, "d_real": [0.01] * 40, "d_fake": [0.0] * 40}
+ONE_PICTURE = {
+    "diversity": [*course(0.05, 0.3, 20), *[0.02] * 20],
+    "rank": [*course(2, 14, 20), *[1.1] * 20],
+    "twins": [*course(1, 0.03, 20), *[1.0] * 20],
+    "ms_ssim": [*course(0.9, 0.2, 20), *[0.99] * 20],
+}
+FEW_PICTURES = {
+    "diversity": [*course(0.05, 0.3, 20), *course(0.3, 0.15, 20)],
+    "rank": [*course(2, 14, 20), *course(14, 6, 20)],
+    "twins": [*course(1, 0.03, 20), *course(0.1, 0.6, 20)],
+    **WORSENING,
+}
+
+
+def layers(kind: str, player: str, first: float, last: float) -> dict[str, list[float]]:
+    return {f"{kind}.{player}.first": [first] * 40, f"{kind}.{player}.last": [last] * 40}
+
+
+def alone(loss: str, loss_d: list[float], loss_g: list[float]) -> Case:
+    """Another program's log."""
+    return case({"loss_d": loss_d, "loss_g": loss_g}, loss=loss, budget_images=0, training=0, held_out=0)
+
+
+RESTLESS = {"movement": [0.95] * 40, "distance": [20.0 + 6 * (-1) ** (line // 2) for line in range(40)]}
+LEFT_ITS_LEVEL = [*course(0.5, 0.03, 50), *course(0.027, 0.026, 100), *course(0.002, 0.002, 50)]
+
+FIRES: dict[str, dict[str, Callable[[], Case]]] = {
+    "mode-collapse": {
+        "one picture after many": lambda: health(signals=ONE_PICTURE),
+        "one picture from the start": lambda: health(
+            signals={"diversity": [0.02] * 40, "twins": [1.0] * 40, "rank": [1.2] * 40, "distance": [30.0] * 40}
+        ),
+        "three pictures, far from each other": lambda: health(
+            signals={"twins": [*course(1, 0.03, 20), *[1.0] * 20], "rank": [*course(2, 14, 20), *[2.0] * 20]}
+        ),
+        "diversity is all that is known": lambda: case(
+            signals={"diversity": ONE_PICTURE["diversity"], "diversity_real": [0.33] * 40}
+        ),
+    },
+    "partial-collapse": {
+        "fewer than before": lambda: health(signals=FEW_PICTURES),
+        "never enough": lambda: health(
+            signals={"diversity": course(0.05, 0.15), "twins": course(1, 0.6), "rank": course(2, 6), **STUCK}
+        ),
+    },
+    "losses-left-their-level": {
+        "least squares": lambda: alone("least_squares", LEFT_ITS_LEVEL, course(0.3, 0.4, 200)),
+    },
+    "discriminator-too-strong": {
+        "nothing learned": lambda: health(SURE, STUCK),
+        "held-out reals told too": lambda: health(
+            SURE, STUCK | {f"accuracy_{side}": [1.0] * 40 for side in ("real", "held_out", "fake")}
+        ),
+        "unlearned": lambda: health(SURE, WORSENING),
+        "relativistic": lambda: health({"d_real": course(2, 7), "d_fake": course(1, -3)}, STUCK, loss="relativistic"),
+        "frozen": lambda: health(SURE, SETTLED | {"movement": [0.001] * 40}),
+    },
+    "discriminator-too-weak": {
+        "nothing learned": lambda: health(GUESSING, STUCK),
+        "grey pictures": lambda: health(GUESSING, SETTLED | {"contrast": [0.1] * 40}),
+        "relativistic": lambda: health(GUESSING | {"loss_d": [0.693] * 40}, STUCK, loss="relativistic"),
+        "least squares": lambda: health(
+            GUESSING | {"d_real": [0.51] * 40, "d_fake": [0.5] * 40}, STUCK, loss="least_squares"
+        ),
+    },
+    "vanishing-gradients": {
+        "first layer": lambda: health(signals=STUCK | layers("gradients", "generator", 1e-9, 1e-3)),
+        "own past": lambda: health({"grad_norm_g": course(5, 1e-4)[:20] + [1e-5] * 20}, STUCK, loss="minimax"),
+        "first layer, pictures unknown": lambda: case(
+            signals=layers("gradients", "discriminator", 1e-9, 1e-3), images=50_000
+        ),
+    },
+    "exploding-gradients": {
+        "own past, pictures unknown": lambda: case({"grad_norm_g": [*course(9, 8, 45), *[855.0] * 15]}, loss="hinge"),
+        "own past": lambda: health({"grad_norm_d": [*course(5, 1.2, 36), 400.0, 800.0, 900.0, 1500.0]}, WORSENING),
+        "first layer": lambda: health(
+            {"grad_norm_d": [500.0] * 40}, STUCK | layers("gradients", "discriminator", 10.0, 0.01)
+        ),
+    },
+    "learning-rate-too-high": {
+        "wild": lambda: health(
+            signals={f"updates.generator.{layer}": [0.4] * 40 for layer in ("first", "second", "last")}
+        ),
+        "bold and no use": lambda: health(
+            signals=STUCK | {f"updates.discriminator.{layer}": [0.06] * 40 for layer in ("first", "second", "last")}
+        ),
+    },
+    "learning-rate-too-low": {
+        "nothing moves": lambda: health(
+            signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in ("first", "second", "last")}
+        ),
+    },
+    "not-finite": {
+        "loss": lambda: health({"loss_g": [*course(1, 3, 39), math.nan]}),
+        "infinite": lambda: alone("hinge", [*course(1, 3, 39), math.inf], course(1, 3)),
+        "norms": lambda: health({"grad_norm_d": [*course(5, 1.2, 37), math.inf, math.inf, math.nan]}),
+    },
+    "divergence": {
+        "logits and pictures": lambda: health({"d_real": [*course(3, 3, 30), *np.geomspace(5, 500, 10)]}, WORSENING),
+        "a critic without a bound": lambda: health(
+            {"loss_d": [*course(-3, -3, 30), *(-np.geomspace(10, 1e5, 10))]}, WORSENING, loss="wasserstein"
+        ),
+        "losses alone": lambda: alone("non_saturating", [*course(1, 0.6, 80), *course(5, 40, 20)], course(1, 3, 100)),
+        "a critic's losses alone": lambda: alone(
+            "wasserstein", [*course(-3, -3, 60), *(-np.geomspace(10, 1e7, 40))], course(1, 3, 100)
+        ),
+    },
+    "oscillation": {"to and fro": lambda: health(signals=RESTLESS)},
+    "regulariser-dominates": {
+        "penalty": lambda: health({"shares.penalty.r1": course(60, 40)}, STUCK),
+        "term": lambda: health({"shares.term.feature_matching": course(900, 400)}, STUCK),
+        "of another program": lambda: health({"penalty": course(60, 40)}, STUCK, loss="wasserstein"),
+    },
+}
+
+HEALTHY: dict[str, Callable[[], Case]] = {
+    **{f"{loss or 'unknown loss'}": lambda loss=loss: health(loss=loss) for loss in GAMES},
+    **{
+        f"{loss or 'unknown loss'}, losses alone": lambda loss=loss: alone(
+            loss, course(GAMES[loss]["loss_d"][0], GAMES[loss]["loss_d"][-1], 300), course(1, 3, 300)
+        )
+        for loss in GAMES
+    },
+    "nothing at all": case,
+    "three ticks": lambda: case({name: values[:3] for name, values in GAMES["hinge"].items()}, images=600),
+    "an untrained generator": lambda: health().until(15_000),
+    "a sure discriminator whose generator learns": lambda: health(SURE),
+    "a sure discriminator at the end of a good run": lambda: health(SURE, {"distance": course(40, 5, noise=0.03)}),
+    "a sure discriminator whose pictures nobody knows": lambda: case(SURE, loss="non_saturating"),
+    "a discriminator that sees nothing left": lambda: health(GUESSING, {"distance": course(40, 5)}),
+    "a small loss from early on": lambda: alone(
+        "non_saturating", [*course(1.2, 0.006, 20), *np.geomspace(0.006, 0.001, 180)], course(2, 8, 200)
+    ),
+    "a hinge loss of 0": lambda: health(
+        {"loss_d": [0.0] * 40, "grad_norm_d": [*course(5, 1, 10), *[0.0] * 30]}, loss="hinge"
+    ),
+    "a hinge loss of 0, losses alone": lambda: alone("hinge", [*course(2, 0.5, 10), *[0.0] * 90], course(1, 5, 100)),
+    "a critic's growing loss": lambda: health(
+        {"loss_g": np.geomspace(18, 206, 40), "loss_d": course(-2.2, -0.7)}, loss="wasserstein"
+    ),
+    "a critic's growing loss alone": lambda: alone("wasserstein", course(-200, -7, 200), np.geomspace(1, 800, 200)),
+    "noise of a DCGAN": lambda: health(
+        {
+            "loss_d": course(0.8, 0.5, noise=0.6),
+            "loss_g": course(2, 3, noise=0.5),
+            "grad_norm_d": course(9, 5, noise=0.7),
+        }
+    ),
+    "single jumps": lambda: health(
+        {
+            "loss_d": [90.0 if line == 33 else 0.4 for line in range(40)],
+            "grad_norm_d": [9e3 if line == 33 else 2.0 for line in range(40)],
+        },
+        {
+            "diversity": [0.01 if line == 33 else 0.3 for line in range(40)],
+            "twins": [1.0 if line == 33 else 0.02 for line in range(40)],
+        },
+    ),
+    "a discriminator that loses its way for a moment": lambda: alone(
+        "relativistic", [*course(0.7, 0.6, 34), 2.2, 1.9, 5.7, 5.6, 7.6, *course(0.7, 0.5, 20)], course(1, 2, 59)
+    ),
+    "gradients that grow for a moment": lambda: case(
+        {"grad_norm_g": [*course(9, 8, 45), *[855.0] * 5, *course(9, 8, 50)]}, loss="relativistic"
+    ),
+    "a loss that rises slowly": lambda: alone("non_saturating", course(0.3, 1.2, 200), course(5, 1, 200)),
+    "auxiliary terms in another program's loss": lambda: alone("hinge", course(5.6, 5.8, 200), course(4, 5, 200)),
+    "a small step in fine tuning": lambda: health(
+        signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in ("first", "second", "last")},
+        config={"start": {"source": "runs/faces"}},
+    ),
+    "a large penalty at the start": lambda: health({"shares.penalty.r1": course(90, 0.05)}),
+    "pictures that move on": lambda: health(signals={"movement": [0.9] * 40}),
+    "one gradient too large for half precision": lambda: health({"grad_norm_g": [*course(9, 2, 39), math.inf]}),
+}
+
+
+def test_every_rule_has_a_fault_that_triggers_it():
+    assert set(FIRES) == set(BY_ID)
+
+
+@pytest.mark.parametrize(("name", "fault"), [(name, fault) for name, faults in FIRES.items() for fault in faults])
+def test_a_rule_sees_its_fault_and_says_so_with_numbers(name, fault):
+    finding = BY_ID[name](FIRES[name][fault]())
+
+    assert finding is not None
+    assert len(re.findall(r"\d", finding.evidence)) >= 2
+
+
+@pytest.mark.parametrize("record", HEALTHY)
+def test_all_rules_are_silent_all_through_a_healthy_record(record):
+    assert story(HEALTHY[record](), RULES) == []
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_a_rule_tells_its_fault_from_the_same_run_in_health(name):
+    healthy = [
+        record for record in HEALTHY.values() if set(next(iter(FIRES[name].values()))().series) <= set(record().series)
+    ]
+
+    assert healthy
+    assert BY_ID[name](healthy[0]()) is None
+
+
+@pytest.mark.parametrize("rule", RULES, ids=BY_ID)
+def test_a_rule_says_what_it_is_from_where_and_what_it_brings(rule):
+    assert rule.says
+    assert rule.causes
+    assert rule.source
+    assert rule.unless
+    assert rule.id not in rule.leads_to
+    assert set(rule.leads_to) <= set(BY_ID)
+    assert not rule.says.endswith(".")
+
+
+OWN = {"kind": "own", "type": "mine.Part", "settings": ""}
+
+
+def options(rule: Rule, one: Case) -> list[list[str]]:
+    """The settings of each remedy, as the command line would be given them."""
+    words = [shlex.split(remedy.rpartition(" (")[0]) for remedy in rule.remedies(one)]
+    return [[word for flag, word in pairwise(line) if flag == "--set"] for line in words]
+
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "no configuration": {},
+    "the default": RunConfig().dump(),
+    "schedules": RunConfig(
+        optimizer=Optimizers(generator=Adam(lr=Cosine(start=2e-4, end=5e-5, images=1000), beta1=0.9)),
+        penalties=[R2(gamma=Linear(start=1.0, end=0.1, images=1000))],
+    ).dump(),
+    "adaptive augmentation": RunConfig(show="ada", loss="hinge", generator_terms=["feature_matching"]).dump(),
+    "moderated": RunConfig(turns="moderated", loss="minimax").dump(),
+    "five turns": RunConfig(turns=Fixed(discriminator=5), loss="wasserstein", penalties=["wgan_gp"]).dump(),
+    "the user's own": RunConfig().dump() | {"penalties": [OWN], "loss": OWN},
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("rule", RULES, ids=BY_ID)
+def test_every_remedy_can_be_typed_as_it_stands(rule, name):
+    config = CONFIGS[name]
+    found = options(rule, health(loss=loss_of(config), config=config))
+    base = {part: value for part, value in (config or RunConfig().dump()).items() if value not in (OWN, [OWN])}
+
+    assert rule.remedies(health(config=config))[-1].startswith("--recipe steady ")
+    for settings in found:
+        changed = resolve(RunConfig, base, *(parse_assignment(text) for text in settings))
+        check_early(changed)
+        assert not settings or changed.dump() != resolve(RunConfig, base).dump()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=BY_ID)
+def test_every_rule_advises_a_setting_besides_another_recipe(rule):
+    assert any(any(options(rule, health(loss=loss_of(config), config=config))) for config in CONFIGS.values())
+
+
+def test_the_recipe_that_is_advised_exists():
+    assert "steady" in RECIPES
+
+
+def test_learning_rates_are_those_of_the_run():
+    one = health(config={"optimizer": {"generator": {"lr": 0.004}, "discriminator": {"lr": 0.001}}})
+
+    assert ["optimizer.discriminator.lr=0.00025"] in options(BY_ID["discriminator-too-strong"], one)
+    assert ["optimizer.generator.lr=0.002", "optimizer.discriminator.lr=0.0005"] in options(BY_ID["divergence"], one)
+
+
+def test_a_log_without_settings_has_its_own_learning_rate_halved():
+    one = case({"lr_d": [0.003] * 5, "lr_g": [0.001] * 5})
+
+    assert ["optimizer.generator.lr=0.0005", "optimizer.discriminator.lr=0.0015"] in options(BY_ID["divergence"], one)
+
+
+def test_a_penalty_that_is_there_is_not_advised_again():
+    one = health(config=RunConfig(penalties=["r1"]).dump())
+
+    assert not any("r1" in text for settings in options(BY_ID["mode-collapse"], one) for text in settings)
