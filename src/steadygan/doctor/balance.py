@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from steadygan.doctor.case import Case
 from steadygan.doctor.losses import facts_of
-from steadygan.doctor.progress import Improvement, first_known, lately, progress
+from steadygan.doctor.progress import Improvement, first_known, grown, lately, progress
 from steadygan.doctor.remedies import (
     STEADY,
     gradient_penalty,
@@ -17,7 +17,7 @@ from steadygan.doctor.remedies import (
     relativistic,
 )
 from steadygan.doctor.rule import Rule
-from steadygan.doctor.trends import past_beginning, start
+from steadygan.doctor.trends import start
 
 SURE = 0.98  # of reals and fakes judged rightly: 1 in 50 wrong still tells the generator something
 SURE_HELD_OUT = 0.9  # of reals it never saw: below, it knows its images by heart, which is another fault
@@ -74,7 +74,7 @@ def _stuck(case: Case, now: Improvement) -> str | None:
 
 def _too_strong(case: Case) -> str | None:
     now = progress(case)
-    if now is None or not now.stalled or not past_beginning(case):
+    if now is None or not now.stalled or not grown(case):
         return None
     certain, stuck = _certain(case), _stuck(case, now)
     return f"{certain}, while the generator learns nothing from it: {stuck}; {now}" if certain and stuck else None
@@ -107,7 +107,7 @@ def _unlike(case: Case, now: Improvement) -> str | None:
 
 def _too_weak(case: Case) -> str | None:
     now = progress(case)
-    if now is None or not now.stalled or not past_beginning(case):
+    if now is None or not now.stalled or not grown(case):
         return None
     blind, unlike = _blind(case), _unlike(case, now)
     return f"{blind}, though the pictures are not like the reals: {unlike}; {now}" if blind and unlike else None

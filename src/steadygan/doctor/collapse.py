@@ -9,7 +9,7 @@ import numpy as np
 
 from steadygan.doctor.case import SCORES, SIGNALS, Case
 from steadygan.doctor.losses import facts_of
-from steadygan.doctor.progress import lately, medians, progress
+from steadygan.doctor.progress import grown, lately, medians, progress
 from steadygan.doctor.remedies import STEADY, dcgan_choice, gradient_penalty, rates, relativistic
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import RECENT, used
@@ -21,8 +21,6 @@ LIMITS = {"diversity": (0.75, 0.4), "rank": (0.8, 0.55), "twins": (0.9, 0.5), "m
 SIGNS = 2  # must agree: each alone has another cause too, a low contrast for diversity, a blur for likeness
 
 HAD = 0.5  # of the reals' diversity: pictures that had so much were no longer those of an untrained generator
-BORN_STEPS = 300  # in which one should have found some: a DCGAN leaves grey within 100 to 200
-BORN_SHARE = 0.1  # of the budget, as above
 FORGIVEN = 0.3  # of the budget, until which pictures that get better may be few
 FALLEN = 0.75  # of the run's own most diverse: well below what a set of 64 pictures varies by
 
@@ -56,23 +54,22 @@ def _best(case: Case, name: str) -> float:
     return float(medians(ours).max() / reals) if len(ours) >= RECENT and reals > 0 else 0.0
 
 
-def _grown(case: Case) -> bool:
+def _expected(case: Case) -> bool:
     """Whether pictures can be expected to differ: they did, or there was time, and they are not getting better."""
     if _best(case, "diversity") >= HAD:
         return True
-    young = case.step < BORN_STEPS or used(case) < BORN_SHARE
     now = progress(case)
-    return not young and (not now or now.stalled or used(case) >= FORGIVEN)
+    return grown(case) and (not now or now.stalled or used(case) >= FORGIVEN)
 
 
 def _full(case: Case) -> str | None:
     found = _few(case, partly=False)
-    return f"of fixed latents' pictures {found}" if found and _grown(case) else None
+    return f"of fixed latents' pictures {found}" if found and _expected(case) else None
 
 
 def _partial(case: Case) -> str | None:
     found, now = _few(case, partly=True), progress(case)
-    if not found or _few(case, partly=False) or not _grown(case) or (now and not now.stalled):
+    if not found or _few(case, partly=False) or not _expected(case) or (now and not now.stalled):
         return None
     fell = [name for name in ("diversity", "rank") if lately(case[f"signals.{name}"]) <= FALLEN * _most(case, name)]
     if not fell and not used(case) >= FORGIVEN:
@@ -93,15 +90,20 @@ def _from_losses(case: Case) -> str | None:
         return None
     many = len(loss) > BLOCKS
     blocks = np.array([np.median(block) for block in np.array_split(loss, BLOCKS)]) if many else loss
-    lasted, lost = int(PLATEAU * len(blocks)), RECENT  # blocks in which it may fall
-    for end in range(len(blocks) - lost - RECENT, lasted - 1, -1):
-        past, since = blocks[end - lasted : end], blocks[end + lost :]
-        if past.max() <= WITHIN * past.min() and since.max() * DROP <= past.min():
-            return (
-                f"the discriminator's loss kept from {past.min():.3g} to {past.max():.3g} for {PLATEAU:.0%} of the "
-                f"run, then fell to {float(np.median(since)):.3g} at once: it tells fakes with ease all of a sudden"
-            )
-    return None
+    lasted = int(PLATEAU * len(blocks))
+    past = np.lib.stride_tricks.sliding_window_view(blocks, lasted)[: -2 * RECENT]
+    least, most = past.min(axis=1), past.max(axis=1)
+    since = np.maximum.accumulate(blocks[::-1])[::-1][lasted + RECENT :][
+        : len(past)
+    ]  # the most from three blocks after
+    fell = np.flatnonzero((most <= WITHIN * least) & (since * DROP <= least))
+    if not len(fell):
+        return None
+    place = fell[0]
+    return (
+        f"the discriminator's loss kept from {least[place]:.3g} to {most[place]:.3g} for {PLATEAU:.0%} of the run, "
+        f"then fell to {since[place]:.3g} or less at once: it tells fakes with ease all of a sudden"
+    )
 
 
 def _remedies(case: Case) -> Sequence[str]:

@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 from steadygan.doctor.advice import option
 from steadygan.doctor.case import Case, Series
 from steadygan.doctor.losses import facts_of
-from steadygan.doctor.progress import BETTER, for_long, formerly, lately, progress
+from steadygan.doctor.progress import BETTER, for_long, formerly, grown, lately, progress
 from steadygan.doctor.remedies import STEADY, dcgan_choice, gradient_penalty, options, penalties_times, rates
 from steadygan.doctor.rule import Rule
-from steadygan.doctor.trends import past_beginning
 
 GROWN = 10.0  # times the run's own past: losses and logits of a healthy game drift by a factor of a few
 RISES = 3  # of a run's last three tenths, each above the one before: growth, not a jump
-RUINED = 1.5  # times the best distance: a third of published runs end so, and none of them was in health
 
 # Without pictures: worse than knowing nothing, which costs a discriminator that is free to say nothing too much.
 ASTRAY, FROM_PAST = 3.0, 5.0  # times that loss, and times its own past; auxiliary terms of other programs add a little
 BOUNDLESS, FAR = 1e4, 100.0  # of a loss without bound, and times its own past; healthy ones stay within hundreds
 
-RESTLESS = 0.85  # of the pictures' diversity between two looks: 1 is a picture that has nothing to do with the last
+RESTLESS = 0.85  # of the reals' diversity between two looks: 1 is a picture that has nothing to do with the last
 SWING = 0.3  # of its middle a distance goes up and down; a few hundred pictures explain 0.1
 CROSSINGS = 4  # of that middle, for up and down
 
@@ -51,7 +49,7 @@ def _diverging(case: Case) -> str | None:
     now = progress(case)
     if now is None:
         return _astray(case)
-    if not (now.now >= RUINED * now.best and now.now > now.before):
+    if not (now.worse and now.now > now.before):
         return None
     for name in (*BROKEN, *NORMS):
         size, past = lately(_size(case[name])), formerly(_size(case[name]))
@@ -86,14 +84,14 @@ def _swing(values: NDArray[np.float64]) -> float:
 
 def _oscillating(case: Case) -> str | None:
     now, movement = progress(case), lately(case["signals.movement"])
-    if now is None or not past_beginning(case) or not movement >= RESTLESS:
+    if now is None or not grown(case) or not movement >= RESTLESS:
         return None
     distance = case["signals.distance"].finite().values
     third, swing = len(distance) // 3, _swing(distance)
     if swing < SWING or distance[-third:].mean() <= BETTER * distance[-2 * third : -third].mean():
         return None
     return (
-        f"between two looks pictures of the same latents move by {movement:.0%} of what separates two of them, their "
+        f"between two looks pictures of the same latents move by {movement:.0%} of what separates two reals, their "
         f"distance to the training images goes up and down by {swing:.0%} of its middle, and does not get better: {now}"
     )
 
@@ -120,7 +118,7 @@ def _first_layer(case: Case) -> str:
 
 def _dominated(case: Case) -> str | None:
     now = progress(case)
-    if now is None or not now.stalled or not (now.little or now.worse) or not past_beginning(case):
+    if now is None or not now.stalled or not (now.little or now.worse) or not grown(case):
         return None
     facts = facts_of(case)
     scale = {

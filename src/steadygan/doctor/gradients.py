@@ -9,10 +9,10 @@ import numpy as np
 
 from steadygan.doctor.case import Case, Series
 from steadygan.doctor.losses import facts_of
-from steadygan.doctor.progress import for_long, formerly, lately, progress
+from steadygan.doctor.progress import for_long, formerly, grown, lately, progress
 from steadygan.doctor.remedies import STEADY, dcgan_choice, gradient_penalty, rate, relativistic
 from steadygan.doctor.rule import Rule
-from steadygan.doctor.trends import past_beginning, start
+from steadygan.doctor.trends import start
 
 PLAYERS = ("generator", "discriminator")
 
@@ -60,7 +60,7 @@ def _vanished(case: Case, player: str) -> str | None:
 
 
 def _vanishing(case: Case) -> str | None:
-    if not past_beginning(case) or not _not_better(case):
+    if not grown(case) or not _not_better(case):
         return None
     found = next((text for player in PLAYERS if (text := _vanished(case, player))), None)
     return found and f"{found}{_and_pictures(case)}"
@@ -106,7 +106,7 @@ def _steps(case: Case) -> Iterator[tuple[str, float]]:
 
 def _too_high(case: Case) -> str | None:
     now = progress(case)
-    harmed = now is not None and now.stalled and (now.little or now.worse) and past_beginning(case)
+    harmed = now is not None and now.stalled and (now.little or now.worse) and grown(case)
     for player, step in _steps(case):
         if step >= WILD or (harmed and step >= BOLD):
             usual = "where 0.001 is usual"
@@ -116,7 +116,7 @@ def _too_high(case: Case) -> str | None:
 
 def _too_low(case: Case) -> str | None:
     now = progress(case)
-    if not case.budget_images or not case.images or not past_beginning(case) or case.setting("start.source"):
+    if not case.budget_images or not case.images or not grown(case) or case.setting("start.source"):
         return None
     if now is not None and not now.little:
         return None

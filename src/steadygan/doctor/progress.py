@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steadygan.doctor.case import Case, Series
-from steadygan.doctor.trends import RECENT, level, quality
+from steadygan.doctor.trends import RECENT, level, past_beginning, quality
 
 BETTER = 0.97  # of the level before: distances of a few hundred pictures repeat within 2 to 3 %
 LITTLE = 0.8  # of the first distance, that of an untrained generator: a fifth is soon gained by colour alone
-WORSE = 1.25  # times the best level: beyond the noise of a cheap distance, before the half more of published failures
+WORSE = 1.5  # times the best level: the distance of 64 pictures swings by a third in health
 ENOUGH = 2 * RECENT  # measurements, for two levels
+YOUNG = 200  # steps, in which a DCGAN leaves the grey it begins with whatever the budget; 100 are usual
 LONG = 10  # measurements: batches of 16 at 128 pixels had a discriminator lose its way for five, and recover
 
 
@@ -46,6 +47,11 @@ class Improvement:
     def __str__(self) -> str:
         past = f"{self.before:.3g} before, {self.first:.3g} at first, {self.best:.3g} at its best"
         return f"{self.called} is {self.now:.3g} ({past})"
+
+
+def grown(case: Case) -> bool:
+    """Whether the pictures can be judged: an untrained generator's look like every failure there is."""
+    return case.step >= YOUNG and past_beginning(case)
 
 
 def progress(case: Case) -> Improvement | None:

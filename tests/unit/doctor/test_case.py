@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from steadygan.doctor.case import Case, columns, loss_of, score_columns, series_of
+from steadygan.doctor.case import Case, _budget, columns, loss_of, score_columns, series_of
 from steadygan.records import DatedScore, Signals, Tick
 from unit.doctor.cases import case
 
@@ -17,7 +17,7 @@ TICK = {
 
 
 def tick(step: int, **fields) -> Tick:
-    return Tick(step=step, images=10 * step, **TICK | fields)
+    return Tick(**TICK | {"step": step, "images": 10 * step} | fields)
 
 
 def test_a_series_has_the_lines_that_have_the_number():
@@ -90,3 +90,23 @@ def test_a_loss_of_the_users_own_has_no_kind():
     assert loss_of({"loss": {"kind": "hinge"}}) == "hinge"
     assert loss_of({"loss": {"kind": "own", "type": "mine.Loss"}}) == ""
     assert loss_of({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("budget", "images"),
+    [
+        ({"images": 500}, 500),
+        ({"steps": 100}, 3_000),
+        ({"minutes": 2}, 3_600),
+        ({"images": 5_000, "steps": 100}, 3_000),
+        ({}, 0),
+    ],
+)
+def test_the_budget_is_told_in_images_at_the_rate_so_far(budget, images):
+    seen = columns([tick(10, seconds=10.0, images=300)])
+
+    assert _budget({"budget": budget, "batch": 10}, seen) == images
+
+
+def test_a_budget_of_steps_before_the_first_tick_counts_batches():
+    assert _budget({"budget": {"steps": 100}, "batch": 10}, {}) == 1_000
