@@ -93,9 +93,8 @@ def _from_losses(case: Case) -> str | None:
     lasted = int(PLATEAU * len(blocks))
     past = np.lib.stride_tricks.sliding_window_view(blocks, lasted)[: -2 * RECENT]
     least, most = past.min(axis=1), past.max(axis=1)
-    since = np.maximum.accumulate(blocks[::-1])[::-1][lasted + RECENT :][
-        : len(past)
-    ]  # the most from three blocks after
+    from_there = np.maximum.accumulate(blocks[::-1])[::-1]  # the most of a block and all after it
+    since = from_there[lasted + RECENT :][: len(past)]
     fell = np.flatnonzero((most <= WITHIN * least) & (since * DROP <= least))
     if not len(fell):
         return None

@@ -31,9 +31,11 @@ RULES: tuple[Rule, ...] = (*COLLAPSE, *BALANCE, *GRADIENTS, *DIVERGENCE)
 BY_ID = {rule.id: rule for rule in RULES}
 
 SETTLED = {"distance": [*course(40, 12, 20), *course(12, 12, 20)]}
+LAYERS = ("first", "second", "last")
 STUCK = {"distance": course(40, 36)}
 WORSENING = {"distance": [*course(40, 6, 20), *course(6, 15, 20)]}
 SURE = {"accuracy_real": [1.0] * 40, "accuracy_fake": [0.99] * 40, "loss_d": course(0.2, 0.001)}
+SURE_SIGNALS = {"accuracy_real": [1.0] * 40, "accuracy_fake": [1.0] * 40}
 GUESSING = {"accuracy_real": [0.52] * 40, "accuracy_fake": [0.47] * 40, "d_real": [0.01] * 40, "d_fake": [0.0] * 40}
 ONE_PICTURE = {
     "diversity": [*course(0.05, 0.3, 20), *[0.02] * 20],
@@ -75,6 +77,7 @@ FIRES: dict[str, dict[str, Case]] = {
         ),
     },
     "partial-collapse": {
+        "fewer than before, early in its budget": health(signals=FEW_PICTURES, budget_images=1_000_000),
         "fewer than before": health(signals=FEW_PICTURES),
         "never enough": health(
             signals={"diversity": course(0.05, 0.15), "twins": course(1, 0.6), "rank": course(2, 6), **STUCK}
@@ -109,15 +112,11 @@ FIRES: dict[str, dict[str, Case]] = {
         "first layer": health({"grad_norm_d": [500.0] * 40}, STUCK | layers("gradients", "discriminator", 10.0, 0.01)),
     },
     "learning-rate-too-high": {
-        "wild": health(signals={f"updates.generator.{layer}": [0.4] * 40 for layer in ("first", "second", "last")}),
-        "bold and no use": health(
-            signals=STUCK | {f"updates.discriminator.{layer}": [0.06] * 40 for layer in ("first", "second", "last")}
-        ),
+        "wild": health(signals={f"updates.generator.{layer}": [0.4] * 40 for layer in LAYERS}),
+        "bold and no use": health(signals=STUCK | {f"updates.discriminator.{layer}": [0.06] * 40 for layer in LAYERS}),
     },
     "learning-rate-too-low": {
-        "nothing moves": health(
-            signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in ("first", "second", "last")}
-        ),
+        "nothing moves": health(signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in LAYERS}),
     },
     "not-finite": {
         "loss": health({"loss_g": [*course(1, 3, 39), math.nan]}),
@@ -139,6 +138,80 @@ FIRES: dict[str, dict[str, Case]] = {
         "penalty": health({"shares.penalty.r1": course(60, 40)}, STUCK),
         "term": health({"shares.term.feature_matching": course(900, 400)}, STUCK),
         "of another program": health({"penalty": course(60, 40)}, STUCK, loss="wasserstein"),
+    },
+}
+
+NEARLY: dict[str, dict[str, Case]] = {  # what is short of a fault in one respect
+    "mode-collapse": {
+        "low contrast alone": health(signals={"diversity": course(0.05, 0.07)}),
+        "half of it": health(signals={"diversity": course(0.05, 0.16), "twins": course(1, 0.4)}),
+        "at first": health(signals={"diversity": [0.02] * 40, "twins": [1.0] * 40, "distance": [30.0] * 40}).until(
+            9_000
+        ),
+    },
+    "partial-collapse": {
+        "one sign alone": health(signals={"diversity": course(0.05, 0.15), **STUCK}),
+        "a little": health(signals={"diversity": course(0.05, 0.23), "twins": course(1, 0.3), **STUCK}),
+        "still getting better": health(signals={"diversity": course(0.05, 0.15), "twins": course(1, 0.6)}),
+    },
+    "losses-left-their-level": {
+        "a short log": alone("least_squares", [*course(0.03, 0.03, 30), *course(0.002, 0.002, 10)], course(1, 1)),
+        "a smaller fall": alone(
+            "least_squares", [*course(0.03, 0.03, 100), *course(0.006, 0.006, 100)], course(1, 1, 200)
+        ),
+        "a fall that passes": alone("least_squares", [*LEFT_ITS_LEVEL, *course(0.03, 0.03, 20)], course(1, 1, 220)),
+    },
+    "discriminator-too-strong": {
+        "it knows its images by heart": health(SURE, STUCK | {"accuracy_held_out": [0.6] * 40, **SURE_SIGNALS}),
+        "nearly sure": health(SURE | {"accuracy_fake": [0.9] * 40}, STUCK),
+        "a small gap": health({"d_real": course(2, 1), "d_fake": course(1, 0)}, STUCK, loss="relativistic"),
+        "good pictures that move": health(SURE, SETTLED),
+        "at first": health(SURE, STUCK, images=7_500, budget_images=7_500),
+        "a critic": health({"d_real": course(2, 90), "d_fake": course(1, -30)}, STUCK, loss="wasserstein"),
+    },
+    "discriminator-too-weak": {
+        "good pictures": health(GUESSING, SETTLED),
+        "it knows something": health(GUESSING | {"accuracy_real": [0.65] * 40, "accuracy_fake": [0.6] * 40}, STUCK),
+        "its logits differ": health(GUESSING | {"d_real": [0.6] * 40}, STUCK),
+        "its loss is less": health(GUESSING | {"loss_d": [0.67] * 40}, STUCK, loss="relativistic"),
+        "at first": health(GUESSING, STUCK, images=7_500, budget_images=7_500),
+    },
+    "vanishing-gradients": {
+        "a hundredth": health(signals=STUCK | layers("gradients", "generator", 5e-6, 1e-3)),
+        "small beside a large one": health(signals=STUCK | layers("gradients", "generator", 5e-4, 1.0)),
+        "fallen as in health": health({"grad_norm_g": course(5, 0.03)}, STUCK),
+        "while pictures get better": health(signals=layers("gradients", "generator", 1e-9, 1e-3)),
+    },
+    "exploding-gradients": {
+        "twenty times": health({"grad_norm_d": [500.0] * 40}, STUCK | layers("gradients", "discriminator", 0.2, 0.01)),
+        "small ones": health({"grad_norm_d": [20.0] * 40}, STUCK | layers("gradients", "discriminator", 10.0, 0.01)),
+        "grown as in health": health({"grad_norm_d": [*course(1, 1, 36), 20.0, 25.0, 30.0, 30.0]}, STUCK),
+    },
+    "learning-rate-too-high": {
+        "bold but useful": health(signals={f"updates.generator.{layer}": [0.1] * 40 for layer in LAYERS}),
+        "usual and no use": health(signals=STUCK | {f"updates.generator.{layer}": [0.01] * 40 for layer in LAYERS}),
+    },
+    "learning-rate-too-low": {
+        "twice the weights": health(signals=STUCK | {f"updates.generator.{layer}": [1e-3] * 40 for layer in LAYERS}),
+        "while pictures get better": health(signals={f"updates.generator.{layer}": [1e-5] * 40 for layer in LAYERS}),
+    },
+    "not-finite": {"two infinite gradients": health({"grad_norm_g": [*course(9, 2, 38), math.inf, math.inf]})},
+    "divergence": {
+        "logits twice as large": health({"d_real": [*course(3, 3, 28), *np.linspace(3, 9, 12)]}, WORSENING),
+        "pictures get better": health({"d_real": [*course(3, 3, 30), *np.geomspace(5, 500, 10)]}),
+        "nearly blind": alone("non_saturating", [*course(0.1, 0.1, 80), *course(1.3, 1.3, 20)], course(1, 3, 100)),
+        "other terms": alone("non_saturating", [*course(4, 4, 80), *course(5, 5, 20)], course(1, 3, 100)),
+        "a critic's hundreds": alone("wasserstein", [*course(-3, -3, 60), *(-np.geomspace(10, 3e3, 40))], course(1, 3)),
+        "a critic of large numbers": alone("wasserstein", course(-2e4, -9e4, 100), course(1, 3)),
+    },
+    "oscillation": {
+        "pictures that stay": health(signals=RESTLESS | {"movement": [0.4] * 40}),
+        "a distance that stays": health(signals=RESTLESS | {"distance": course(20, 20)}),
+        "a distance that drifts": health(signals=RESTLESS | {"distance": np.linspace(15, 30, 40)}),
+    },
+    "regulariser-dominates": {
+        "less than the loss": health({"shares.penalty.r1": course(1, 1)}, STUCK),
+        "while pictures get better": health({"shares.penalty.r1": course(60, 40)}),
     },
 }
 
@@ -192,7 +265,7 @@ HEALTHY: dict[str, Case] = {
     "a loss that rises slowly": alone("non_saturating", course(0.3, 1.2, 200), course(5, 1, 200)),
     "auxiliary terms in another program's loss": alone("hinge", course(5.6, 5.8, 200), course(4, 5, 200)),
     "a small step in fine tuning": health(
-        signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in ("first", "second", "last")},
+        signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in LAYERS},
         config={"start": {"source": "runs/faces"}},
     ),
     "a large penalty at the start": health({"shares.penalty.r1": course(90, 0.05)}),
@@ -201,8 +274,8 @@ HEALTHY: dict[str, Case] = {
 }
 
 
-def test_every_rule_has_a_fault_that_triggers_it():
-    assert set(FIRES) == set(BY_ID)
+def test_every_rule_has_a_fault_that_triggers_it_and_a_record_short_of_it():
+    assert set(FIRES) == set(NEARLY) == set(BY_ID)
 
 
 @pytest.mark.parametrize(("name", "fault"), [(name, fault) for name, faults in FIRES.items() for fault in faults])
@@ -218,14 +291,9 @@ def test_all_rules_are_silent_all_through_a_healthy_record(record):
     assert story(HEALTHY[record], RULES) == []
 
 
-@pytest.mark.parametrize("name", BY_ID)
-def test_a_rule_tells_its_fault_from_the_same_run_in_health(name):
-    healthy = [
-        record for record in HEALTHY.values() if set(next(iter(FIRES[name].values())).series) <= set(record.series)
-    ]
-
-    assert healthy
-    assert BY_ID[name](healthy[0]) is None
+@pytest.mark.parametrize(("name", "record"), [(name, record) for name, records in NEARLY.items() for record in records])
+def test_a_rule_is_silent_short_of_its_fault(name, record):
+    assert BY_ID[name](NEARLY[name][record]) is None
 
 
 @pytest.mark.parametrize("rule", RULES, ids=BY_ID)
