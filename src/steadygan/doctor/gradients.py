@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,7 +18,8 @@ PLAYERS = ("generator", "discriminator")
 
 # AutoTrainer (Zhang et al. 2021): the first layer's gradient over the last one's.
 VANISHED, TINY, EXPLODED = 1e-3, 1e-4, 70.0
-LOST = 1e-3  # of the player's own gradient at first: in health it falls by 10 to 50
+LOST = 1e-2  # of the player's own gradient at first: in health it falls by 10 to 50
+FLAT = 0.02  # of what a saturating loss is to a blind discriminator: its gradient shrinks with it
 GROWN = 100.0  # times the player's own past: in health it grows by 10 with a surer discriminator
 LARGE = 100.0  # of the norm of a whole gradient: Chintala et al. (2016), item 10, take more for a failure
 
@@ -52,17 +53,27 @@ def _vanished(case: Case, player: str) -> str | None:
         first, small, last, large = ends
         if small < VANISHED * large and small < TINY:
             return f"in the {player} {first} gets a gradient of {small:.2g} where {last} gets {large:.2g}"
-    norm = case[f"grad_norm_{player[0]}"]
+    pictures, norm = progress(case), case[f"grad_norm_{player[0]}"]
     now, at_first = lately(norm), start(norm)
-    if now <= LOST * at_first and progress(case) is not None:
+    if pictures and (pictures.little or pictures.worse) and now <= LOST * at_first:
         return f"the {player}'s gradient has fallen from {at_first:.3g} to {now:.2g}"
     return None
+
+
+def _saturated(case: Case) -> str | None:
+    """A loss that is flat where the discriminator is sure, and stands there."""
+    facts, loss = facts_of(case), lately(case["loss_g"])
+    if not facts.saturates or progress(case) is None or not abs(loss) <= FLAT * abs(facts.blind_g):
+        return None
+    return (
+        f"the generator's loss is {loss:.2g} and flat there, where a blind discriminator makes it {facts.blind_g:.2g}"
+    )
 
 
 def _vanishing(case: Case) -> str | None:
     if not grown(case) or not _not_better(case):
         return None
-    found = next((text for player in PLAYERS if (text := _vanished(case, player))), None)
+    found = _saturated(case) or next((text for player in PLAYERS if (text := _vanished(case, player))), None)
     return found and f"{found}{_and_pictures(case)}"
 
 
@@ -91,17 +102,12 @@ def _exploding(case: Case) -> str | None:
     return found and f"{found}{_and_pictures(case)}"
 
 
-def _step(case: Case, player: str) -> float:
-    """The usual length of a step over that of the weights: the median of layers that move; NaN if unknown."""
-    moves = [lately(series) for _, series in _layers(case, "updates", player)]
-    known = [move for move in moves if move > 0]
-    return float(np.median(known)) if known else math.nan
-
-
-def _steps(case: Case) -> Iterator[tuple[str, float]]:
+def _steps(case: Case, when: Callable[[Series], float] = lately) -> Iterator[tuple[str, float]]:
+    """Of each player the usual length of a step over that of the weights: the median of the layers that move."""
     for player in PLAYERS:
-        if math.isfinite(step := _step(case, player)):
-            yield player, step
+        moves = [when(series) for _, series in _layers(case, "updates", player)]
+        if known := [move for move in moves if move > 0]:
+            yield player, float(np.median(known))
 
 
 def _too_high(case: Case) -> str | None:
@@ -121,8 +127,9 @@ def _too_low(case: Case) -> str | None:
     if now is not None and not now.little:
         return None
     steps = case.step * case.budget_images / case.images
+    at_first = dict(_steps(case, start))
     for player, step in _steps(case):
-        if step * steps < SHORT:
+        if step * steps < SHORT and at_first[player] * steps < SHORT:  # else it is the gradient that became small
             return (
                 f"a step of the {player} is {step:.2g} of its weights' length, so that in all {steps:,.0f} steps of "
                 f"the budget they can go {step * steps:.2g} of it, where {SHORT:g} is little"

@@ -103,7 +103,8 @@ FIRES: dict[str, dict[str, Case]] = {
     },
     "vanishing-gradients": {
         "first layer": health(signals=STUCK | layers("gradients", "generator", 1e-9, 1e-3)),
-        "own past": health({"grad_norm_g": course(5, 1e-4)[:20] + [1e-5] * 20}, STUCK, loss="minimax"),
+        "own past": health({"grad_norm_g": [*course(5, 1e-4, 20), *[0.02] * 20]}, STUCK),
+        "a flat loss": health({"loss_g": course(-0.2, -0.003)}, STUCK, loss="minimax"),
         "first layer, pictures unknown": case(signals=layers("gradients", "discriminator", 1e-9, 1e-3), images=50_000),
     },
     "exploding-gradients": {
@@ -179,7 +180,10 @@ NEARLY: dict[str, dict[str, Case]] = {  # what is short of a fault in one respec
     "vanishing-gradients": {
         "a hundredth": health(signals=STUCK | layers("gradients", "generator", 5e-6, 1e-3)),
         "small beside a large one": health(signals=STUCK | layers("gradients", "generator", 5e-4, 1.0)),
-        "fallen as in health": health({"grad_norm_g": course(5, 0.03)}, STUCK),
+        "fallen as in health": health({"grad_norm_g": course(5, 0.2)}, STUCK),
+        "at the end of a good run": health({"grad_norm_g": course(5, 0.03)}, SETTLED),
+        "a loss nearly flat": health({"loss_g": course(-0.2, -0.05)}, STUCK, loss="minimax"),
+        "a small loss that is not flat": health({"loss_g": course(0.2, 0.003)}, STUCK),
         "while pictures get better": health(signals=layers("gradients", "generator", 1e-9, 1e-3)),
     },
     "exploding-gradients": {
@@ -192,6 +196,9 @@ NEARLY: dict[str, dict[str, Case]] = {  # what is short of a fault in one respec
         "usual and no use": health(signals=STUCK | {f"updates.generator.{layer}": [0.01] * 40 for layer in LAYERS}),
     },
     "learning-rate-too-low": {
+        "gradients that became small": health(
+            signals=STUCK | {f"updates.generator.{layer}": course(1e-2, 1e-5) for layer in LAYERS}
+        ),
         "twice the weights": health(signals=STUCK | {f"updates.generator.{layer}": [1e-3] * 40 for layer in LAYERS}),
         "while pictures get better": health(signals={f"updates.generator.{layer}": [1e-5] * 40 for layer in LAYERS}),
     },
