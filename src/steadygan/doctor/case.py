@@ -211,8 +211,10 @@ def _budget(config: Mapping[str, Any], series: Mapping[str, Series]) -> int:
     """How many images the run is to see; from the time it was given, by the rate so far."""
     budget = config.get("budget", {})
     limits = [budget["images"]] if budget.get("images") else []
-    limits += [budget["steps"] * config.get("batch", 1)] if budget.get("steps") else []
     seconds = series.get("seconds", _NONE)
+    counted = len(seconds) and seconds.steps[-1] > 0
+    a_step = seconds.images[-1] / seconds.steps[-1] if counted else config.get("batch", 1)  # a step has several turns
+    limits += [int(budget["steps"] * a_step)] if budget.get("steps") else []
     if budget.get("minutes") and len(seconds) and seconds.last > 0:
         limits.append(int(60 * budget["minutes"] * seconds.images[-1] / seconds.last))
     return min(limits, default=0)
