@@ -106,6 +106,15 @@ def _against_decline(case: Case) -> list[str]:
 
 _OFTEN = 20.0  # times each image was seen, from which over-fitting is the likeliest reason for a decline
 
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 45 s, 12 min, 3 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 BUDGET: tuple[Rule, ...] = (
     Rule(
         id="past-best",

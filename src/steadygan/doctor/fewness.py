@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from steadygan.doctor.advice import augment, option, penalties_with
-from steadygan.doctor.case import Case
+from steadygan.doctor.case import Case, Series
 from steadygan.doctor.losses import facts_of
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, past_beginning, start
@@ -18,7 +17,8 @@ _LOOKS = 4  # measurements in a row that must all agree: each is of few images
 # over-fitting, 1 complete). At a half, D takes an image it has not seen for a fake as much as for a real one.
 _FALLEN = 0.5
 _EACH = 0.25  # of it every single one of the last measurements must show
-_GROWN = 0.15  # by so much it must have grown since the run began, so that odd held-out images are not blamed on D
+_GROWN = 0.15  # by so much it must have grown, so that odd held-out images are not blamed on D
+_UNKNOWN = 2.0  # times each image was seen, until when no discriminator knows them by heart: what there was is odd
 _LEAST_HELD_OUT = 16  # fewer held-out images say nothing
 _SURE = 0.6  # E[sign D(real)], the target of Karras et al. (2020), section 3.1
 _SEEN = 20.0  # times each image was seen; before that no discriminator knows images by heart
@@ -33,31 +33,28 @@ _LEAK = 0.35  # of the way from reals to augmented reals
 _LEAKED_SINCE = 0.1  # by which it must have grown: reals may lie towards their augmented selves by themselves
 
 
-def overfitting(case: Case) -> NDArray[np.float64]:
+def overfitting(case: Case) -> Series:
     """r_v of each measurement so far, Karras et al. (2020), equation 1; of those in which D tells reals from fakes."""
-    names = ("d_real", "d_held_out", "d_fake")
-    if case.held_out < _LEAST_HELD_OUT or any(not len(case[f"signals.{name}"]) for name in names):
-        return np.zeros(0)
-    columns = [dict(zip(one.images, one.values, strict=True)) for one in (case[f"signals.{name}"] for name in names)]
-    shared = sorted(set.intersection(*map(set, columns)))
-    real, held_out, fake = (np.array([column[images] for images in shared]) for column in columns)
-    apart = np.isfinite(real + held_out + fake) & (real > fake)
-    fallen: NDArray[np.float64] = (real[apart] - held_out[apart]) / (real[apart] - fake[apart])
-    return fallen
+    real, held_out, fake = (case[f"signals.{name}"] for name in ("d_real", "d_held_out", "d_fake"))
+    if case.held_out < _LEAST_HELD_OUT or not len(real) == len(held_out) == len(fake) > 0:
+        return case["nothing"]
+    apart = np.isfinite(real.values + held_out.values + fake.values) & (real.values > fake.values)
+    fallen = (real.values - held_out.values)[apart] / (real.values - fake.values)[apart]
+    return Series(real.steps[apart], real.images[apart], fallen)
 
 
 def _overfits(case: Case) -> str | None:
     fallen = overfitting(case)
-    if len(fallen) < 2 * _LOOKS:
+    early, last = fallen.until(int(_UNKNOWN * case.training)).values[:_LOOKS], fallen.values[-_LOOKS:]
+    if len(fallen) < 2 * _LOOKS or last.min() < _EACH:
         return None
-    now, before = float(np.median(fallen[-_LOOKS:])), float(np.median(fallen[:_LOOKS]))
-    if now < _FALLEN or fallen[-_LOOKS:].min() < _EACH or now < before + _GROWN:
+    if np.median(last) < max(_FALLEN, float(np.median(early)) + _GROWN if len(early) else 0):
         return None
     real, held_out, fake = (level(case[f"signals.{name}"], _LOOKS) for name in ("d_real", "d_held_out", "d_fake"))
     return (
         f"the discriminator gives training images {real:.2f}, held-out ones {held_out:.2f} and pictures {fake:.2f}: "
-        f"images it has not seen have fallen {now:.0%} of the way to the fakes, {before:.0%} when the run began"
-        + _views(case)
+        f"images it has not seen have fallen {np.median(last):.0%} of the way to the fakes, {fallen.values[0]:.0%} at "
+        f"the first measurement{_views(case)}"
     )
 
 

@@ -60,7 +60,7 @@ def _against_slowness(case: Case) -> list[str]:
     fewer = max(1, round(case["threads"].last) - 1) if len(case["threads"]) else 1
     return [
         f"--threads {fewer} (leaves a processor to the other programs)",
-        "steadygan resume RUN (later, when the machine is free; stop with Ctrl-C, which keeps everything)",
+        "steadygan resume RUN (later, when the machine is free, after Ctrl-C, which keeps everything)",
     ]
 
 

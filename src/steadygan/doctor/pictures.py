@@ -7,6 +7,7 @@ from functools import partial
 
 from steadygan.doctor.advice import option
 from steadygan.doctor.case import Case
+from steadygan.doctor.remedies import rate
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, past_beginning, start
 
@@ -110,10 +111,7 @@ def _against_grids(case: Case) -> list[str]:
 
 
 def _slower(case: Case, player: str = "generator") -> list[str]:
-    rate = case.setting(f"optimizer.{player}.lr")
-    if not isinstance(rate, int | float):
-        return []
-    return [option(f"optimizer.{player}.lr", rate / 2, f"smaller steps of the {player}")]
+    return [rate(case, player, 0.5, f"smaller steps of the {player}")]
 
 
 def _against_shift(case: Case) -> list[str]:
