@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +22,7 @@ _SIGMAS = 3.0  # of the noise of a single value, by which it must be worse
 _SMOOTHED = 3  # values whose median counts as best: the least of many is luck
 _MANY = 12  # values from which they are smoothed
 _END = 0.95  # of the budget
-_TAIL = 0.5  # of the run, by its logarithm of images that is the last doubling, over which its trend counts
+_TAIL = 0.5  # of the images so far, since which a trend counts: the last doubling
 _FITTED = 4  # values a trend needs
 _GAIN = 0.03  # by which twice the images must lower the score, for somebody to wait for it
 
@@ -44,18 +45,33 @@ def past_best(case: Case) -> tuple[str, int, float, float, float] | None:
     return called, int(series.images[best]), float(values[best]), now, scatter
 
 
-def tail(case: Case) -> tuple[str, Trend] | None:
-    """How what measures the pictures went since half as many images; None while there are too few values."""
-    found = quality(case, _FITTED)
-    if found is None:
+@dataclass(frozen=True)
+class Tail:
+    """How what measures the pictures went since half as many images: its trend, and its value now as that has it."""
+
+    called: str
+    trend: Trend
+    now: float
+
+    def __str__(self) -> str:
+        likely, least, most = (times - 1 for times in self.trend.after(2))
+        return f"{self.called} changes by {likely:+.0%} when the images double (95 %: {least:+.0%} to {most:+.0%})"
+
+    @property
+    def improves(self) -> bool:
+        """Whether it surely falls, by enough to wait for it."""
+        return self.trend.high < 0 and self.trend.after(2)[0] < 1 - _GAIN
+
+
+def tail(case: Case) -> Tail | None:
+    """None while there are too few values."""
+    half = _TAIL * case.images - 1
+    found = quality(replace(case, series={name: one.since(half) for name, one in case.series.items()}), _FITTED)
+    fitted = trend(found[1]) if found else None
+    if found is None or fitted is None:
         return None
-    fitted = trend(found[1].since(_TAIL * case.images - 1))
-    return (found[0], fitted) if fitted else None
-
-
-def still_improves(fitted: Trend) -> bool:
-    """Whether it surely falls, by enough to wait for it."""
-    return fitted.high < 0 and fitted.after(2)[0] < 1 - _GAIN
+    images, values = np.log(found[1].images), np.log(found[1].values)
+    return Tail(found[0], fitted, math.exp(values.mean() + fitted.slope * (images[-1] - images.mean())))
 
 
 def _past(case: Case) -> str | None:
@@ -71,13 +87,9 @@ def _past(case: Case) -> str | None:
 
 def _improves(case: Case) -> str | None:
     found = tail(case)
-    if found is None or not used(case) >= _END or not still_improves(found[1]):
+    if found is None or not used(case) >= _END or not found.improves:
         return None
-    likely, least, most = found[1].after(2)
-    return (
-        f"over the last doubling of images {found[0]} fell by {1 - likely:.0%} "
-        f"(95 %: {1 - most:.0%} to {1 - least:.0%}), and the budget ends"
-    )
+    return f"over the last doubling of images {found}, and the budget ends"
 
 
 def planned_steps(case: Case) -> int:
@@ -91,10 +103,6 @@ def _short(case: Case) -> str | None:
     if not 0 < steps < ARTICLE_STEPS or case.setting("start.source", ""):
         return None
     return f"the budget is {steps:,} steps, where the founding articles train {ARTICLE_STEPS:,} and more"
-
-
-def _longer(case: Case) -> list[str]:
-    return [f"steadygan resume RUN --images {2 * case.images} (what has been learned stays)"]
 
 
 def _against_decline(case: Case) -> list[str]:
@@ -133,7 +141,7 @@ BUDGET: tuple[Rule, ...] = (
         says="the run ends while its pictures still improve",
         causes="a budget that was a guess",
         judge=_improves,
-        remedies=_longer,
+        remedies=lambda case: [f"steadygan resume RUN --images {2 * case.images} (what has been learned stays)"],
         source="Huang et al. (2024), arXiv:2501.05441, who train 250 million images",
         unless="schedules of the learning rate have ended with the budget: then begin anew with a larger one",
     ),
@@ -143,7 +151,10 @@ BUDGET: tuple[Rule, ...] = (
         says="the budget is shorter than any article's",
         causes="the usual 200,000 images, which are few steps with a large batch",
         judge=_short,
-        remedies=lambda case: [f"--steps {ARTICLE_STEPS} (as long as a founding article trains)", *_longer(case)],
+        remedies=lambda case: [
+            f"--steps {ARTICLE_STEPS} (as long as a founding article trains)",
+            f"steadygan resume RUN --steps {ARTICLE_STEPS} (what has been learned stays)",
+        ],
         source="the article on 39 mistakes, mistake: too little training",
         unless="only whether it works at all is to be seen, or the pictures do not improve any more",
         leads_to=("still-improving",),

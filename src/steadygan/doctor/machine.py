@@ -52,16 +52,15 @@ def _slowed(case: Case) -> str | None:
     threads = case["threads"].finite().values
     if not now < _SLOWED * best:
         return None
-    changed = f", with {threads[-1]:.0f} threads instead of {threads.max():.0f}" if len(threads) else ""
+    fewer = len(threads) and threads[-1] < threads.max()
+    changed = f", with {threads[-1]:.0f} threads instead of {threads.max():.0f}" if fewer else ""
     return f"{now:.0f} images/s over the last {_TICKS} ticks, where this run has done {best:.0f}{changed}"
 
 
 def _against_slowness(case: Case) -> list[str]:
-    fewer = max(1, round(case["threads"].last) - 1) if len(case["threads"]) else 1
-    return [
-        f"--threads {fewer} (leaves a processor to the other programs)",
-        "steadygan resume RUN (later, when the machine is free, after Ctrl-C, which keeps everything)",
-    ]
+    fewer = round(case["threads"].last) - 1 if len(case["threads"]) else 0
+    free = [f"--threads {fewer} (leaves a processor to the other programs)"] if fewer > 0 else []
+    return [*free, "steadygan resume RUN (later, when the machine is free, after Ctrl-C, which keeps everything)"]
 
 
 MACHINE: tuple[Rule, ...] = (
