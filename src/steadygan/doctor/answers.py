@@ -26,16 +26,16 @@ _NO_SIGNALS = "no signals were written in this run"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A question and its answer in one line."""
+class Reply:
+    """A question about a run and its answer in one line."""
 
     question: str
     text: str
 
 
-def answers(case: Case) -> list[Answer]:
+def answers(case: Case) -> list[Reply]:
     """All questions, in the order in which they are asked."""
-    return [Answer(question, answer(case)) for question, answer in QUESTIONS.items()]
+    return [Reply(question, answer(case)) for question, answer in QUESTIONS.items()]
 
 
 def loss_is_normal(case: Case) -> str:
