@@ -232,6 +232,7 @@ HEALTHY: Table[list[Case]] = Table(
             scores([20, 10, 6, 5, 5.2, 5.1, 5.3, 5.0, 5.2, 5.1]),
             scores([20, 10, 5, 4, 6, 4.2, 5.7, 4.1, 6.1, 4.9]),  # a noisy level
             case(signals={"distance": [*falling(20, 0.8, count=36), 3, 3, 3, 3]}),  # a dip of a tenth of the run
+            *(case(signals={"distance": [*falling(20, 0.8, 0.15, 20, n), *ramp(2, 2, 0.15, 60, n)]}) for n in range(9)),
             scores([4, 5, 6]),
             case(scores={"kid": [0.03, 0.02, 0.001, 0.03, 0.04, 0.05, 0.05, 0.05]}),  # not what picks
         ],
