@@ -55,6 +55,10 @@ LIKE_REALS = {
 }
 
 
+NEAR = {"distance": ramp(0.5, 0.2), "contrast_real": ramp(0.4, 0.4)}
+FAR = {"distance": ramp(0.6, 0.6), "contrast_real": ramp(0.4, 0.4)}
+
+
 def inputs(*four: float) -> dict[str, list[float]]:
     return {f"inputs.{place}": [value] for place, value in enumerate(four)}
 
@@ -95,8 +99,8 @@ FIRES: Table[list[Case]] = Table(
             case(signals={"augment": [1.0] * LOOKS, "leak": ramp(0.9, 0.9)}, config={"show": {"kind": "ada"}}),
         ],
         "checkerboard": [
-            case(signals={"checkerboard": ramp(20, 4), "checkerboard_real": ramp(1.1, 1.1)}),
-            case(signals={"checkerboard": ramp(0.001, 0.004), "checkerboard_real": [0.0] * LOOKS}),
+            case(signals={"checkerboard": ramp(20, 18), "checkerboard_real": ramp(1.1, 1.1)}),
+            case(signals={"checkerboard": ramp(1, 60), "checkerboard_real": ramp(2, 2), **NEAR}),
         ],
         "colours-off": [
             case(
@@ -135,6 +139,7 @@ FIRES: Table[list[Case]] = Table(
         "past-best": [
             scores([20, 10, 6, 5, 6, 7, 8, 9, 9, 10]),
             case(signals={"distance": [*falling(20, 0.8, count=20), *ramp(2, 5, count=20)]}),
+            case(scores={"fd-training": [20, 10, 6, 5, 5.5, 6, 6.1, 6.2, 6.3, 6.3]}),
             scores([20, 10, 4, 5, 6, 7]),
         ],
         "still-improving": [
@@ -192,6 +197,8 @@ HEALTHY: Table[list[Case]] = Table(
         ],
         "checkerboard": [
             case(signals={"checkerboard": ramp(20, 1.3), "checkerboard_real": ramp(1.1, 1.1)}),
+            case(signals={"checkerboard": ramp(40, 14), "checkerboard_real": ramp(1.1, 1.1)}),  # it fades
+            case(signals={"checkerboard": ramp(40, 40), "checkerboard_real": ramp(1.1, 1.1), **FAR}),
             case(signals={"checkerboard": ramp(7, 7), "checkerboard_real": ramp(6, 6)}),  # woven cloth
             case(signals={"checkerboard": [20.0] * 4, "checkerboard_real": [1.1] * 4}, budget_images=10**7),
         ],
@@ -205,7 +212,11 @@ HEALTHY: Table[list[Case]] = Table(
             ),
             case(signals={"colour.0": ramp(0.5, 0.5)}),
         ],
-        "contrast-off": [case(signals={"contrast": ramp(0.01, 0.35), "contrast_real": ramp(0.4, 0.4)})],
+        "contrast-off": [
+            case(signals={"contrast": ramp(0.01, 0.35), "contrast_real": ramp(0.4, 0.4)}),
+            case(signals={"contrast": ramp(0.01, 0.2), "contrast_real": ramp(0.4, 0.4)}),  # it comes
+            case(signals={"contrast": ramp(0.05, 0.05), **FAR}),  # it has learned nothing
+        ],
         "saturated": [
             case(signals={"saturated": ramp(0, 0.85), "saturated_real": ramp(0.8, 0.8)}),  # drawings
             case(signals={"saturated": ramp(0, 0.6), "saturated_real": ramp(0.4, 0.4)}),
@@ -238,6 +249,7 @@ HEALTHY: Table[list[Case]] = Table(
             case(signals={"distance": [*falling(20, 0.8, count=36), 3, 3, 3, 3]}),  # a dip of a tenth of the run
             *(case(signals={"distance": [*falling(20, 0.8, 0.15, 20, n), *ramp(2, 2, 0.15, 60, n)]}) for n in range(9)),
             scores([4, 5, 6]),
+            case(signals={"distance": [*ramp(4, 1, count=20), *ramp(1, 1.4, count=20)]}),  # it wanders
             case(scores={"kid": [0.03, 0.02, 0.001, 0.03, 0.04, 0.05, 0.05, 0.05]}),  # not what picks
         ],
         "still-improving": [
