@@ -28,12 +28,12 @@ from distance import SETS, alone, open_set
 from faults import FAULTS, Fault
 from minutes import free
 from pydantic import BaseModel
-from steadygan.doctor.rules import RULES
 
 import steadygan as sg
 from steadygan.config import merge
 from steadygan.doctor.case import Case, case_of
 from steadygan.doctor.rule import ranked, story
+from steadygan.doctor.rules import RULES
 from steadygan.recipes import RECIPES, configure, plan
 from steadygan.records import Finding
 from steadygan.rundir import append_line
