@@ -86,8 +86,8 @@ class Signals(Record):
     reals are to theirs, `copies` that of pictures nearer to a training image (of up to 2,048) than 99 of 100 held-out
     ones are: by chance 0.01, or 1 / (M + 1) with M < 100 held-out images. `movement` is the mean difference of a
     picture to that of the same latent in the last line, over the reals' diversity; None in the first line after a start
-    or a resume. `distance` is a sliced Wasserstein distance to training images, lower is better, 0.05
-    to 0.1 of other reals. `checkerboard` is the power at the frequencies of a grid of 2 or 4 pixels over that at those nearby, of the
+    or a resume. `distance` is a sliced Wasserstein distance to training images, lower is better, 0.05 to 0.1 of other
+    reals. `checkerboard` is the power at the frequencies of a grid of 2 or 4 pixels over that at those nearby, of the
     grid that stands out most: about 1 without a grid, 10 and more with one. `contrast` is the mean deviation within a
     channel of a picture, `colour` the mean of each channel, `saturated` the share of values at the ends of the range.
     `dead` is, by player, the share of units behind an activation that answer the same to everything. `modes` is the

@@ -116,7 +116,7 @@ def case_of(run: Run) -> Case:
     return Case(series, config, loss_of(config), info.data.training, info.data.held_out, _budget(config, series))
 
 
-class Growing:
+class GrowingCase:
     """The case of a run that is going on: what is written is added, and nothing is read or copied again.
 
     It starts with what the folder holds. Of scores by several protocols all are kept, as a run has one at a time.
