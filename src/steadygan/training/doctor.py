@@ -72,7 +72,7 @@ class Doctor(Listener):
             RuntimeError,
             TypeError,
             ValueError,
-        ) as problem:  # networks of one's own may do anything
+        ) as problem:
             self.most_time, self.measured_images = -1.0, session.progress.images
             lines = str(problem).splitlines()
             text = f"the doctor looks no more: {lines[0] if lines else type(problem).__name__}"
