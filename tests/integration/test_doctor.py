@@ -14,6 +14,7 @@ from steadygan.doctor.rule import Rule
 from steadygan.networks import Pair
 from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
+from steadygan.signals.measure import Measure
 from steadygan.training import run as running
 from steadygan.training.console import Silent
 from steadygan.training.doctor import Doctor
@@ -103,6 +104,18 @@ def test_the_first_tick_and_the_end_are_measured_whatever_it_takes(pictures, tmp
     monkeypatch.setattr(running, "Doctor", Frugal)
     done = run(pictures, tmp_path / "a")
     assert [line.step for line in done.signals()] == [2, 12]
+
+
+def test_a_run_whose_networks_cannot_be_measured_goes_on_without_and_says_so(pictures, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("batches of 8 only\nand more")
+
+    monkeypatch.setattr(Measure, "__call__", fail)
+    console = Quiet()
+    done = run(pictures, tmp_path / "a", console, steps=4)
+    assert done.signals() == []
+    assert console.said.count("the doctor looks no more: batches of 8 only") == 1
+    assert any("looks no more" in note.text for note in done.notes())
 
 
 class Exploding(NonSaturating):

@@ -119,7 +119,7 @@ def case_of(run: Run) -> Case:
     return Case(series, config, loss_of(config), data.training, data.held_out, budget, data.spec.size)
 
 
-class Growing:
+class GrowingCase:
     """The case of a run that is going on: what is written is added, and nothing is read or copied again.
 
     It starts with what the folder holds. Of scores by several protocols all are kept, as a run has one at a time.

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from steadygan.doctor.case import Growing
+from steadygan.doctor.case import GrowingCase
 from steadygan.doctor.rule import Rule, examine
 from steadygan.doctor.rules import RULES
+from steadygan.errors import SteadyganError
 from steadygan.networks import classes_of
 from steadygan.records import Finding, Signals
 from steadygan.signals.measure import COUNT, Measure, Reals
@@ -27,6 +28,7 @@ class Doctor(Listener):
 
     The first tick of a run and its end are measured in any case. What earlier sessions took counts. It looks whenever
     it has measured, as `doctor.rule.story` does afterwards, and acts in the first process alone.
+    If it cannot measure, as some networks of a user's own may have it, it says so and the run goes on without.
     """
 
     def __init__(self, cadence: Cadence, most_time: float, rules: Sequence[Rule] = RULES) -> None:
@@ -41,7 +43,7 @@ class Doctor(Listener):
         before = session.run.signals()
         self.seconds = sum(line.seconds for line in before)
         self.last_seconds = before[-1].seconds if before else 0.0
-        self.growing = Growing(session.run)
+        self.growing = GrowingCase(session.run)
         self.measure = Measure(
             Reals(
                 session.dataset,
@@ -57,13 +59,26 @@ class Doctor(Listener):
             self._look(session)
 
     def finish(self, session: Session, now: Snapshot, done: bool) -> None:
-        if session.runtime.main and done and session.progress.images != self.measured_images:
+        if session.runtime.main and done and self.most_time >= 0 and session.progress.images != self.measured_images:
             self._look(session)
 
     def _look(self, session: Session) -> None:
         start = time.perf_counter()
         place = {"step": session.progress.steps, "images": session.progress.images}
-        found = self.measure(players_of(session, self.measure.reals), last_updates(session.game))
+        try:
+            found = self.measure(players_of(session, self.measure.reals), last_updates(session.game))
+        except (
+            SteadyganError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as problem:
+            self.most_time, self.measured_images = -1.0, session.progress.images
+            lines = str(problem).splitlines()
+            text = f"the doctor looks no more: {lines[0] if lines else type(problem).__name__}"
+            session.say(text)
+            session.run.note(text, "run")
+            return
         seconds = time.perf_counter() - start
         session.write(Signals.model_validate({**found, **place, "seconds": round(seconds, 4)}))
         for finding in examine(self.growing.case, self.rules, self.known):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steadygan.doctor.case import Growing, case_of
+from steadygan.doctor.case import GrowingCase, case_of
 from steadygan.records import DatedScore, Finding, Record, Signals, Tick
 from steadygan.runs import Run, RunInfo
 
@@ -37,7 +37,7 @@ def test_it_is_the_same_as_what_the_folder_gives(tmp_path, read_before):
     run.write_info(RunInfo.model_validate({"config": config, "parameters": {}, "data": {"digest": "", "spec": spec}}))
     for number in range(1, 1 + read_before):
         run.write(line(number))
-    growing = Growing(run)
+    growing = GrowingCase(run)
     early = growing.case
     for number in range(1 + read_before, 101):
         run.write(line(number))
