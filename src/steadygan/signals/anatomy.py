@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from steadygan.doctor.audit.anatomy import WEIGHTED, Anatomy, Kind, Layer
@@ -45,7 +46,7 @@ def anatomy_of(network: nn.Module, *inputs: Tensor) -> tuple[Anatomy, Tensor]:
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             own = copy.deepcopy(network).train()
-            with _Watching({one.data_ptr() for one in own.parameters()}) as seen, seen.inside(own):
+            with _Watching({one.data_ptr() for one in own.parameters() if not is_lazy(one)}) as seen, seen.inside(own):
                 made = _first_tensor(own(*inputs))
     except Exception as problem:  # whatever a user's code may do
         said = f"{type(problem).__name__}: {problem}".splitlines()[0]

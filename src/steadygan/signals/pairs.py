@@ -41,9 +41,9 @@ def look_at(generator: nn.Module, discriminator: nn.Module, latent: int | Shape 
             made = type(network).__name__
             raise ConfigError(f"the {name} is no torch.nn.Module but {made}; give the pair (generator, discriminator)")
     given = [(latent,) if isinstance(latent, int) else tuple(latent)] if latent else _latents(generator)
-    parameter = next(generator.parameters(), torch.zeros(()))
+    parameter = next((one for one in generator.parameters() if one.is_floating_point()), torch.zeros(()))
     with torch.random.fork_rng(devices=[]):
-        batches = [torch.randn(_BATCH, *shape, device=parameter.device) for shape in dict.fromkeys(given)]
+        batches = [torch.randn(_BATCH, *shape).to(parameter) for shape in dict.fromkeys(given)]
         looked, fakes = _first(generator, batches, "generator", "say what a latent is, as latent=100")
         shapes = dict.fromkeys(_pictures(tuple(fakes.shape[1:])))
         judged, _ = _first(discriminator, [fakes.reshape(_BATCH, *shape) for shape in shapes], "discriminator",

@@ -26,7 +26,7 @@ def audit_config(config: RunConfig, dataset: Dataset | None = None, pair: Pair |
     spec = dataset.spec if dataset else ImageSpec(size=config.size or _USUAL_SIZE, channels=3)
     with torch.random.fork_rng(devices=[]):
         generator, discriminator = pair or config.networks.build(spec)
-        device = next(generator.parameters()).device
+        device = next((one.device for one in generator.parameters()), None)
         latents = latents_of(config.networks).draw(_BATCH, device=device)
         labels = torch.zeros(_BATCH, dtype=torch.int64, device=device)
         looked, fakes = anatomy_of(generator, latents, *[labels] * bool(classes_of(generator)))

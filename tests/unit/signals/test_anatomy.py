@@ -81,6 +81,13 @@ def test_slopes_below_0_are_seen() -> None:
     assert [layer.slope for layer in found.hidden()] == pytest.approx([0.0, 0.3, 0.01, 0.1, 1.0])
 
 
+def test_networks_that_are_not_finished_or_of_another_precision_are_looked_into() -> None:
+    lazy = nn.Sequential(nn.LazyConv2d(32, 4, 2, 1), nn.LeakyReLU(0.2), nn.Flatten(), nn.LazyLinear(1))
+    assert len(look_at(own.stack(), lazy).discriminator.weighted) == 2
+    assert isinstance(lazy[0], nn.LazyConv2d)
+    assert look_at(own.stack().double(), own.judge().double()).generator.output == (3, 32, 32)
+
+
 def test_shortcuts_are_seen_and_sums_of_other_things_are_not() -> None:
     class Block(nn.Module):
         def __init__(self, shortcut: bool) -> None:

@@ -83,7 +83,7 @@ MISTAKES = (
     Mistake(33, "no history of fakes", ("no-history", "old-fakes"), offered=("--set replay=history",)),
     Mistake(34, "a picture generated for the history", prevented="the history takes rows of batches that are there"),
     Mistake(35, "a history in another range", ("history-range", "another-range"),
-            prevented="it keeps pictures as the discriminator saw them"),
+            prevented="it keeps fakes as they came, in the range of the reals"),
     Mistake(36, "the generator favoured", ("favours-generator",), ("discriminator-too-weak",),
             offered=("--set turns=fixed",)),
     Mistake(37, "one player far stronger", ("lopsided-parameters", "favours-discriminator"),
