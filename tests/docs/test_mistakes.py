@@ -12,6 +12,7 @@ from steadygan.cli.main import app
 from steadygan.config import parse_assignment
 from steadygan.doctor.audit import RULES
 from steadygan.doctor.audit.mistakes import MISTAKES, Mistake
+from steadygan.doctor.rules import RULES as OF_RUNS
 from steadygan.recipes import choose_recipe
 from steadygan.recipes.choose import override
 
@@ -36,6 +37,12 @@ def test_there_are_39_and_each_is_met_somehow() -> None:
 
 def test_rules_of_the_audit_are_there() -> None:
     assert {name for it in MISTAKES for name in it.audit} <= {rule.id for rule in RULES}
+
+
+def test_rules_of_a_run_are_there_and_none_has_the_name_of_one_of_the_audit() -> None:
+    known = {rule.id for rule in OF_RUNS}
+    assert {name for it in MISTAKES for name in it.run} <= known
+    assert not known & {rule.id for rule in RULES}
 
 
 @pytest.mark.parametrize("way", OFFERED)
