@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from steadygan.config import nearest
 from steadygan.doctor.case import SCORES, Case, Series
 from steadygan.doctor.quantities import FIELDS, PLACES
-from steadygan.doctor.reading import TOTAL, Column, Table, read_table
+from steadygan.doctor.reading import TOTAL, Column, Sheet, read_sheet
 from steadygan.errors import ConfigError, DataError
 
 LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic", "relativistic_average")
@@ -49,7 +49,7 @@ def read_log(path: Path, columns: Mapping[str, str] | None = None, loss: str = "
     for place in asked:
         if place not in FIELDS and not place.startswith(SCORES):
             raise ConfigError(f"column: there is no '{place}'{nearest(place, FIELDS) or '; '.join(['', _USUAL])}")
-    table = read_table(path, asked)
+    table = read_sheet(path, asked)
     if not table.lines:
         raise DataError(f"{path} holds no number with a name; give a log as CSV, as JSON or as printed lines")
     chosen = _chosen(table)
@@ -81,13 +81,13 @@ def _kind(loss: str) -> str:
     return kind
 
 
-def _there(table: Table) -> str:
+def _there(table: Sheet) -> str:
     names = [name for name in table.names if name != TOTAL]
     more = ", ..." if len(names) > 20 else ""
     return f"it has: {', '.join(names[:20])}{more}"
 
 
-def _chosen(table: Table) -> dict[str, Column]:
+def _chosen(table: Sheet) -> dict[str, Column]:
     """A column for each field: the one that was asked for, or else the one most plainly called so."""
     found: dict[str, Column] = {}
     for column in sorted(table.kept(), key=lambda one: one.quantity.far):

@@ -36,7 +36,7 @@ class Column:
         self.values.append(value)
 
 
-class Table:
+class Sheet:
     """What a log holds of what is known or `asked` for, by field; `names` are some of all that were there."""
 
     def __init__(self, asked: Mapping[str, str]) -> None:
@@ -92,9 +92,9 @@ def _plain(name: str) -> str:
     return name.strip().lower().replace("/", ".")
 
 
-def read_table(path: Path, asked: Mapping[str, str]) -> Table:
+def read_sheet(path: Path, asked: Mapping[str, str]) -> Sheet:
     """Read a log; `asked` names columns by field. DataError if there is no text, or nothing in it."""
-    table = Table(asked)
+    table = Sheet(asked)
     with path.open("rb") as raw:
         start = raw.read(1 << 16)
     if not start.strip():
@@ -112,7 +112,7 @@ def read_table(path: Path, asked: Mapping[str, str]) -> Table:
     return table
 
 
-def _form(path: Path, file: TextIO) -> Callable[[TextIO, Table], None]:
+def _form(path: Path, file: TextIO) -> Callable[[TextIO, Sheet], None]:
     """How the log is to be read, told by its first lines."""
     first = [line for line in islice(file, NAMED) if line.strip() and not line.startswith("#")][:3]
     head = "".join(first).lstrip()
@@ -168,7 +168,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line.rstrip("\n")], delimiter=delimiter), [])]
 
 
-def _read_rows(lines: Iterator[str], delimiter: str, table: Table) -> None:
+def _read_rows(lines: Iterator[str], delimiter: str, table: Sheet) -> None:
     rows: Iterable[list[str]] = (
         csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if delimiter else (line.split() for line in lines)
     )
@@ -186,7 +186,7 @@ def _read_rows(lines: Iterator[str], delimiter: str, table: Table) -> None:
         table.lines += 1
 
 
-def _whole(rows: Iterable[list[str]], table: Table) -> Iterator[list[str]]:
+def _whole(rows: Iterable[list[str]], table: Sheet) -> Iterator[list[str]]:
     """Rows as far as they can be parted; what a broken quotation holds is damage."""
     try:
         yield from rows
@@ -214,7 +214,7 @@ def _holds_lists(found: Mapping[str, Any]) -> bool:
     return any(isinstance(value, list) for value in found.values())
 
 
-def _read_json_lines(file: TextIO, table: Table) -> None:
+def _read_json_lines(file: TextIO, table: Sheet) -> None:
     for line in file:
         if not line.strip():
             continue
@@ -225,7 +225,7 @@ def _read_json_lines(file: TextIO, table: Table) -> None:
             _take(found, table)
 
 
-def _take(found: Mapping[str, Any], table: Table) -> None:
+def _take(found: Mapping[str, Any], table: Sheet) -> None:
     """The numbers of one object as a line of the table."""
     for name, value in _flat(found, ""):
         table.add(name, value)
@@ -249,7 +249,7 @@ def _flat(found: Mapping[str, Any], before: str) -> Iterator[tuple[str, float]]:
                 yield "kimg" if name == "snapshot_pkl" else f"{before}{name}", meant
 
 
-def _read_json(file: TextIO, table: Table) -> None:
+def _read_json(file: TextIO, table: Sheet) -> None:
     """A list of objects, an object of lists, or an object that holds one of either."""
     try:
         found = json.load(file)
@@ -271,7 +271,7 @@ def _holds_objects(part: Mapping[str, Any]) -> bool:
     return any(isinstance(value, list) and value and isinstance(value[0], dict) for value in part.values())
 
 
-def _take_lists(part: Mapping[str, Any], table: Table) -> None:
+def _take_lists(part: Mapping[str, Any], table: Sheet) -> None:
     for name, values in part.items():
         column = table.column(name) if isinstance(values, list) else None
         for line, one in enumerate(values if column is not None else ()):
@@ -296,7 +296,7 @@ _OF = re.compile(r"(?:^|[|\s])(\d+)/(\d+) \[")  # 450/1000 [00:12<00:15, d_loss=
 _BETWEEN = re.compile(r"([a-z][\w ]*) \(([^()]*[:=][^()]*)\)\s*:", re.IGNORECASE)  # FID score (Step: 2000): 45.9
 
 
-def _read_printed(file: TextIO, table: Table) -> None:
+def _read_printed(file: TextIO, table: Sheet) -> None:
     """Lines for people, in which numbers follow their names."""
     for line in file:
         found = list(_printed(line[:LONGEST], table))
@@ -305,7 +305,7 @@ def _read_printed(file: TextIO, table: Table) -> None:
         table.lines += bool(found)
 
 
-def _printed(line: str, table: Table) -> Iterator[tuple[str, float]]:
+def _printed(line: str, table: Sheet) -> Iterator[tuple[str, float]]:
     """Names and numbers of a line, those of places that have no name under the usual ones."""
     if head := _HEAD.match(line):
         yield from zip(("epoch", "batch", TOTAL), map(float, head.group(1, 3, 4)), strict=True)

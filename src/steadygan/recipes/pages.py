@@ -1,4 +1,4 @@
-"""docs/techniques.md and docs/recipes.md, from the values they describe: `scripts/docs` writes them."""
+"""docs/techniques.md, recipes.md and rules.md, from the values they describe: `scripts/docs` writes them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from steadygan.config import to_toml
+from steadygan.doctor.pages import rules_page
 from steadygan.recipes.by_setting import GROUP
 from steadygan.recipes.catalogue import Group, Technique
 from steadygan.recipes.choose import RECIPES, choose_recipe, describe
@@ -142,7 +143,11 @@ def _links(ids: list[str] | tuple[str, ...]) -> str:
     return ", ".join(f"[{known.short()}]({known.url})" if known.url else known.short() for known in papers)
 
 
-PAGES: dict[str, Callable[[], str]] = {"techniques.md": techniques_page, "recipes.md": recipes_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "techniques.md": techniques_page,
+    "recipes.md": recipes_page,
+    "rules.md": lambda: rules_page(_NOTE),
+}
 
 
 def write(folder: Path) -> None:
