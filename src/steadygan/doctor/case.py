@@ -62,7 +62,8 @@ class Case:
     with "scores." before; what stands in groups has the names with dots between, as in "shares.penalty.r1" and
     "signals.gradients.generator.LAYER". One that was never written is empty: a rule that needs it says nothing.
     `config` is that of `run.json`, `loss` the kind of its loss ("" if unknown), `training` and `held_out` count images
-    (0 if unknown), `budget_images` is how long the run was to be (0 if unknown).
+    (0 if unknown), `budget_images` is how long the run was to be (0 if unknown), `size` the side of its pictures in
+    pixels (0 if unknown).
     """
 
     series: Mapping[str, Series]
@@ -71,6 +72,7 @@ class Case:
     training: int = 0
     held_out: int = 0
     budget_images: int = 0
+    size: int = 0
 
     def __getitem__(self, name: str) -> Series:
         return self.series.get(name, _NONE)
@@ -113,7 +115,8 @@ def case_of(run: Run) -> Case:
     info = run.info()
     series = {**columns(run.log()), **columns(run.signals(), SIGNALS), **score_columns(run.scores())}
     config = info.config
-    return Case(series, config, loss_of(config), info.data.training, info.data.held_out, _budget(config, series))
+    data, budget = info.data, _budget(config, series)
+    return Case(series, config, loss_of(config), data.training, data.held_out, budget, data.spec.size)
 
 
 def loss_of(config: Mapping[str, Any]) -> str:

@@ -1,8 +1,10 @@
-"""How much of a budget is used, how long it will take, and how to say it."""
+"""How much of a budget is used, how long it will take, and what to say of a short one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from steadygan.doctor.budget import ARTICLE_STEPS
 
 if TYPE_CHECKING:
     from steadygan.training.config import Budget
@@ -10,8 +12,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT_IMAGES = 200_000
-ARTICLE_STEPS = 20_000
-"""What a founding article trains that names a number: "39 mistakes" 20,000 steps, the one on faces 50,000."""
 
 
 def spent(budget: Budget, progress: Progress) -> float:
@@ -42,11 +42,3 @@ def too_short(steps: int) -> str:
         f"that is a short run, {DEFAULT_IMAGES:,} images for want of another budget: the founding articles train "
         f"{ARTICLE_STEPS:,} steps and more; --steps {ARTICLE_STEPS} or --minutes M ask for another length"
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words: 45 s, 12 min, 3 h 20 min."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

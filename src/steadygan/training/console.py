@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Protocol, TextIO, cast
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+from steadygan.doctor.budget import duration
 from steadygan.names import shown
 from steadygan.terminal import Stream
-from steadygan.training.budget import duration, spent
+from steadygan.training.budget import spent
 
 if TYPE_CHECKING:
     from steadygan.training.session import Session

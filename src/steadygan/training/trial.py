@@ -13,10 +13,11 @@ import torch
 from torch import Tensor
 
 from steadygan.data import Dataset
+from steadygan.doctor.budget import duration
 from steadygan.networks import Pair, classes_of, latents_of
 from steadygan.ops.images import from_uint8
 from steadygan.spec import ImageSpec
-from steadygan.training.budget import duration, expected_seconds
+from steadygan.training.budget import expected_seconds
 from steadygan.training.build import Parts, make_game
 from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.game import Game

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from steadygan.doctor.budget import duration
 from steadygan.networks import DCGAN
 from steadygan.spec import ImageSpec
 from steadygan.training.average import EMA, Average, measure_statistics
-from steadygan.training.budget import duration, expected_seconds, spent
+from steadygan.training.budget import expected_seconds, spent
 from steadygan.training.config import Budget, DataSettings
 from steadygan.training.optim import Adam, PlayerOptimizer, RMSProp
 from steadygan.training.seeds import derive, seed_everything

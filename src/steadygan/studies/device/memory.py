@@ -14,10 +14,10 @@ from typing import Any
 import psutil
 from accelerate.utils.memory import clear_device_cache
 
+from steadygan.doctor.budget import duration
 from steadygan.errors import ConfigError
 from steadygan.studies.device.report import LEFT_OUT, MemoryRow
 from steadygan.studies.device.timing import Allowance, attempt, configured, filled, stand
-from steadygan.training.budget import duration
 from steadygan.training.runtime import Choices, Runtime
 from steadygan.training.trial import period
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import mode
 from typing import TYPE_CHECKING
 
+from steadygan.doctor.budget import duration
 from steadygan.errors import ConfigError
 from steadygan.rundir import atomic_path
 from steadygan.studies.device.report import AnswerRow, DeviceReport
-from steadygan.training.budget import duration
 from steadygan.visual.curves import BLUE, GREEN, GREY, PURPLE, TEXT, VERMILION, logarithmic
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from steadygan.training.budget import duration
+from steadygan.doctor.budget import duration
 
 
 class Chosen(BaseModel):

@@ -13,12 +13,12 @@ import torch
 from accelerate.utils.memory import clear_device_cache
 from torch import Tensor
 
+from steadygan.doctor.budget import duration
 from steadygan.errors import SteadyganError
 from steadygan.networks import Pair
 from steadygan.recipes import Facts, configure
 from steadygan.spec import ImageSpec
 from steadygan.studies.device.report import LEFT_OUT, AnswerRow
-from steadygan.training.budget import duration
 from steadygan.training.build import make_pair
 from steadygan.training.check import check
 from steadygan.training.config import RunConfig

@@ -1,0 +1,162 @@
+"""Whether a run is too short, long enough, or past its best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from steadygan.doctor.advice import augment, falling_rates
+from steadygan.doctor.case import Case
+from steadygan.doctor.rule import Rule
+from steadygan.doctor.trends import RECENT, Trend, noise, quality, smooth, trend, used
+
+ARTICLE_STEPS = 20_000
+"""What a founding article trains that names a number: "39 mistakes" 20,000 steps, the one on faces 50,000."""
+
+_FEW_SCORES = 6  # values from which a best and a later level can be told apart
+_SINCE = 0.25  # of the run so far must have passed since the best: a dip is shorter
+_WORSE = 0.10  # by which it must be worse now, whatever the noise
+_SIGMAS = 3.0  # of the noise of a single value, by which it must be worse
+_SMOOTHED = 3  # values whose median counts as best: the least of many is luck
+_MANY = 12  # values from which they are smoothed
+_END = 0.95  # of the budget
+_TAIL = 0.5  # of the images so far, since which a trend counts: the last doubling
+_FITTED = 4  # values a trend needs
+_GAIN = 0.03  # by which twice the images must lower the score, for somebody to wait for it
+
+
+def past_best(case: Case) -> tuple[str, int, float, float, float] | None:
+    """What measures it, the images of the best, its value, the value now and the noise as a share; None if it is not.
+
+    The value now is a median of the last, the best one of neighbours where there are many values.
+    """
+    found = quality(case, _FEW_SCORES)
+    if found is None or found[1].values.min() <= 0:
+        return None
+    called, series = found
+    values = smooth(series.values, _SMOOTHED) if len(series) >= _MANY else series.values
+    best = int(values.argmin())
+    now, scatter = float(np.median(series.values[-RECENT:])), noise(np.log(series.values))
+    long_ago = series.images[-1] - series.images[best] >= _SINCE * series.images[-1]
+    if not long_ago or not math.log(now / values[best]) > max(math.log(1 + _WORSE), _SIGMAS * scatter):
+        return None
+    return called, int(series.images[best]), float(values[best]), now, scatter
+
+
+@dataclass(frozen=True)
+class Tail:
+    """How what measures the pictures went since half as many images: its trend, and its value now as that has it."""
+
+    called: str
+    trend: Trend
+    now: float
+
+    def __str__(self) -> str:
+        likely, least, most = (times - 1 for times in self.trend.after(2))
+        return f"{self.called} changes by {likely:+.0%} when the images double (95 %: {least:+.0%} to {most:+.0%})"
+
+    @property
+    def improves(self) -> bool:
+        """Whether it surely falls, by enough to wait for it."""
+        return self.trend.high < 0 and self.trend.after(2)[0] < 1 - _GAIN
+
+
+def tail(case: Case) -> Tail | None:
+    """None while there are too few values."""
+    half = _TAIL * case.images - 1
+    found = quality(replace(case, series={name: one.since(half) for name, one in case.series.items()}), _FITTED)
+    fitted = trend(found[1]) if found else None
+    if found is None or fitted is None:
+        return None
+    images, values = np.log(found[1].images), np.log(found[1].values)
+    return Tail(found[0], fitted, math.exp(values.mean() + fitted.slope * (images[-1] - images.mean())))
+
+
+def _past(case: Case) -> str | None:
+    found = past_best(case)
+    if found is None:
+        return None
+    called, images, best, now, scatter = found
+    return (
+        f"{called} was {best:.3g} after {images:,} images and is {now:.3g} now, {now / best - 1:.0%} worse where "
+        f"single values scatter by {scatter:.0%}; {1 - images / case.images:.0%} of the run came after its best"
+    )
+
+
+def _improves(case: Case) -> str | None:
+    found = tail(case)
+    if found is None or not used(case) >= _END or not found.improves:
+        return None
+    return f"over the last doubling of images {found}, and the budget ends"
+
+
+def planned_steps(case: Case) -> int:
+    """How many steps the budget is; 0 if that is unknown."""
+    batch = case.setting("batch") or (case.images / case.step if case.step else 0)
+    return round(case.budget_images / batch) if batch else 0
+
+
+def _short(case: Case) -> str | None:
+    steps = planned_steps(case)
+    if not 0 < steps < ARTICLE_STEPS or case.setting("start.source", ""):
+        return None
+    return f"the budget is {steps:,} steps, where the founding articles train {ARTICLE_STEPS:,} and more"
+
+
+def _against_decline(case: Case) -> list[str]:
+    found = past_best(case)
+    end = f"--images {found[1]} (end where it was best)" if found else "--images N (end where it was best)"
+    again = augment(case) if case.views > _OFTEN else []
+    return ["steadygan sample RUN (it takes the best checkpoint, which was kept)", *again, *falling_rates(case), end]
+
+
+_OFTEN = 20.0  # times each image was seen, from which over-fitting is the likeliest reason for a decline
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 45 s, 12 min, 3 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+BUDGET: tuple[Rule, ...] = (
+    Rule(
+        id="past-best",
+        severity="warning",
+        says="the pictures were better some time ago",
+        causes="too few images for so long a training; learning rates that stay as large as at the start; a collapse",
+        judge=_past,
+        remedies=_against_decline,
+        source="Karras et al. (2020), arXiv:2006.06676, figure 1",
+        unless="augmentation or a schedule is just changing what the pictures are: then wait until it has ended",
+        picture="progress.gif",
+    ),
+    Rule(
+        id="still-improving",
+        severity="info",
+        says="the run ends while its pictures still improve",
+        causes="a budget that was a guess",
+        judge=_improves,
+        remedies=lambda case: [f"steadygan resume RUN --images {2 * case.images} (what has been learned stays)"],
+        source="Huang et al. (2024), arXiv:2501.05441, who train 250 million images",
+        unless="schedules of the learning rate have ended with the budget: then begin anew with a larger one",
+    ),
+    Rule(
+        id="budget-too-short",
+        severity="info",
+        says="the budget is shorter than any article's",
+        causes="the usual 200,000 images, which are few steps with a large batch",
+        judge=_short,
+        remedies=lambda case: [
+            f"--steps {ARTICLE_STEPS} (as long as a founding article trains)",
+            f"steadygan resume RUN --steps {ARTICLE_STEPS} (what has been learned stays)",
+        ],
+        source="the article on 39 mistakes, mistake: too little training",
+        unless="only whether it works at all is to be seen, or the pictures do not improve any more",
+        leads_to=("still-improving",),
+    ),
+)

@@ -1,0 +1,121 @@
+"""Reals that reach the discriminator in another range than -1 to 1, where the generator's pictures are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from steadygan.doctor.case import Case
+from steadygan.doctor.rule import Rule
+
+_ROUNDING = 0.02  # as far as interpolation, or a file's levels, may lead beyond the range
+# What is shown through augmentation or noise goes beyond the range by itself: three deviations of the strongest
+# contrast and brightness. Grey levels go much further.
+_AUGMENTED = 3.0
+_LEVELS = 8.0  # beyond this they are grey levels, be they shifted or not
+_FLAT = 0.05  # from least to most of all reals together: less than photographs of fog
+_NARROW = 0.62  # least and most of values divided by their range twice over, or never shifted to both sides
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the discriminator was last given as reals, and how far beyond -1 to 1 it may go."""
+
+    least: float
+    mean: float
+    deviation: float
+    most: float
+    beyond: float
+
+    def __str__(self) -> str:
+        return (
+            f"the reals that the discriminator is given go from {self.least:.3g} to {self.most:.3g}, mean "
+            f"{self.mean:.3g}, deviation {self.deviation:.2g}; the generator's pictures go from -1 to 1"
+        )
+
+    @property
+    def flat(self) -> bool:
+        return self.most - self.least < _FLAT or self.deviation < _FLAT / 10
+
+
+def _given(case: Case) -> _Given | None:
+    """None if it is unknown, or if the data are points, which may be anywhere."""
+    least, mean, deviation, most = (case[f"signals.inputs.{place}"].last for place in range(4))
+    if not math.isfinite(least + mean + deviation + most) or case.setting("networks.kind") == "points":
+        return None
+    changed = case.setting("show.kind", "as_is") != "as_is"
+    return _Given(least, mean, deviation, most, _AUGMENTED if changed else 1 + _ROUNDING)
+
+
+def _forms(given: _Given) -> Iterator[str]:
+    """What the range looks like."""
+    if max(given.most, -given.least) > _LEVELS:
+        yield "these are grey levels that nobody brought to -1 to 1"
+    elif max(given.most, -given.least) > given.beyond:
+        yield "these were normalised twice, or by the mean and deviation of another set"
+    elif given.least >= -_ROUNDING and given.most > 0.5:
+        yield "these are values from 0 to 1 that nobody brought to -1 to 1"
+
+
+def _range(case: Case) -> str | None:
+    given = _given(case)
+    if given is None or given.flat:
+        return None
+    form = next(_forms(given), None)
+    return form and f"{given}: {form}"
+
+
+def _normalised_twice(case: Case) -> str | None:
+    given = _given(case)
+    if given is None or not given.flat:
+        return None
+    return f"{given}: nearly one value for all pixels, as when 0 to 255 is divided by 255 twice"
+
+
+def _narrow(case: Case) -> str | None:
+    given = _given(case)
+    if given is None or given.flat or next(_forms(given), None):
+        return None
+    return f"{given}: hardly more than half of it is used" if max(given.most, -given.least) < _NARROW else None
+
+
+_CORRECT = "bring them to -1 to 1 once, as x / 127.5 - 1 from uint8 (steadygan prepare and its loader do that)"
+_LOOK = "look at inputs.png (what the discriminator really sees)"
+_SOURCE = "Radford et al. (2016), arXiv:1511.06434, section 3; Chintala et al. (2016), How to Train a GAN, point 1"
+
+INPUTS: tuple[Rule, ...] = (
+    Rule(
+        id="input-range",
+        severity="serious",
+        says="the reals are in another range than the pictures",
+        causes="a loader that normalises otherwise than the generator's tanh; normalisation forgotten or done twice",
+        judge=_range,
+        remedies=lambda case: [_CORRECT, _LOOK],
+        source=_SOURCE,
+        unless="the generator of your own makes pictures in that very range",
+        picture="inputs.png",
+    ),
+    Rule(
+        id="normalised-twice",
+        severity="serious",
+        says="the reals are nearly one flat value",
+        causes="normalisation done twice: once by the data set and once by the loader",
+        judge=_normalised_twice,
+        remedies=lambda case: [_CORRECT, _LOOK],
+        source=_SOURCE,
+        unless="the images really are empty",
+        picture="inputs.png",
+    ),
+    Rule(
+        id="narrow-inputs",
+        severity="warning",
+        says="the reals use hardly half of the range",
+        causes="a shift by a half without the doubling (x / 255 - 0.5); images without light and dark",
+        judge=_narrow,
+        remedies=lambda case: [_LOOK, _CORRECT],
+        source=_SOURCE,
+        unless="the images are of fog, or of a sensor whose range was kept on purpose",
+        picture="inputs.png",
+    ),
+)

@@ -1,0 +1,229 @@
+"""Faults that can be seen in the pictures, each by the same quantity of the reals."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from steadygan.doctor.advice import option
+from steadygan.doctor.case import Case
+from steadygan.doctor.remedies import rate
+from steadygan.doctor.rule import Rule
+from steadygan.doctor.trends import level, past_beginning, start
+
+_GRID = 3.0  # times the reals' share of power: 5 dB, as a grid is seen on smooth surfaces
+_FAINT = 1e-6  # of the power, below which no grid is seen whatever the reals have
+_OFF = 0.5  # of the reals' deviation within a picture, by which the mean of a channel is off
+_STRONG = 1.6  # times the reals' contrast: harsher than a photograph two stops apart
+_WEAK = 0.55
+_ENDS = 0.15  # more of the values than of the reals' stand at the ends of the range
+_TIMES = 2.0
+# Units that answer nothing to anything. AutoTrainer (ICSE 2021) says 70 % of zero gradients is a dying ReLU; that is
+# late: a half that was alive before is a network of half the size.
+_DEAD = 0.5
+_DIED = 0.1  # of the units since the run began, or they never lived: which is seen from the beginning too
+_MODES = 0.5  # of the contrast: two unrelated pictures differ by about 1.4 of it
+
+
+def _both(case: Case, name: str) -> tuple[float, float]:
+    """The level of a quantity of the reals and of the pictures, once these can be judged; NaN before."""
+    if not past_beginning(case):
+        return math.nan, math.nan
+    return level(case[f"signals.{name}_real"]), level(case[f"signals.{name}"])
+
+
+def _checkerboard(case: Case) -> str | None:
+    real, fake = _both(case, "checkerboard")
+    if not fake > max(_GRID * real, _FAINT):
+        return None
+    return (
+        f"{fake:.2g} of the pictures' power stands at the frequencies of a grid of 2 pixels, in the reals it is "
+        f"{real:.2g}"
+    )
+
+
+def _colours_off(case: Case) -> str | None:
+    spread, _ = _both(case, "contrast")
+    real, fake = ({n: level(one) for n, one in case.group(f"signals.{name}").items()} for name in _COLOURS)
+    shifts = {channel: fake[channel] - real[channel] for channel in real.keys() & fake.keys()}
+    worst = max(shifts, key=lambda channel: abs(shifts[channel]), default=None)
+    if worst is None or not abs(shifts[worst]) > _OFF * spread > 0:
+        return None
+    return (
+        f"channel {int(worst) + 1} is {fake[worst]:.2f} on average in the pictures and {real[worst]:.2f} in the reals, "
+        f"whose deviation within a picture is {spread:.2f}"
+    )
+
+
+_COLOURS = ("colour_real", "colour")
+
+
+def _contrast_off(case: Case) -> str | None:
+    real, fake = _both(case, "contrast")
+    share = fake / real if real > 0 else math.nan
+    if not (share > _STRONG or share < _WEAK):
+        return None
+    return f"the deviation within a picture is {fake:.2f}, {share:.0%} of the reals' {real:.2f}"
+
+
+def _saturated(case: Case) -> str | None:
+    real, fake = _both(case, "saturated")
+    if not fake > max(real + _ENDS, _TIMES * real):
+        return None
+    return f"{fake:.0%} of the pictures' values stand at the ends of the range, {real:.0%} of the reals'"
+
+
+def _dead(player: str, case: Case) -> str | None:
+    dead = case[f"signals.dead.{player}"]
+    now, before = level(dead), start(dead)
+    if not (now >= _DEAD and (now >= before + _DIED or before >= _DEAD)):
+        return None
+    return f"{now:.0%} of the {player}'s units answer nothing to any latent or image; it was {before:.0%} at the start"
+
+
+def _modes(case: Case) -> str | None:
+    apart = level(case["signals.modes"])
+    if not (past_beginning(case) and apart > _MODES):
+        return None
+    return (
+        f"a picture in evaluation mode differs from the same in training mode by {apart:.0%} of the contrast within a "
+        "picture; 0 % would be the same picture"
+    )
+
+
+def _is_dcgan(case: Case) -> bool:
+    return bool(case.setting("networks.kind") == "dcgan")
+
+
+def _against_grids(case: Case) -> list[str]:
+    if not _is_dcgan(case):
+        return ["--recipe upsample (a generator that enlarges before it convolves)"]
+    up, down = case.setting("networks.upsampling", {}), case.setting("networks.downsampling", {})
+    found = []
+    if up.get("kind") in ("transposed", "pixel_shuffle"):
+        found.append(option("networks.upsampling", "nearest", "every pixel is covered by the kernel alike"))
+    if up.get("kind") == "transposed" and up.get("kernel", 4) % 2:
+        found.append(option("networks.upsampling.kernel", 4, "2 divides it, so that the kernels overlap evenly"))
+    if down.get("kind") == "strided":
+        found.append(option("networks.downsampling", "residual", "gradients without the grid of strided convolutions"))
+    closing = case.setting("networks.closing_layers", 0) + 1
+    return [*found, option("networks.closing_layers", closing, "a convolution at the full size evens the grid out")]
+
+
+def _slower(case: Case, player: str = "generator") -> list[str]:
+    return [rate(case, player, 0.5, f"smaller steps of the {player}")]
+
+
+def _against_shift(case: Case) -> list[str]:
+    augmented = case.setting("show.kind") in ("diff_augment", "ada") and case.setting("show.colour", True)
+    kept = [option("show.colour", False, "colours are not augmented, so that they cannot leak")] if augmented else []
+    return [*kept, *_slower(case), "--images N (pictures that are near in all else come to the reals' colours later)"]
+
+
+def _against_ends(case: Case) -> list[str]:
+    return [*_slower(case), "look at inputs.png (reals that stand at the ends of the range have lost light or dark)"]
+
+
+def _against_death(case: Case) -> list[str]:
+    activation = "networks.generator_activation"
+    leaky = [option(activation, "leaky_relu", "a unit that leaks cannot die")] if _is_dcgan(case) else []
+    return [*_slower(case), *leaky, "--recipe steady (a generator that keeps alive at its rate)"]
+
+
+def _against_dead_d(case: Case) -> list[str]:
+    activation = "networks.discriminator_activation"
+    leaky = [option(activation, "leaky_relu", "a unit that leaks cannot die")] if _is_dcgan(case) else []
+    return [*leaky, *_slower(case, "discriminator"), "--recipe steady (its discriminator leaks)"]
+
+
+def _against_modes(case: Case) -> list[str]:
+    larger = f"--batch {2 * case.setting('batch', 32)} (statistics of more images are nearer to those of all)"
+    batch_norm = case.setting("networks.generator_norm.kind") == "batch"
+    other = [
+        option("networks.generator_norm.momentum", 0.01, "running statistics of more batches"),
+        option("networks.generator_norm", "pixel", "a norm that does not depend on the other images"),
+    ]
+    return [larger, *(other if batch_norm else []), "--recipe steady (its statistics are measured anew for pictures)"]
+
+
+PICTURES: tuple[Rule, ...] = (
+    Rule(
+        id="checkerboard",
+        severity="warning",
+        says="the pictures have a grid of 2 pixels",
+        causes="transposed convolutions, whose kernels overlap unevenly; strided ones in the discriminator",
+        judge=_checkerboard,
+        remedies=_against_grids,
+        source="Odena et al. (2016), Deconvolution and Checkerboard Artifacts, doi:10.23915/distill.00003",
+        unless="the run is short: nets often lose a faint grid by themselves as they go on",
+        picture="progress.gif",
+    ),
+    Rule(
+        id="colours-off",
+        severity="warning",
+        says="the pictures have other colours than the reals",
+        causes="augmentation of colours that leaks; steps too large; a generator that answers the discriminator's last "
+        "move with one colour for all",
+        judge=_colours_off,
+        remedies=_against_shift,
+        source="Karras et al. (2020), arXiv:2006.06676, section 2.2",
+        unless="the colours go round from tick to tick and the averaged generator has the right ones",
+        picture="progress.gif",
+    ),
+    Rule(
+        id="contrast-off",
+        severity="warning",
+        says="the pictures are much harsher, or much paler, than the reals",
+        causes="harsh: steps too large, weights that grow without limit. Pale: pictures that mean several at once, a "
+        "generator that was held back, augmentation of contrast that leaks",
+        judge=_contrast_off,
+        remedies=_slower,
+        source="Karras et al. (2020), Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958",
+        unless="the pictures' distance to the reals still falls: then the contrast often follows",
+        picture="progress.gif",
+    ),
+    Rule(
+        id="saturated",
+        severity="warning",
+        says="the pictures stick to the ends of the range",
+        causes="steps too large before a tanh, whose gradient is 0 out there; reals in another range than the pictures",
+        judge=_saturated,
+        remedies=_against_ends,
+        source="Radford et al. (2016), arXiv:1511.06434, section 3",
+        unless="the reals are drawings of black and white, of which fewer were measured than there are",
+        picture="progress.gif",
+        leads_to=("contrast-off", "colours-off"),
+    ),
+    Rule(
+        id="dead-generator",
+        severity="warning",
+        says="half of the generator's units answer nothing",
+        causes="steps too large early on, which drove ReLUs below 0 for every latent; an initialisation too large",
+        judge=partial(_dead, "generator"),
+        remedies=_against_death,
+        source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Maas et al. (2013), Rectifier Nonlinearities",
+        unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
+        leads_to=("contrast-off", "colours-off"),
+    ),
+    Rule(
+        id="dead-discriminator",
+        severity="warning",
+        says="half of the discriminator's units answer nothing",
+        causes="ReLUs in the discriminator, whose dead units give the generator no gradient; steps too large early on",
+        judge=partial(_dead, "discriminator"),
+        remedies=_against_dead_d,
+        source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Radford et al. (2016), arXiv:1511.06434, section 3",
+        unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
+    ),
+    Rule(
+        id="batch-norm-modes",
+        severity="warning",
+        says="batch norm makes other pictures in evaluation mode than in training",
+        causes="small batches, whose statistics differ much; running statistics of weights that have moved on",
+        judge=_modes,
+        remedies=_against_modes,
+        source="Ioffe and Szegedy (2015), arXiv:1502.03167, section 3.1; Salimans et al. (2016), arXiv:1606.03498",
+        unless="only samples of this package are used: it measures the statistics anew for them",
+        picture="progress.gif",
+    ),
+)

@@ -1,0 +1,338 @@
+"""The rules of few images, pictures, inputs, budget and machine: each on records that it must see, and on health."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+from steadygan.config import parse_assignment, resolve
+from steadygan.doctor.budget import BUDGET, past_best
+from steadygan.doctor.case import Case
+from steadygan.doctor.fewness import FEWNESS, overfitting
+from steadygan.doctor.inputs import INPUTS
+from steadygan.doctor.machine import MACHINE
+from steadygan.doctor.pictures import PICTURES
+from steadygan.doctor.rule import Rule, story
+from steadygan.recipes import RECIPES
+from steadygan.training.check import check_early
+from steadygan.training.config import RunConfig
+from tables import Table
+from tiny_recipes import spec_of, tiny_recipe
+from unit.doctor.cases import case
+
+RULES: tuple[Rule, ...] = (*FEWNESS, *PICTURES, *INPUTS, *BUDGET, *MACHINE)
+LOOKS = 40
+
+
+def ramp(start: float, end: float, noise: float = 0.02, count: int = LOOKS, seed: int = 0) -> list[float]:
+    """From one value to another, with noise in proportion."""
+    rng = np.random.default_rng(seed)
+    return [float(value) for value in np.linspace(start, end, count) * (1 + noise * rng.standard_normal(count))]
+
+
+def falling(start: float, power: float, noise: float = 0.02, count: int = LOOKS, seed: int = 1) -> list[float]:
+    """start · n^-power, as scores fall with the images seen."""
+    rng = np.random.default_rng(seed)
+    return [start * (n + 1) ** -power * (1 + noise * float(rng.standard_normal())) for n in range(count)]
+
+
+def judged(real: float, held_out: float, fake: float) -> dict[str, list[float]]:
+    """D's logits at the end of a run that began with reals and held-out images alike, 1 above fakes."""
+    return {"d_real": ramp(1, real), "d_held_out": ramp(1, held_out, seed=2), "d_fake": ramp(0, fake, seed=3)}
+
+
+GREY = {"contrast": ramp(0.05, 0.1), "contrast_real": ramp(0.5, 0.5), "diversity": ramp(1, 1)}
+LIKE_REALS = {
+    **{name: ramp(0.5, 0.5) for name in ("contrast", "contrast_real")},
+    **{name: ramp(9, 9) for name in ("diversity", "diversity_real")},
+}
+
+
+def inputs(*four: float) -> dict[str, list[float]]:
+    return {f"inputs.{place}": [value] for place, value in enumerate(four)}
+
+
+def scores(values: list[float]) -> Case:
+    return case(scores={"fd-training": values})
+
+
+def ticks(**columns: list[float]) -> Case:
+    return case(ticks=columns)
+
+
+AUGMENTED = {"show": {"kind": "diff_augment", "probability": 1.0}}
+HEALTHY_INPUTS = inputs(-1, -0.1, 0.5, 1)
+
+FIRES: Table[list[Case]] = Table(
+    "FIRES in tests/unit/doctor/test_pictures_and_budget.py",
+    {
+        "d-overfits": [
+            case(signals=judged(4, 0.5, -1)),
+            case(signals=judged(4, -3, -4), training=300, held_out=30, loss="relativistic"),
+            case(signals=judged(900, -300, -800), training=300, loss="wasserstein"),
+        ],
+        "d-sure-of-reals": [
+            case(ticks={"accuracy_real": ramp(0.6, 0.97)}, training=300, held_out=0, loss="non_saturating"),
+            case(ticks={"accuracy_real": ramp(0.6, 0.97)}, training=300, held_out=10, loss="hinge"),
+        ],
+        "memorises": [
+            case(signals={"copies": ramp(0, 0.3), **LIKE_REALS}, training=300),
+            case(scores={"memorised": [0.2]}),
+        ],
+        "mostly-copies": [
+            case(signals={"copies": ramp(0, 0.9), **LIKE_REALS}, training=50),
+            case(scores={"memorised": [0.1, 0.7]}),
+        ],
+        "augmentation-leaks": [
+            case(signals={"augment": [1.0] * LOOKS, "leak": ramp(0.1, 0.6)}, config=AUGMENTED),
+            case(signals={"augment": [1.0] * LOOKS, "leak": ramp(0.9, 0.9)}, config={"show": {"kind": "ada"}}),
+        ],
+        "checkerboard": [
+            case(signals={"checkerboard": ramp(0.02, 0.01), "checkerboard_real": ramp(0.001, 0.001)}),
+            case(signals={"checkerboard": ramp(0.001, 0.004), "checkerboard_real": [0.0] * LOOKS}),
+        ],
+        "colours-off": [
+            case(
+                signals={
+                    **{f"colour_real.{channel}": [0.1] * LOOKS for channel in range(3)},
+                    **{f"colour.{channel}": ramp(0.1, 0.1 + 0.25 * channel) for channel in range(3)},
+                    "contrast_real": [0.4] * LOOKS,
+                }
+            )
+        ],
+        "contrast-off": [
+            case(signals={"contrast": ramp(0.4, 0.9), "contrast_real": ramp(0.4, 0.4)}),
+            case(signals={"contrast": ramp(0.3, 0.15), "contrast_real": ramp(0.4, 0.4)}),
+        ],
+        "saturated": [case(signals={"saturated": ramp(0, 0.4), "saturated_real": ramp(0.05, 0.05)})],
+        "dead-generator": [
+            case(signals={"dead.generator": ramp(0.05, 0.8)}),
+            case(signals={"dead.generator": ramp(0.7, 0.7)}),
+        ],
+        "dead-discriminator": [case(signals={"dead.discriminator": ramp(0.05, 0.8), "dead.generator": [0.0] * LOOKS})],
+        "batch-norm-modes": [case(signals={"modes": ramp(0.1, 0.9)})],
+        "input-range": [
+            case(signals=inputs(0, 110, 60, 255)),
+            case(signals=inputs(0, 0.4, 0.25, 1)),
+            case(signals=inputs(-3, -1.2, 1, 1)),
+            case(signals=inputs(-2.1, 0, 1, 2.6)),
+            case(signals=inputs(0, 110, 60, 255), config=AUGMENTED),
+        ],
+        "normalised-twice": [
+            case(signals=inputs(0, 0.0017, 0.001, 0.0039)),
+            case(signals=inputs(-1.0079, -1.0002, 0.003, -0.9922)),
+            case(signals=inputs(-0.01, 0, 0.004, 0.01)),
+        ],
+        "narrow-inputs": [case(signals=inputs(-0.5, -0.1, 0.25, 0.5))],
+        "past-best": [
+            scores([20, 10, 6, 5, 6, 7, 8, 9, 9, 10]),
+            case(signals={"distance": [*falling(20, 0.8, count=20), *ramp(2, 5, count=20)]}),
+            scores([20, 10, 4, 5, 6, 7]),
+        ],
+        "still-improving": [
+            scores(falling(50, 0.7, count=10)),
+            case(signals={"distance": falling(50, 0.5, noise=0.05)}),
+        ],
+        "budget-too-short": [
+            case(ticks={"loss_d": [1.0] * 9}, budget_images=100_000, config={"batch": 64}),
+            case(ticks={"loss_d": [1.0] * 9}),
+        ],
+        "input-stalls": [
+            ticks(input_wait_fraction=[0.9, *ramp(0.5, 0.5)], images_per_second=ramp(50, 50)),
+        ],
+        "memory-grows": [ticks(memory_mb=ramp(500, 3_000, noise=0.005)), ticks(memory_mb=ramp(8_000, 14_000))],
+        "speed-drops": [
+            ticks(
+                images_per_second=[*ramp(200, 200, count=30), *ramp(90, 90, count=10)], threads=[2.0] * 30 + [1.0] * 10
+            )
+        ],
+    },
+)
+
+HEALTHY: Table[list[Case]] = Table(
+    "HEALTHY in tests/unit/doctor/test_pictures_and_budget.py",
+    {
+        "d-overfits": [
+            case(signals=judged(4, 3.7, -1)),
+            case(signals=judged(4, 0, -1) | {"d_held_out": ramp(0.4, 1.2)}),  # from the beginning: odd held-out images
+            case(signals=judged(4, 0.5, -1), held_out=8),
+            case(signals=judged(0.1, 0.05, 0.0)),  # a close game
+            case(signals={name: values[:3] for name, values in judged(4, -1, -1).items()}),
+        ],
+        "d-sure-of-reals": [
+            case(ticks={"accuracy_real": ramp(0.6, 0.97)}, training=50_000, held_out=0, loss="non_saturating"),
+            case(ticks={"accuracy_real": ramp(0.6, 0.97)}, training=300, held_out=0, loss="wasserstein"),
+            case(ticks={"accuracy_real": ramp(0.6, 0.7)}, training=300, held_out=0, loss="non_saturating"),
+            case(ticks={"accuracy_real": ramp(0.97, 0.97)}, training=300, held_out=0, loss="non_saturating"),
+            case({"accuracy_real": ramp(0.6, 0.97)}, judged(4, 3.7, -1), training=300, loss="non_saturating"),
+        ],
+        "memorises": [
+            case(signals={"copies": ramp(0.01, 0.04, noise=0.5), **LIKE_REALS}),
+            case(signals={"copies": ramp(1, 1), **GREY}),  # grey pictures lie near every image
+            case(signals={"copies": ramp(1, 1), **LIKE_REALS, "diversity": ramp(1, 1)}),  # so do copies of one
+            case(signals={"copies": [0.3] * 4, **{n: v[:4] for n, v in LIKE_REALS.items()}}, budget_images=10**7),
+            case(scores={"memorised": [0.03]}),
+        ],
+        "mostly-copies": [case(signals={"copies": ramp(0, 0.4), **LIKE_REALS}), case(scores={"memorised": [0.2]})],
+        "augmentation-leaks": [
+            case(signals={"augment": [0.5] * LOOKS, "leak": ramp(0.3, 0.1)}, config=AUGMENTED),
+            case(signals={"augment": [0.5] * LOOKS, "leak": ramp(0.4, 0.4)}, config=AUGMENTED),
+            case(signals={"augment": [0.0] * LOOKS, "leak": ramp(0.1, 0.9)}, config={"show": {"kind": "ada"}}),
+            case(signals={"augment": [1.0] * LOOKS, "leak": ramp(0, 1)}, config={"show": {"kind": "instance_noise"}}),
+        ],
+        "checkerboard": [
+            case(signals={"checkerboard": ramp(0.02, 0.0015), "checkerboard_real": ramp(0.001, 0.001)}),
+            case(signals={"checkerboard": ramp(0.2, 0.2), "checkerboard_real": ramp(0.15, 0.15)}),
+            case(signals={"checkerboard": [0.02] * 4, "checkerboard_real": [0.001] * 4}, budget_images=10**7),
+        ],
+        "colours-off": [
+            case(
+                signals={
+                    **{f"colour_real.{channel}": [0.1] * LOOKS for channel in range(3)},
+                    **{f"colour.{channel}": ramp(0.7, 0.2) for channel in range(3)},
+                    "contrast_real": [0.4] * LOOKS,
+                }
+            ),
+            case(signals={"colour.0": ramp(0.5, 0.5)}),
+        ],
+        "contrast-off": [case(signals={"contrast": ramp(0.01, 0.35), "contrast_real": ramp(0.4, 0.4)})],
+        "saturated": [
+            case(signals={"saturated": ramp(0, 0.85), "saturated_real": ramp(0.8, 0.8)}),  # drawings
+            case(signals={"saturated": ramp(0, 0.1), "saturated_real": ramp(0.02, 0.02)}),
+        ],
+        "dead-generator": [
+            case(signals={"dead.generator": ramp(0.05, 0.3)}),
+            case(signals={"dead.discriminator": ramp(0.05, 0.8)}),
+        ],
+        "dead-discriminator": [case(signals={"dead.discriminator": ramp(0, 0.2)})],
+        "batch-norm-modes": [case(signals={"modes": ramp(0.9, 0.2)})],
+        "input-range": [
+            case(signals=HEALTHY_INPUTS),
+            case(signals=inputs(-1.6, 0, 0.6, 1.7), config=AUGMENTED),
+            case(signals=inputs(-4, 0, 2, 4), config={"networks": {"kind": "points"}}),
+            case(signals=inputs(-1, -0.9, 0.2, 1)),  # dark, as digits
+            case(signals=inputs(-0.99, 0.9, 0.2, 1)),  # bright, as text
+        ],
+        "normalised-twice": [case(signals=HEALTHY_INPUTS), case(signals=inputs(-0.3, 0, 0.1, 0.2))],
+        "narrow-inputs": [case(signals=HEALTHY_INPUTS), case(signals=inputs(-1, -0.5, 0.2, 0.3))],
+        "past-best": [
+            scores(falling(20, 0.5, count=10)),
+            scores([20, 10, 6, 5, 5.2, 5.1, 5.3, 5.0, 5.2, 5.1]),
+            scores([20, 10, 5, 4, 6, 4.2, 5.7, 4.1, 6.1, 4.9]),  # a noisy level
+            case(signals={"distance": [*falling(20, 0.8, count=36), 3, 3, 3, 3]}),  # a dip of a tenth of the run
+            scores([4, 5, 6]),
+            case(scores={"kid": [0.03, 0.02, 0.001, 0.03, 0.04, 0.05, 0.05, 0.05]}),  # not what picks
+        ],
+        "still-improving": [
+            scores([20, 10, 6, 5.1, 5, 5.2, 5.05, 5.1, 5, 5.1]),
+            case(scores={"fd-training": falling(50, 0.7, count=10)}, budget_images=10**6),
+            scores([20, 10]),
+        ],
+        "budget-too-short": [
+            case(ticks={"loss_d": [1.0] * 9}, budget_images=2_000_000, config={"batch": 64}),
+            case(
+                ticks={"loss_d": [1.0] * 9}, budget_images=100_000, config={"batch": 64, "start": {"source": "runs/a"}}
+            ),
+            case(ticks={"loss_d": [1.0] * 9}, budget_images=0),
+        ],
+        "input-stalls": [
+            ticks(input_wait_fraction=[0.9, *ramp(0.02, 0.02)], images_per_second=ramp(50, 50)),
+            ticks(input_wait_fraction=[*ramp(0.01, 0.01), 0.9, 0.01, 0.9], images_per_second=ramp(50, 50)),
+        ],
+        "memory-grows": [
+            ticks(memory_mb=[*ramp(500, 3_000, count=10), *ramp(3_000, 3_050, noise=0.01, count=30)]),
+            ticks(memory_mb=ramp(484, 586, noise=0.002)),
+            ticks(memory_mb=[500, 900, 1500]),
+        ],
+        "speed-drops": [
+            ticks(images_per_second=ramp(200, 180, noise=0.1)),
+            ticks(images_per_second=[*ramp(200, 200, count=30), 20, 200, 20, 200, 20, 200, 200, 200, 200, 200]),
+        ],
+    },
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_each_rule_sees_its_fault_and_says_all_that_helps(rule: Rule):
+    for number, sick in enumerate(FIRES[rule.id]):
+        found = rule(sick)
+        assert found, f"record {number} of {rule.id}"
+        assert re.search(r"\d", found.evidence)
+        assert all([found.says, found.causes, found.remedy, found.source, found.unless])
+        assert "nan" not in found.evidence
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_no_rule_sees_its_fault_in_health_or_without_records(rule: Rule):
+    assert HEALTHY[rule.id]
+    for number, healthy in enumerate([*HEALTHY[rule.id], case(), Case({})]):
+        assert rule(healthy) is None, f"record {number} of {rule.id}: {rule.judge(healthy)}"
+
+
+def test_no_two_rules_have_one_name_and_no_row_is_left_over():
+    names = [rule.id for rule in RULES]
+    assert sorted(names) == sorted(set(names)) == sorted(FIRES) == sorted(HEALTHY)
+    assert {name for rule in RULES for name in rule.leads_to} <= set(names)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_rules_see_nothing_in_the_first_moments_of_a_run_that_goes_wrong_later(rule: Rule):
+    if rule.id in {"budget-too-short", *(one.id for one in INPUTS)}:
+        return  # seen before anything is learned
+    for sick in FIRES[rule.id]:
+        if any(len(series) > 1 for series in sick.series.values()):
+            assert all(found.images > sick.images / 20 for found in story(sick, [rule]))
+
+
+def settings_of(remedy: str) -> list[str]:
+    """The `--set` of a remedy, whose reason stands in brackets behind it."""
+    words = shlex.split(remedy[: remedy.rindex(" (")]) if remedy.startswith("--") else []
+    return [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_what_rules_advise_is_a_configuration_whatever_the_recipe(recipe: str):
+    config = tiny_recipe(recipe, spec_of(recipe)).dump()
+    told = case(ticks={"threads": [2]}, config=config, loss=config["loss"]["kind"])
+    for rule in RULES:
+        remedies = rule.remedies(told)
+        assert remedies, rule.id
+        assert all(re.search(r" \(.+\)$", remedy) for remedy in remedies), rule.id
+        assert ";" not in "".join(remedies), rule.id  # which stands between them
+        for remedy in remedies:
+            chosen = [parse_assignment(setting) for setting in settings_of(remedy)]
+            start = {"start": {"source": "runs/a"}} if "--from" in remedy else {}
+            check_early(resolve(RunConfig, config, *chosen, start))
+
+
+def test_a_remedy_knows_what_the_run_is_set_to():
+    rule = {rule.id: rule for rule in RULES}
+    config = {"networks": {"kind": "dcgan", "upsampling": {"kind": "transposed"}}, "data": {"mirror": True}}
+    said = rule["checkerboard"].remedies(case(config=config))
+    assert said[0].startswith("--set networks.upsampling=nearest (")
+    config["networks"]["upsampling"] = {"kind": "nearest"}
+    assert not any("upsampling" in remedy for remedy in rule["checkerboard"].remedies(case(config=config)))
+    assert not any("mirror" in remedy for remedy in rule["d-overfits"].remedies(case(config=config)))
+
+
+def test_overfitting_is_that_of_karras_whatever_the_scale_of_logits():
+    found = overfitting(case(signals={"d_real": [3.0, 30.0], "d_held_out": [1.0, 10.0], "d_fake": [-1.0, -10.0]}))
+    assert found.values.tolist() == [0.5, 0.5]
+    assert len(overfitting(case(signals={"d_real": [1.0], "d_held_out": [1.0], "d_fake": [2.0]}))) == 0
+
+
+def test_the_best_point_and_how_far_it_lies_back_are_told():
+    called, images, best, now, _ = past_best(scores([20, 10, 6, 5, 6, 7, 8, 9, 9, 10]))
+    assert (images, best, now) == (40_000, 5, 9)
+    assert "fd-training" in called
+
+
+def test_a_finding_comes_soon_after_the_fault_begins():
+    """A run whose discriminator learns its images by heart from the middle on."""
+    signals = judged(4, 0.5, -1) | {"d_held_out": [1.0] * 20 + [0.2] * 20, "d_real": [1.0] * 20 + [4.0] * 20}
+    found = story(case(signals=signals | {"d_fake": [0.0] * 40}), FEWNESS)
+    assert [one.rule for one in found] == ["d-overfits"]
+    assert 50_000 < found[0].images <= 62_500
