@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from steadygan.config import nearest
 from steadygan.doctor.case import SCORES, Case, Series
+from steadygan.doctor.losses import LOSSES
 from steadygan.doctor.quantities import FIELDS, PLACES
 from steadygan.doctor.reading import TOTAL, Column, Sheet, read_sheet
 from steadygan.errors import ConfigError, DataError
 
-LOSSES = ("non_saturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic", "relativistic_average")
 _ALSO = {
     **dict.fromkeys(("bce", "vanilla", "ns", "dcgan", "logistic"), "non_saturating"),
     **dict.fromkeys(("wgan", "wgan-gp", "wgan_gp"), "wasserstein"),
@@ -49,22 +49,22 @@ def read_log(path: Path, columns: Mapping[str, str] | None = None, loss: str = "
     for place in asked:
         if place not in FIELDS and not place.startswith(SCORES):
             raise ConfigError(f"column: there is no '{place}'{nearest(place, FIELDS) or '; '.join(['', _USUAL])}")
-    table = read_sheet(path, asked)
-    if not table.lines:
+    sheet = read_sheet(path, asked)
+    if not sheet.lines:
         raise DataError(f"{path} holds no number with a name; give a log as CSV, as JSON or as printed lines")
-    chosen = _chosen(table)
+    chosen = _chosen(sheet)
     for place, name in asked.items():
         if place not in chosen or chosen[place].quantity.far >= 0:
-            raise ConfigError(f"column {place}={name}: {path} has no such column with numbers; {_there(table)}")
+            raise ConfigError(f"column {place}={name}: {path} has no such column with numbers; {_there(sheet)}")
     if not chosen.keys() - {*PLACES, TOTAL}:
         raise DataError(
-            f"{path} has no column that is known; {_there(table)}; say which is which, as in --column loss_d="
-            f"{shlex.quote([*table.names][-1])}"
+            f"{path} has no column that is known; {_there(sheet)}; say which is which, as in --column loss_d="
+            f"{shlex.quote([*sheet.names][-1])}"
         )
     remarks: list[str] = []
-    if table.damaged:
-        remarks.append(f"{table.damaged:,} damaged lines were passed over")
-    order = _order(chosen, table.lines, remarks)
+    if sheet.damaged:
+        remarks.append(f"{sheet.damaged:,} damaged lines were passed over")
+    order = _order(chosen, sheet.lines, remarks)
     series = {place: order.series(column) for place, column in chosen.items() if place not in {*PLACES, TOTAL}}
     _settle(series, kind, chosen, remarks)
     names = {place: column.name for place, column in chosen.items() if place != TOTAL}
@@ -81,16 +81,16 @@ def _kind(loss: str) -> str:
     return kind
 
 
-def _there(table: Sheet) -> str:
-    names = [name for name in table.names if name != TOTAL]
+def _there(sheet: Sheet) -> str:
+    names = [name for name in sheet.names if name != TOTAL]
     more = ", ..." if len(names) > 20 else ""
     return f"it has: {', '.join(names[:20])}{more}"
 
 
-def _chosen(table: Sheet) -> dict[str, Column]:
+def _chosen(sheet: Sheet) -> dict[str, Column]:
     """A column for each field: the one that was asked for, or else the one most plainly called so."""
     found: dict[str, Column] = {}
-    for column in sorted(table.kept(), key=lambda one: one.quantity.far):
+    for column in sorted(sheet.kept(), key=lambda one: one.quantity.far):
         found.setdefault(column.quantity.field, column)
     return found
 

@@ -94,7 +94,7 @@ def _plain(name: str) -> str:
 
 def read_sheet(path: Path, asked: Mapping[str, str]) -> Sheet:
     """Read a log; `asked` names columns by field. DataError if there is no text, or nothing in it."""
-    table = Sheet(asked)
+    sheet = Sheet(asked)
     with path.open("rb") as raw:
         start = raw.read(1 << 16)
     if not start.strip():
@@ -108,8 +108,8 @@ def read_sheet(path: Path, asked: Mapping[str, str]) -> Sheet:
         if len(file.readline(LONGEST)) == LONGEST and start.lstrip()[:1] not in (b"{", b"["):
             raise DataError(f"{path} has a line of more than {LONGEST:,} characters and is no log")
         file.seek(0)
-        _form(path, file)(file, table)
-    return table
+        _form(path, file)(file, sheet)
+    return sheet
 
 
 def _form(path: Path, file: TextIO) -> Callable[[TextIO, Sheet], None]:
@@ -128,7 +128,7 @@ def _form(path: Path, file: TextIO) -> Callable[[TextIO, Sheet], None]:
     file.seek(0)
     if delimiter is None:
         return _read_printed
-    return lambda file, table: _read_rows(_lines(file), delimiter, table)
+    return lambda file, sheet: _read_rows(_lines(file), delimiter, sheet)
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -168,30 +168,30 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line.rstrip("\n")], delimiter=delimiter), [])]
 
 
-def _read_rows(lines: Iterator[str], delimiter: str, table: Sheet) -> None:
+def _read_rows(lines: Iterator[str], delimiter: str, sheet: Sheet) -> None:
     rows: Iterable[list[str]] = (
         csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if delimiter else (line.split() for line in lines)
     )
-    rows = _whole(rows, table)
+    rows = _whole(rows, sheet)
     header = [name.strip() for name in next(iter(rows))]
-    wanted = [(place, column) for place, name in enumerate(header) if (column := table.column(name)) is not None]
+    wanted = [(place, column) for place, name in enumerate(header) if (column := sheet.column(name)) is not None]
     for row in rows:
         if len(row) != len(header) and not _padded(row, len(header)):
-            table.damaged += 1
+            sheet.damaged += 1
             continue
         for place, column in wanted:
             value = number(row[place]) if place < len(row) else None
             if value is not None:
-                column.add(table.lines, value)
-        table.lines += 1
+                column.add(sheet.lines, value)
+        sheet.lines += 1
 
 
-def _whole(rows: Iterable[list[str]], table: Sheet) -> Iterator[list[str]]:
+def _whole(rows: Iterable[list[str]], sheet: Sheet) -> Iterator[list[str]]:
     """Rows as far as they can be parted; what a broken quotation holds is damage."""
     try:
         yield from rows
     except csv.Error:
-        table.damaged += 1
+        sheet.damaged += 1
 
 
 def _padded(row: Sequence[str], length: int) -> bool:
@@ -214,22 +214,22 @@ def _holds_lists(found: Mapping[str, Any]) -> bool:
     return any(isinstance(value, list) for value in found.values())
 
 
-def _read_json_lines(file: TextIO, table: Sheet) -> None:
+def _read_json_lines(file: TextIO, sheet: Sheet) -> None:
     for line in file:
         if not line.strip():
             continue
         found = _object(line)
         if found is None:
-            table.damaged += 1
+            sheet.damaged += 1
         else:
-            _take(found, table)
+            _take(found, sheet)
 
 
-def _take(found: Mapping[str, Any], table: Sheet) -> None:
+def _take(found: Mapping[str, Any], sheet: Sheet) -> None:
     """The numbers of one object as a line of the table."""
     for name, value in _flat(found, ""):
-        table.add(name, value)
-    table.lines += 1
+        sheet.add(name, value)
+    sheet.lines += 1
 
 
 _SNAPSHOT = re.compile(r"network-snapshot-(\d+)")
@@ -249,7 +249,7 @@ def _flat(found: Mapping[str, Any], before: str) -> Iterator[tuple[str, float]]:
                 yield "kimg" if name == "snapshot_pkl" else f"{before}{name}", meant
 
 
-def _read_json(file: TextIO, table: Sheet) -> None:
+def _read_json(file: TextIO, sheet: Sheet) -> None:
     """A list of objects, an object of lists, or an object that holds one of either."""
     try:
         found = json.load(file)
@@ -258,27 +258,27 @@ def _read_json(file: TextIO, table: Sheet) -> None:
     for part in chain([found], found.values() if isinstance(found, dict) else ()):
         if isinstance(part, list) and all(isinstance(one, dict) for one in part):
             for one in part:
-                _take(one, table)
+                _take(one, sheet)
             return
         if isinstance(part, dict) and _holds_lists(part) and not _holds_objects(part):
-            _take_lists(part, table)
+            _take_lists(part, sheet)
             return
     if isinstance(found, dict):
-        _take(found, table)
+        _take(found, sheet)
 
 
 def _holds_objects(part: Mapping[str, Any]) -> bool:
     return any(isinstance(value, list) and value and isinstance(value[0], dict) for value in part.values())
 
 
-def _take_lists(part: Mapping[str, Any], table: Sheet) -> None:
+def _take_lists(part: Mapping[str, Any], sheet: Sheet) -> None:
     for name, values in part.items():
-        column = table.column(name) if isinstance(values, list) else None
+        column = sheet.column(name) if isinstance(values, list) else None
         for line, one in enumerate(values if column is not None else ()):
             value = number(str(one))
             if column is not None and value is not None:
                 column.add(line, value)
-        table.lines = max(table.lines, len(values) if isinstance(values, list) else 0)
+        sheet.lines = max(sheet.lines, len(values) if isinstance(values, list) else 0)
 
 
 # -- printed lines -----------------------------------------------------------------------------------------------------
@@ -296,16 +296,16 @@ _OF = re.compile(r"(?:^|[|\s])(\d+)/(\d+) \[")  # 450/1000 [00:12<00:15, d_loss=
 _BETWEEN = re.compile(r"([a-z][\w ]*) \(([^()]*[:=][^()]*)\)\s*:", re.IGNORECASE)  # FID score (Step: 2000): 45.9
 
 
-def _read_printed(file: TextIO, table: Sheet) -> None:
+def _read_printed(file: TextIO, sheet: Sheet) -> None:
     """Lines for people, in which numbers follow their names."""
     for line in file:
-        found = list(_printed(line[:LONGEST], table))
+        found = list(_printed(line[:LONGEST], sheet))
         for name, value in found:
-            table.add(name, value)
-        table.lines += bool(found)
+            sheet.add(name, value)
+        sheet.lines += bool(found)
 
 
-def _printed(line: str, table: Sheet) -> Iterator[tuple[str, float]]:
+def _printed(line: str, sheet: Sheet) -> Iterator[tuple[str, float]]:
     """Names and numbers of a line, those of places that have no name under the usual ones."""
     if head := _HEAD.match(line):
         yield from zip(("epoch", "batch", TOTAL), map(float, head.group(1, 3, 4)), strict=True)
@@ -314,7 +314,7 @@ def _printed(line: str, table: Sheet) -> Iterator[tuple[str, float]]:
     elif of := _OF.search(line):
         yield from (("batch", float(of[1])), (TOTAL, float(of[2])))
     for name, value, of, percent in _PAIR.findall(_BETWEEN.sub(r"\2, \1:", line) if " (" in line else line):
-        short = table.short(name)
+        short = sheet.short(name)
         yield short, float(value) / (100 if percent else 1)
         if of and (known := recognise(short)) and known.field in ("step", "batch"):
             yield TOTAL, float(of)

@@ -6,13 +6,14 @@ A run and a log are read without torch; the rest is audited where it is asked fo
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from steadygan.config import nearest
+from steadygan.doctor.answers import Reply, answers
 from steadygan.doctor.case import Case, case_of
 from steadygan.doctor.logs import read_log
 from steadygan.doctor.rule import ranked, story
@@ -43,20 +44,13 @@ class Examined(BaseModel):
     remarks: tuple[str, ...] = ()
 
 
-class Answered(BaseModel):
-    """A question that people ask of every run, and what this run's numbers say."""
-
-    question: str
-    text: str
-
-
 class Diagnosis(BaseModel):
     """What the doctor says: the verdict in one line, findings with the gravest first, and answers about a run."""
 
     target: Examined
     verdict: str
     findings: list[Finding]
-    answers: list[Answered] = []
+    answers: list[Reply] = []
 
     @property
     def serious(self) -> bool:
@@ -105,7 +99,7 @@ def _of_run(run: Run) -> Diagnosis:
     known = {finding.rule for finding in live}
     later = [finding for finding in story(case, RULES) if finding.rule not in known]
     about = {"kind": "run", "path": str(run.path)}
-    return _diagnosis(_examined(case, **about), [*live, *later], _answers(case))
+    return _diagnosis(_examined(case, **about), [*live, *later], answers(case))
 
 
 def _of_log(path: Path, columns: Mapping[str, str], loss: str) -> Diagnosis:
@@ -117,10 +111,6 @@ def _of_log(path: Path, columns: Mapping[str, str], loss: str) -> Diagnosis:
 def _examined(case: Case, **about: object) -> Examined:
     facts = {"loss": case.loss, "step": case.step, "images": case.images, "budget_images": case.budget_images}
     return Examined.model_validate({**facts, **about})
-
-
-def _answers(case: Case) -> list[Answered]:
-    return []
 
 
 # -- audits ------------------------------------------------------------------------------------------------------------
@@ -178,9 +168,9 @@ def _refuse(text: str, options: Mapping[str, object]) -> None:
 # -- the verdict -------------------------------------------------------------------------------------------------------
 
 
-def _diagnosis(target: Examined, findings: Iterable[Finding], answers: list[Answered] | None = None) -> Diagnosis:
+def _diagnosis(target: Examined, findings: Iterable[Finding], replies: Sequence[Reply] = ()) -> Diagnosis:
     found = ranked(findings, RULES)
-    return Diagnosis(target=target, verdict=verdict(target.kind, found), findings=found, answers=answers or [])
+    return Diagnosis(target=target, verdict=verdict(target.kind, found), findings=found, answers=[*replies])
 
 
 def verdict(kind: Kind, findings: list[Finding]) -> str:
