@@ -10,6 +10,7 @@ import pytest
 
 import steadygan as sg
 from steadygan.cli.main import main
+from steadygan.doctor.answers import Reply
 from steadygan.doctor.case import Case
 from steadygan.doctor.rule import Rule
 from steadygan.records import Finding, Tick, append
@@ -39,6 +40,7 @@ RULES = (above("loss_g", 8, "warning"), above("loss_d", 5, "serious", remedies=a
 def rules(monkeypatch):
     for module in ("steadygan.studies.doctor", "steadygan.doctor.rules"):
         monkeypatch.setattr(f"{module}.RULES", RULES)
+    monkeypatch.setattr("steadygan.studies.doctor.answers", lambda case: [Reply("Does it work?", f"{case.step} of 10")])
 
 
 def write_run(folder: Path, count: int = 10, budget: int = 100, **values: float) -> sg.Run:
@@ -91,9 +93,9 @@ def test_a_serious_finding_leaves_with_3_and_says_when_why_and_what_to_do(here, 
     assert "  evidence  loss_d is 6, above 5" in lines
     assert "  try       --set optimizer.discriminator.lr=1e-4  # half of now" in lines
     assert "            --set 'penalties=[\"r1\"]'  # smooth (R1)" in lines
-    assert [line.split()[0] for line in lines if line[:3].strip()[:1].isalpha() and line.startswith("  ")] == (
-        ["seen", "evidence", "cause", "try", "unless", "source"]
-    )
+    titles = [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].isalpha()]
+    assert titles[:-1] == ["seen", "evidence", "cause", "try", "unless", "source"]
+    assert lines[-3:] == ["what people ask", "  Does it work?", "    10 of 10"]
 
 
 def test_findings_come_gravest_first_and_a_warning_alone_leaves_with_0(here, say):
@@ -118,6 +120,7 @@ def test_json_alone_is_printed_with_the_names_that_scripts_rely_on(here, say):
     assert {*found["findings"][0]} >= {"rule", "severity", "step", "evidence", "remedy", "source"}
     assert (found["findings"][0]["rule"], found["findings"][0]["step"]) == ("high-loss_d", 5)
     assert (found["target"]["kind"], found["target"]["loss"]) == ("run", "hinge")
+    assert found["answers"] == [{"question": "Does it work?", "text": "10 of 10"}]
     code, out, _ = say("run", "--json", "found.json")
     assert code == 3
     assert json.loads((here / "found.json").read_text()) == found
@@ -139,7 +142,8 @@ def test_a_run_that_is_being_written_is_read_as_far_as_it_is(here, say):
     run = write_run(here / "run", count=4)
     with run.files.log.open("a") as file:
         file.write('{"step": 5, "loss_d"')
-    assert say("run")[:2] == (0, "healthy so far\nrun run, 32 images of 100, loss hinge\n")
+    code, out, _ = say("run")
+    assert (code, out.splitlines()[:2]) == (0, ["healthy so far", "run run, 32 images of 100, loss hinge"])
 
 
 @pytest.mark.parametrize("inside", ["log.jsonl", "run.json", "checkpoints/images-000000032"])
