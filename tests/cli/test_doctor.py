@@ -30,10 +30,18 @@ def above(name: str, limit: float, severity: str, **more) -> Rule:
 
 
 def advice(case: Case) -> list[str]:
-    return ["--set optimizer.discriminator.lr=1e-4 (half of now)", "--set 'penalties=[\"r1\"]' (smooth (R1))"]
+    return [
+        "--set optimizer.discriminator.lr=1e-4 (half of now)",
+        "--set 'penalties=[\"r1\"]' (smooth (R1))",
+        "steadygan resume RUN --steps 9 (longer)",
+    ]
 
 
-RULES = (above("loss_g", 8, "warning"), above("loss_d", 5, "serious", remedies=advice), above("penalty", 9, "info"))
+RULES = (
+    above("loss_g", 8, "warning"),
+    above("loss_d", 5, "serious", remedies=advice, picture="curves.png"),
+    above("penalty", 9, "info"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -88,13 +96,15 @@ def test_a_serious_finding_leaves_with_3_and_says_when_why_and_what_to_do(here, 
     assert code == 3
     lines = out.splitlines()
     assert lines[0] == "1 serious: the loss_d is high"
-    assert "serious the loss_d is high [high-loss_d]" in lines
+    assert "serious: the loss_d is high [high-loss_d]" in lines
     assert "  seen      first at 40 images, 40% of the run" in lines
     assert "  evidence  loss_d is 6, above 5" in lines
     assert "  try       --set optimizer.discriminator.lr=1e-4  # half of now" in lines
     assert "            --set 'penalties=[\"r1\"]'  # smooth (R1)" in lines
+    assert "            steadygan resume run --steps 9  # longer" in lines
+    assert "  picture   run/curves.png" in lines
     titles = [line.split()[0] for line in lines if line.startswith("  ") and line[2:3].isalpha()]
-    assert titles[:-1] == ["seen", "evidence", "cause", "try", "unless", "source"]
+    assert titles[:-1] == ["seen", "evidence", "cause", "try", "unless", "source", "picture"]
     assert lines[-3:] == ["what people ask", "  Does it work?", "    10 of 10"]
 
 
@@ -163,6 +173,7 @@ def test_a_log_says_what_it_was_read_as_and_counts_steps(here, say):
         "log log.csv, loss non_saturating",
         "read step = step, loss_d = errD, loss_g = errG",
     ]
+    assert "picture" not in out
     assert "  seen      first at step 60, 61% of the log" in out.splitlines()
     Path("log.csv").write_text("n,a,b\n" + rows)
     assert say("log.csv", "--column", "loss_d=a", "--column", "step=n", "--json")[0] == 3
@@ -173,8 +184,8 @@ def test_a_line_to_be_copied_is_never_broken_and_all_others_fit(here, say, monke
     monkeypatch.setenv("COLUMNS", columns)
     write_run(here / "run", loss_d=6)
     lines = say("run")[1].splitlines()
-    copied = [line for line in lines if "--set" in line]
-    assert len(copied) == 2
+    copied = [line for line in lines if "--s" in line]
+    assert len(copied) == 3
     assert [line for line in lines if len(line) > int(columns) and line not in copied and "[high" not in line] == []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +23,7 @@ SERIOUS = 3
 
 _COLUMN = 12  # where the text beside "evidence" begins
 _COLOURS = {"serious": "bold red", "warning": "bold yellow", "info": "bold"}
-_WITH_REASON = re.compile(r"(--\w.*?) \((.+)\)")
+_WITH_REASON = re.compile(r"((?:--|steadygan )\w.*?) \((.+)\)")
 
 
 def _list(wanted: bool) -> None:
@@ -92,7 +94,7 @@ def _show(found: Diagnosis) -> None:
         typer.echo("\nwhat people ask")
     for one in found.answers:
         say(shown(one.question), indent=2, hanging=4)
-        say(shown(one.text), indent=4, hanging=4)
+        say(shown(_named(one.text, found.target)), indent=4, hanging=4)
 
 
 def _about(target: Examined) -> list[str]:
@@ -112,15 +114,16 @@ def _explain(finding: Finding, target: Examined) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     typer.echo("")
     says = shown(finding.says or finding.evidence)
-    console.print(Text(finding.severity, _COLOURS[finding.severity]), Text(f"{says} [{finding.rule}]"))
+    console.print(Text(f"{finding.severity}:", _COLOURS[finding.severity]), Text(f"{says} [{finding.rule}]"))
     _row("seen", _when(finding, target))
     _row("evidence", finding.evidence)
     _row("cause", finding.causes)
     for number, remedy in enumerate(finding.remedy.split("; ") if finding.remedy else []):
-        typer.echo(f"{'' if number else '  try':{_COLUMN}}{shown(_copied(remedy))}")
+        typer.echo(f"{'' if number else '  try':{_COLUMN}}{shown(_named(_copied(remedy), target))}")
     _row("unless", finding.unless)
     _row("source", finding.source)
-    _row("picture", finding.picture)
+    if finding.picture and target.kind == "run":
+        _row("picture", str(Path(target.path) / finding.picture))
 
 
 def _row(name: str, text: str) -> None:
@@ -132,6 +135,11 @@ def _copied(remedy: str) -> str:
     """A setting with its reason as a comment, so that the line can be pasted as it is."""
     found = _WITH_REASON.fullmatch(remedy)
     return f"{found[1]}  # {found[2]}" if found else remedy
+
+
+def _named(text: str, target: Examined) -> str:
+    """A text in which the run is called by its name."""
+    return re.sub(r"\bRUN\b", lambda _: shlex.quote(target.path), text) if target.kind == "run" else text
 
 
 def _when(finding: Finding, target: Examined) -> str:

@@ -134,6 +134,8 @@ def _order(chosen: Mapping[str, Column], lines: int, remarks: list[str]) -> _Ord
     if len(kept) > POINTS:
         number[kept] = number[kept] * POINTS // len(kept)
         remarks.append(f"{len(kept):,} lines were averaged to {POINTS:,} points")
+    if "images" not in chosen:
+        remarks.append("images are not counted: where they are spoken of, a step is meant")
     last = kept[np.searchsorted(number[kept], np.arange(count), side="right") - 1]
     images = _along(chosen["images"], lines) if "images" in chosen else steps
     return _Order(number, steps[last], np.maximum.accumulate(images.astype(np.int64)[last]))
