@@ -178,6 +178,13 @@ def test_halves_percents_signs_and_one_accuracy_for_both_become_what_rules_read(
     assert case["accuracy_fake"].last == 1.0
 
 
+def test_a_percentage_is_a_share_however_small(write):
+    assert read_log(write("step 1 real acc: 1%\nstep 2 real acc: 0.5%\n")).case["accuracy_real"].values.tolist() == [
+        0.01,
+        0.005,
+    ]
+
+
 def test_what_pix2pix_calls_d_real_is_half_of_a_loss(write):
     case = read_log(write(printed("(epoch: 1, iters: {n}) G_GAN: 0.9 G_L1: 20 D_real: {d} D_fake: {g}"))).case
     assert case["loss_d"].values.tolist() == [one + other for one, other in zip(D, G, strict=True)]
