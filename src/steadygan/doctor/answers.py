@@ -12,7 +12,7 @@ from steadygan.doctor.budget import Tail, duration, past_best, tail
 from steadygan.doctor.case import Case, Series
 from steadygan.doctor.fewness import copies, overfitting
 from steadygan.doctor.losses import facts_of
-from steadygan.doctor.trends import level, past_beginning, quality
+from steadygan.doctor.trends import RECENT, past_beginning, quality
 
 _QUARTER = 4  # the part of a run that counts as now
 _SURE = 0.1  # of the loss of a discriminator that knows nothing: less is one that is sure of nearly everything
@@ -93,9 +93,9 @@ def _apart(case: Case) -> str:
 def has_collapsed(case: Case) -> str:
     """By the variety of the pictures against that of as many reals."""
     shares = {
-        called: level(case[f"signals.{name}"]) / real
+        called: _now(case[f"signals.{name}"]) / real
         for name, called in (("diversity", "distance of two pictures"), ("rank", "rank of their features"))
-        if (real := level(case[f"signals.{name}_real"])) > 0
+        if (real := _now(case[f"signals.{name}_real"])) > 0
     }
     if shares and not past_beginning(case):
         return "it is too early to tell: the pictures are those of a generator that has hardly begun"
@@ -108,7 +108,7 @@ def has_collapsed(case: Case) -> str:
 
 
 def _twins(case: Case) -> str:
-    share = level(case["signals.twins"])
+    share = _now(case["signals.twins"])
     return f", {share:.0%} of the pictures have a twin (of reals 1 %)" if math.isfinite(share) else ""
 
 
@@ -163,9 +163,9 @@ def enough_images(case: Case) -> str:
         return "it cannot be told: how many there are is not known of another program's log"
     seen = f"{case.training:,} images, each seen {case.views:.1f} times"
     fallen = overfitting(case)
-    if len(fallen) < 3:
+    if not len(fallen):
         return f"{seen}; whether D learns them by heart cannot be told without at least 16 held-out images and signals"
-    share = level(fallen)
+    share = _now(fallen)
     verdict = "no" if share > _HALF else "barely" if share > _FALLEN else "yes, so far"
     return f"{verdict}: {seen}; held-out ones lie {share:.0%} of the way to the fakes in D's eyes (by heart: 100 %)"
 
@@ -175,8 +175,9 @@ def copying(case: Case) -> str:
     share, scored = copies(case), case["scores.memorised"].last
     found = share if math.isfinite(share) else scored
     if not math.isfinite(found):
-        early = "the pictures are not like the reals yet" if len(case["signals.copies"]) else _NO_SIGNALS
-        return f"it cannot be told, {early}; steadygan evaluate RUN --metrics memorised searches for copies"
+        early = "the pictures are not like the reals yet, or were measured too seldom"
+        why = early if len(case["signals.copies"]) else _NO_SIGNALS
+        return f"it cannot be told, {why}; steadygan evaluate RUN --metrics memorised searches for copies"
     verdict = "yes" if found > _MANY else "a little" if found > _COPIED else "no"
     return f"{verdict}: {found:.1%} of the pictures are nearer to a training image than 99 of 100 held-out ones are"
 
@@ -214,6 +215,10 @@ def _lately(series: Series) -> Series:
 def _middle(series: Series) -> float:
     values = series.finite().values
     return float(np.median(values)) if len(values) else math.nan
+
+
+def _now(series: Series) -> float:
+    return _middle(series.part(max(0, len(series) - RECENT), len(series)))
 
 
 def _range(series: Series) -> str:

@@ -17,9 +17,9 @@ ARTICLE_STEPS = 20_000
 
 _FEW_SCORES = 6  # values from which a best and a later level can be told apart
 _SINCE = 0.25  # of the run so far must have passed since the best: a dip is shorter
-_WORSE = 0.10  # by which it must be worse now, whatever the noise
+_WORSE = 0.15  # by which it must be worse now, whatever the noise
 _SIGMAS = 3.0  # of the noise of a single value, by which it must be worse
-_SMOOTHED = 3  # values whose median counts as best: the least of many is luck
+_SMOOTHED = 8  # parts of the run, in each of which a median counts as best: the least of many values is luck
 _MANY = 12  # values from which they are smoothed
 _END = 0.95  # of the budget
 _TAIL = 0.5  # of the images so far, since which a trend counts: the last doubling
@@ -36,9 +36,10 @@ def past_best(case: Case) -> tuple[str, int, float, float, float] | None:
     if found is None or found[1].values.min() <= 0:
         return None
     called, series = found
-    values = smooth(series.values, _SMOOTHED) if len(series) >= _MANY else series.values
+    width = max(RECENT, len(series) // _SMOOTHED | 1)
+    values = smooth(series.values, width) if len(series) >= _MANY else series.values
     best = int(values.argmin())
-    now, scatter = float(np.median(series.values[-RECENT:])), noise(np.log(series.values))
+    now, scatter = float(np.median(series.values[-width:])), noise(np.log(series.values))
     long_ago = series.images[-1] - series.images[best] >= _SINCE * series.images[-1]
     if not long_ago or not math.log(now / values[best]) > max(math.log(1 + _WORSE), _SIGMAS * scatter):
         return None
@@ -94,8 +95,8 @@ def _improves(case: Case) -> str | None:
 
 def planned_steps(case: Case) -> int:
     """How many steps the budget is; 0 if that is unknown."""
-    batch = case.setting("batch") or (case.images / case.step if case.step else 0)
-    return round(case.budget_images / batch) if batch else 0
+    a_step = case.images / case.step if case.step else case.setting("batch", 0)  # it may have several turns
+    return round(case.budget_images / a_step) if a_step else 0
 
 
 def _short(case: Case) -> str | None:

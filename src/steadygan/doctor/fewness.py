@@ -159,7 +159,7 @@ FEWNESS: tuple[Rule, ...] = (
         remedies=_against_overfitting,
         source=f"{_ADA}, equation 1 and figure 1",
         unless="the held-out images are of another kind than the training images",
-        leads_to=("past-best", "memorises", "mostly-copies"),
+        leads_to=("past-best", "memorises", "mostly-copies", "discriminator-too-strong"),
     ),
     Rule(
         id="d-sure-of-reals",

@@ -10,10 +10,11 @@ from steadygan.doctor.case import Case
 from steadygan.doctor.rule import Rule
 
 _ROUNDING = 0.02  # as far as interpolation, or a file's levels, may lead beyond the range
-# What is shown through augmentation or noise goes beyond the range by itself: three deviations of the strongest
-# contrast and brightness. Grey levels go much further.
-_AUGMENTED = 3.0
-_LEVELS = 8.0  # beyond this they are grey levels, be they shifted or not
+# How far from 0 reals may go by what they are shown through: augmentation and noise as far as they like, parts of the
+# user's own as far as mild noise leads. Grey levels go further than all of these.
+_BEYOND = {"as_is": 1 + _ROUNDING, "diff_augment": math.inf, "ada": math.inf, "instance_noise": math.inf}
+_OWN = 1.6
+_LEVELS = 20.0
 _FLAT = 0.05  # from least to most of all reals together: less than photographs of fog
 _NARROW = 0.62  # least and most of values divided by their range twice over, or never shifted to both sides
 
@@ -44,8 +45,7 @@ def _given(case: Case) -> _Given | None:
     least, mean, deviation, most = (case[f"signals.inputs.{place}"].last for place in range(4))
     if not math.isfinite(least + mean + deviation + most) or case.setting("networks.kind") == "points":
         return None
-    changed = case.setting("show.kind", "as_is") != "as_is"
-    return _Given(least, mean, deviation, most, _AUGMENTED if changed else 1 + _ROUNDING)
+    return _Given(least, mean, deviation, most, _BEYOND.get(case.setting("show.kind", "as_is"), _OWN))
 
 
 def _forms(given: _Given) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _forms(given: _Given) -> Iterator[str]:
         yield "these are grey levels that nobody brought to -1 to 1"
     elif max(given.most, -given.least) > given.beyond:
         yield "these were normalised twice, or by the mean and deviation of another set"
-    elif given.least >= -_ROUNDING and given.most > 0.5:
+    elif abs(given.least) <= _ROUNDING and given.most > 0.5:
         yield "these are values from 0 to 1 that nobody brought to -1 to 1"
 
 
@@ -80,7 +80,11 @@ def _narrow(case: Case) -> str | None:
     return f"{given}: hardly more than half of it is used" if max(given.most, -given.least) < _NARROW else None
 
 
-_CORRECT = "bring them to -1 to 1 once, as x / 127.5 - 1 from uint8 (steadygan prepare and its loader do that)"
+_BRINGS = (
+    *("discriminator-too-strong", "vanishing-gradients", "mode-collapse", "partial-collapse"),
+    *("contrast-off", "colours-off", "saturated"),
+)
+_CORRECT = "bring them to -1 to 1 once, as x / 127.5 - 1 from uint8 (steadygan's own loader does that)"
 _LOOK = "look at inputs.png (what the discriminator really sees)"
 _SOURCE = "Radford et al. (2016), arXiv:1511.06434, section 3; Chintala et al. (2016), How to Train a GAN, point 1"
 
@@ -95,6 +99,7 @@ INPUTS: tuple[Rule, ...] = (
         source=_SOURCE,
         unless="the generator of your own makes pictures in that very range",
         picture="inputs.png",
+        leads_to=_BRINGS,
     ),
     Rule(
         id="normalised-twice",
@@ -106,6 +111,7 @@ INPUTS: tuple[Rule, ...] = (
         source=_SOURCE,
         unless="the images really are empty",
         picture="inputs.png",
+        leads_to=_BRINGS,
     ),
     Rule(
         id="narrow-inputs",
@@ -117,5 +123,6 @@ INPUTS: tuple[Rule, ...] = (
         source=_SOURCE,
         unless="the images are of fog, or of a sensor whose range was kept on purpose",
         picture="inputs.png",
+        leads_to=_BRINGS,
     ),
 )

@@ -11,8 +11,7 @@ from steadygan.doctor.remedies import rate
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, past_beginning, start
 
-_GRID = 3.0  # times the reals' share of power: 5 dB, as a grid is seen on smooth surfaces
-_FAINT = 1e-6  # of the power, below which no grid is seen whatever the reals have
+_GRID = 2.0  # times the reals' power at the frequencies of a grid, 3 dB: what is just seen on smooth surfaces
 _OFF = 0.5  # of the reals' deviation within a picture, by which the mean of a channel is off
 _STRONG = 1.6  # times the reals' contrast: harsher than a photograph two stops apart
 _WEAK = 0.55
@@ -34,11 +33,13 @@ def _both(case: Case, name: str) -> tuple[float, float]:
 
 def _checkerboard(case: Case) -> str | None:
     real, fake = _both(case, "checkerboard")
-    if not fake > max(_GRID * real, _FAINT):
+    if not fake > _GRID * real:
         return None
     return (
-        f"{fake:.2g} of the pictures' power stands at the frequencies of a grid of 2 pixels, in the reals it is "
-        f"{real:.2g}"
+        f"the pictures' power at the frequencies of a grid is {fake:.3g}, the reals' {real:.3g} in the same units: "
+        f"{10 * math.log10(fake / real):.1f} dB more"
+        if real > 0
+        else f"the pictures' power at the frequencies of a grid is {fake:.3g}, the reals have none"
     )
 
 
@@ -203,7 +204,7 @@ PICTURES: tuple[Rule, ...] = (
         remedies=_against_death,
         source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Maas et al. (2013), Rectifier Nonlinearities",
         unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
-        leads_to=("contrast-off", "colours-off"),
+        leads_to=("contrast-off", "colours-off", "partial-collapse", "mode-collapse"),
     ),
     Rule(
         id="dead-discriminator",
@@ -214,6 +215,7 @@ PICTURES: tuple[Rule, ...] = (
         remedies=_against_dead_d,
         source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Radford et al. (2016), arXiv:1511.06434, section 3",
         unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
+        leads_to=("discriminator-too-weak", "vanishing-gradients"),
     ),
     Rule(
         id="batch-norm-modes",

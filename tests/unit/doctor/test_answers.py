@@ -47,6 +47,7 @@ def lost(loss: str, *values: float) -> Case:
         (strong, case(), "cannot be told"),
         (collapsed, measured(diversity=[1, 1, 1], diversity_real=[10, 10, 10], twins=[0.5] * 3), "yes: .*10%.*50%"),
         (collapsed, measured(diversity=[9, 9, 9], diversity_real=[10, 10, 10]), "no: .*90%"),
+        (collapsed, measured(diversity=[9], diversity_real=[10]), "no: .*90%"),
         (collapsed, measured(rank=[5, 5, 5], rank_real=[10, 10, 10]), "partly: .*50%"),
         (collapsed, case(signals={"rank": [5] * 3, "rank_real": [9] * 3}, budget_images=10**8), "too early"),
         (best, case(scores={"fd-training": [9, 5, 7, 8]}), "after 50,000 images, fd-training 5 .*the last has 8"),
