@@ -33,7 +33,7 @@ _HOMES = (
     *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
     *("scoring.base", "scoring.metrics", "scoring.reference", "scoring.judge", "training.average", "training.optim"),
     *("training.turns", "training.replay", "training.opponent", "training.game", "training.config"),
-    *("recipes.facts", "recipes.start", "export", "studies.evaluate"),
+    *("recipes.facts", "recipes.start", "export", "studies.evaluate", "studies.audit"),
 )
 
 if TYPE_CHECKING:  # the same homes, for type checkers and editors
@@ -71,6 +71,7 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.scoring.metrics import *
     from steadygan.scoring.reference import *
     from steadygan.spec import *
+    from steadygan.studies.audit import *
     from steadygan.studies.compare import *
     from steadygan.studies.doctor import *
     from steadygan.studies.evaluate import *

@@ -54,8 +54,23 @@ class Series:
 _NONE = Series(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
+class Configured:
+    """Something with the settings of a run, as `run.json` has them."""
+
+    config: Mapping[str, Any]
+
+    def setting(self, place: str, default: Any = None) -> Any:
+        """A setting by its place, as in "optimizer.generator.lr"; `default` if it is not there."""
+        value: Any = self.config
+        for name in place.split("."):
+            if not isinstance(value, Mapping) or name not in value:
+                return default
+            value = value[name]
+        return value
+
+
 @dataclass(frozen=True)
-class Case:
+class Case(Configured):
     """A run as far as it has come, or another program's log.
 
     `series` has the fields of ticks by their names, those of signals with "signals." before, scores by their metric
@@ -99,15 +114,6 @@ class Case:
     def until(self, images: int) -> Case:
         """The same run when it had seen so many images."""
         return replace(self, series={name: series.until(images) for name, series in self.series.items()})
-
-    def setting(self, place: str, default: Any = None) -> Any:
-        """A setting by its place, as in "optimizer.generator.lr"; `default` if it is not there."""
-        value: Any = self.config
-        for name in place.split("."):
-            if not isinstance(value, Mapping) or name not in value:
-                return default
-            value = value[name]
-        return value
 
 
 def case_of(run: Run) -> Case:

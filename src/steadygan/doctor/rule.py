@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 from steadygan.doctor.case import Case
 from steadygan.records import Finding, Severity
@@ -11,9 +12,22 @@ from steadygan.records import Finding, Severity
 ORDER: tuple[Severity, ...] = ("serious", "warning", "info")
 
 
+class Subject(Protocol):
+    """What a rule looks at: a moment of a run."""
+
+    @property
+    def step(self) -> int: ...
+
+    @property
+    def images(self) -> int: ...
+
+
+S = TypeVar("S", bound=Subject)
+
+
 @dataclass(frozen=True)
-class Rule:
-    """A failure that can be seen in the records of a run.
+class RuleOf(Generic[S]):
+    """What can go wrong with a subject, how to see it, and what to do.
 
     `judge` looks at the case as it is now, and gives the evidence in a sentence, its numbers with the reference that
     they are compared with; None if there is nothing to see, or not enough to tell. `remedies` gives settings as they
@@ -26,14 +40,14 @@ class Rule:
     severity: Severity
     says: str
     causes: str
-    judge: Callable[[Case], str | None]
-    remedies: Callable[[Case], Sequence[str]]
+    judge: Callable[[S], str | None]
+    remedies: Callable[[S], Sequence[str]]
     source: str
     unless: str = ""
     picture: str = ""
     leads_to: tuple[str, ...] = ()
 
-    def __call__(self, case: Case) -> Finding | None:
+    def __call__(self, case: S) -> Finding | None:
         """What this rule finds in the case as it is now."""
         evidence = self.judge(case)
         if evidence is None:
@@ -51,6 +65,10 @@ class Rule:
             source=self.source,
             picture=self.picture,
         )
+
+
+class Rule(RuleOf[Case]):
+    """A failure that can be seen in the records of a run."""
 
 
 def examine(case: Case, rules: Iterable[Rule], known: Iterable[Finding] = ()) -> list[Finding]:
@@ -84,7 +102,7 @@ def moments(case: Case) -> list[int]:
 _LOOKS = 100
 
 
-def ranked(findings: Iterable[Finding], rules: Iterable[Rule]) -> list[Finding]:
+def ranked(findings: Iterable[Finding], rules: Iterable[RuleOf[Any]]) -> list[Finding]:
     """Most serious first, causes before what they bring with them, then the oldest first."""
     found = list(findings)
     led = {rule.id: set(rule.leads_to) for rule in rules}

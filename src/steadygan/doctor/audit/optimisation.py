@@ -1,0 +1,274 @@
+"""Mistakes in how the two networks are to learn: rates, turns, losses, batches."""
+
+from __future__ import annotations
+
+from steadygan.doctor.audit.plan import SQUARED, AuditRule, Plan, always, most
+
+PLAYERS = ("generator", "discriminator")
+_LARGEST = {"adam": 1.0, "rmsprop": 1.0, "sgd": 500.0}
+"""Largest rate of each optimizer as a multiple of Adam's."""
+
+_MISTAKES = "Fake satellite images, mistake"
+_UNSURE, _BOUNDED = 3.5, 30.0
+
+
+def usual_rate(batch: float) -> float:
+    """Adam's rate for a batch: 2e-4 at 64, 1e-3 at 512, a power law through both, as at 32 below that."""
+    return float(2e-4 * (max(batch, 32) / 64) ** 0.774)
+
+
+def _rate(plan: Plan, player: str) -> float:
+    return most(plan.setting(f"optimizer.{player}.lr"))
+
+
+def _too_high(plan: Plan) -> str | None:
+    batch = plan.setting("batch", 0)
+    usual, times = usual_rate(batch), _BOUNDED if plan.penalty(*SQUARED) else _UNSURE
+    high = [
+        f"{player} {_rate(plan, player):.3g}"
+        for player in PLAYERS
+        if _rate(plan, player) > times * usual * _LARGEST.get(plan.setting(f"optimizer.{player}.kind", ""), 1e9)
+    ]
+    if not batch or not high:
+        return None
+    return f"learning rate of the {', '.join(high)} for a batch of {batch}, where {usual:.2g} is usual"
+
+
+def _too_low(plan: Plan) -> str | None:
+    batch, steps = plan.setting("batch", 0), plan.steps
+    usual = usual_rate(batch)
+    for player in PLAYERS if batch else ():
+        rate = _rate(plan, player)
+        slow = plan.setting(f"optimizer.{player}.kind") == "adam" and rate * 8 < usual
+        if slow and (rate * 50 < usual or (steps and rate * steps < 0.5)):
+            way = f"; in {steps:,} steps a weight moves {rate * steps:.2g} at most" if steps else ""
+            return f"learning rate of the {player} {rate:.3g} for a batch of {batch}, where {usual:.2g} is usual{way}"
+    return None
+
+
+def _rates(plan: Plan) -> list[str]:
+    usual = f"{usual_rate(plan.setting('batch', 64)):.2g}"
+    return [f"--set optimizer.{player}.lr={usual}" for player in PLAYERS]
+
+
+def _momentum(plan: Plan) -> str | None:
+    high = {player: plan.setting(f"optimizer.{player}.beta1", 0.0) for player in PLAYERS}
+    named = [f"{beta:g} of the {player}" for player, beta in high.items() if beta >= 0.8]
+    return f"beta1 is {' and '.join(named)}; the DCGAN's is 0.5, later recipes have 0" if named else None
+
+
+def _favours_generator(plan: Plan) -> str | None:
+    if plan.setting("turns.kind") in ("fixed", "apart") and plan.turns("generator") > plan.turns("discriminator"):
+        return (
+            f"the generator has {plan.turns('generator')} turns a step, the discriminator {plan.turns('discriminator')}"
+        )
+    rates = [_rate(plan, player) for player in PLAYERS]
+    if min(rates) > 0 and rates[0] > 3 * rates[1] and _same_kind(plan):
+        return f"the generator learns at {rates[0]:.3g}, the discriminator at {rates[1]:.3g}"
+    return None
+
+
+def _favours_discriminator(plan: Plan) -> str | None:
+    rates = [_rate(plan, player) for player in PLAYERS]
+    if min(rates) > 0 and rates[1] > 8 * rates[0] and _same_kind(plan):
+        return f"the discriminator learns at {rates[1]:.3g}, the generator at {rates[0]:.3g}; TTUR has 4 to 1"
+    if plan.turns("discriminator") > 5:
+        return f"the discriminator has {plan.turns('discriminator')} turns a step; 5 are the most that papers use"
+    return None
+
+
+def _same_kind(plan: Plan) -> bool:
+    return len({plan.setting(f"optimizer.{player}.kind") for player in PLAYERS}) == 1
+
+
+def _joint(plan: Plan) -> str | None:
+    if plan.setting("batches") != "joint" or not plan.judged_by_batch:
+        return None
+    return "reals and fakes share a batch in the discriminator's turn, and its batch norm tells them apart there alone"
+
+
+def _small_batch(plan: Plan) -> str | None:
+    batch, normed = plan.setting("batch", 0), any(network.batch_norms() for _, network in plan.networks)
+    if not batch or batch >= (8 if normed else 4):
+        return None
+    return f"a batch of {batch}{' for batch norm, whose statistics are those of so few images' if normed else ''}"
+
+
+def _no_average(plan: Plan) -> str | None:
+    value = plan.setting("ema.half_life_images")
+    return (
+        "pictures are those of the last weights, not of their average"
+        if value is not None and not most(value)
+        else None
+    )
+
+
+def _unbounded(plan: Plan) -> str | None:
+    if plan.loss != "wasserstein" or plan.bounded or plan.penalty("weight_clipping"):
+        return None
+    return "the Wasserstein loss has no lower bound: no penalty on the critic's slope, no clipping, no spectral norm"
+
+
+def _critic_norm(plan: Plan) -> str | None:
+    wrong = plan.loss == "wasserstein" and plan.judged_by_batch and not plan.penalty("weight_clipping")
+    return "the critic has batch norm: its verdict on an image depends on the others of the batch" if wrong else None
+
+
+def _coupled(plan: Plan) -> str | None:
+    penalty = plan.penalty(*(kind for kind in SQUARED if kind != "dragan"))
+    if not penalty or not plan.judged_by_batch or plan.loss == "wasserstein":
+        return None
+    return f"{penalty['kind']} asks for the slope at each image, which the discriminator's batch norm mixes with others"
+
+
+def _clipped(plan: Plan) -> str | None:
+    beta = plan.setting("optimizer.discriminator.beta1", 0.0)
+    return f"weights are clipped, and Adam has beta1 {beta:g}" if plan.penalty("weight_clipping") and beta > 0 else None
+
+
+def _kinks(plan: Plan) -> str | None:
+    penalty, network = plan.penalty(*SQUARED), plan.discriminator
+    flat = [layer for layer in (network.of("activation") if network else ()) if layer.what == "relu"]
+    return f"{penalty['kind']} on a discriminator with ReLU, as in {flat[0]}" if penalty and flat else None
+
+
+def _one_state(plan: Plan) -> str | None:
+    wrong = plan.setting("turns.kind") == "apart" and plan.setting("turns.own_states") is False
+    return "the loss on reals and the loss on fakes are minimised in turn with one Adam state" if wrong else None
+
+
+def _labels(plan: Plan) -> str | None:
+    real, fake = plan.setting("loss.real_labels"), plan.setting("loss.fake_labels")
+    if not real or not fake:
+        return None
+    middle, other, flip = sum(real) / 2, sum(fake) / 2, most(plan.setting("loss.flip"))
+    if middle - other >= 0.5 and flip < 0.2:
+        return None
+    return f"reals are labelled {middle:.2g} and fakes {other:.2g} on average, and {flip:.0%} of the labels are swapped"
+
+
+def _saturating(plan: Plan) -> str | None:
+    return "the generator minimises log(1 - D(G(z)))" if plan.loss == "minimax" else None
+
+
+def _uniform(plan: Plan) -> str | None:
+    return "latents are uniform on -1..1" if plan.setting("networks.latent") == "uniform" else None
+
+
+def _no_history(plan: Plan) -> str | None:
+    plain = plan.setting("replay.kind") == "fresh" and not plan.bounded
+    return "the discriminator sees fresh fakes alone, and nothing holds its slope" if plain else None
+
+
+def _old_fakes(plan: Plan) -> str | None:
+    use = plan.setting("replay.use", 0.0)
+    return f"{use:.0%} of the discriminator's turns are played against old fakes" if use > 0.6 else None
+
+
+def _history_range(plan: Plan) -> str | None:
+    network = plan.generator
+    if plan.setting("replay.kind") != "history" or not network or network.ending() in ("tanh", "hardtanh"):
+        return None
+    return f"the history keeps pictures of {network.low:.2g} to {network.high:.2g}, reals lie in -1 to 1"
+
+
+RULES = (
+    AuditRule(
+        "rate-too-high", "warning", "Learning rate too high for the batch",
+        "A rate for a larger batch, or another loss.",
+        _too_high, _rates, f"{_MISTAKES} 31; Radford et al. (2016), section 4",
+        "With penalties on the discriminator's slope rates may be several times as high.",
+    ),
+    AuditRule(
+        "rate-too-low", "warning", "Learning rate too low for the budget", "A rate for fine-tuning.", _too_low, _rates,
+        "Radford et al. (2016), section 4", "Networks that start from a trained run need less.",
+    ),
+    AuditRule(
+        "high-momentum", "warning", "Momentum of a classifier", "Adam's defaults.", _momentum,
+        always("--set optimizer.generator.beta1=0.5 --set optimizer.discriminator.beta1=0.5"),
+        "Radford et al. (2016), section 4",
+    ),
+    AuditRule(
+        "favours-generator", "warning", "The generator is favoured",
+        "A reply to a discriminator that seemed too strong.",
+        _favours_generator,
+        always("--set turns=fixed: one turn each", "--set turns=moderated: two turns of G only where D keeps up"),
+        f"{_MISTAKES} 36",
+    ),
+    AuditRule(
+        "favours-discriminator", "warning", "The discriminator is far ahead", "Two rates chosen apart.",
+        _favours_discriminator,
+        always("--set optimizer.discriminator.lr=4e-4 --set optimizer.generator.lr=1e-4, as TTUR has them"),
+        "Heusel et al. (2017), section 2; Ten lessons, lessons 4 and 9",
+    ),
+    AuditRule(
+        "joint-batches", "warning", "Reals and fakes in one batch of a batch norm", "A concatenation to save a pass.",
+        _joint, always("--set batches=separate", "--set batches=joint_both: both turns alike"), f"{_MISTAKES} 38",
+    ),
+    AuditRule(
+        "small-batch", "warning", "A very small batch", "Little memory.", _small_batch,
+        always("--batch 16", "or --set networks.discriminator_norm=none with --set penalties=r1"),
+        "Ioffe and Szegedy (2015)",
+    ),
+    AuditRule(
+        "no-average", "warning", "No averaged weights", "It was switched off.", _no_average,
+        always("--set ema.half_life_images=10000"), "Yazici et al. (2019), section 3",
+    ),
+    AuditRule(
+        "critic-unbounded", "serious", "Nothing holds the critic's slope", "The loss was changed without its penalty.",
+        _unbounded,
+        always("--set penalties=wgan_gp --set networks.discriminator_norm=none", "--set penalties=weight_clipping"),
+        "Arjovsky et al. (2017), Algorithm 1; Gulrajani et al. (2017), section 4",
+    ),
+    AuditRule(
+        "critic-batch-norm", "warning", "Batch norm in a Wasserstein critic", "The DCGAN's network was kept.",
+        _critic_norm,
+        always("--set networks.discriminator_norm=none", "--set networks.discriminator_norm=instance"),
+        "Gulrajani et al. (2017), section 4",
+    ),
+    AuditRule(
+        "penalty-with-batch-norm", "warning", "A gradient penalty through batch norm", "The DCGAN's network was kept.",
+        _coupled, always("--set networks.discriminator_norm=none"), "Gulrajani et al. (2017), section 4",
+    ),
+    AuditRule(
+        "clipping-with-momentum", "warning", "Momentum with weight clipping", "Adam was kept.", _clipped,
+        always("--set optimizer.discriminator=rmsprop --set optimizer.generator=rmsprop"),
+        "Arjovsky et al. (2017), section 4",
+    ),
+    AuditRule(
+        "penalty-with-kinks", "info", "A gradient penalty on ReLU", "A network chosen before its penalty.", _kinks,
+        always("--set networks.discriminator_activation=silu: its slope has a slope", "or leaky_relu"),
+        "Gulrajani et al. (2017), section 4", "The penalty works on piecewise linear networks, too.",
+    ),
+    AuditRule(
+        "one-adam-state", "info", "One Adam state for two losses", "D is updated on reals and fakes apart.", _one_state,
+        always("--set turns.own_states=true"), f"{_MISTAKES} 32", "Two calls of Keras share one state, and work.",
+    ),
+    AuditRule(
+        "unclear-labels", "warning", "Labels that say little", "Smoothing or noise taken too far, or labels swapped.",
+        _labels, always("""--set 'loss={"kind": "non_saturating", "real_labels": [0.9, 0.9]}'"""),
+        "Salimans et al. (2016), section 3.4; Eleven hacks for stable GANs",
+    ),
+    AuditRule(
+        "saturating-loss", "info", "The saturating loss", "The theory was followed to the letter.", _saturating,
+        always("--set loss=non_saturating: its gradient stays when the discriminator is sure"),
+        "Goodfellow et al. (2014), section 3", "Where training goes well the two hardly differ.",
+    ),
+    AuditRule(
+        "uniform-latents", "info", "Uniform latents", "The DCGAN's paper has them.", _uniform,
+        always("--set networks.latent=normal"), "Eleven hacks for stable GANs, hack 8",
+    ),
+    AuditRule(
+        "no-history", "info", "No history of fakes", "It is off by default.", _no_history,
+        always("--set replay=history, if the pictures run in circles"), f"{_MISTAKES} 33",
+        "Most modern recipes hold the discriminator's slope instead, and rightly leave the history out.",
+    ),
+    AuditRule(
+        "old-fakes", "warning", "Mostly old fakes", "A share taken too far.", _old_fakes,
+        always("--set replay.use=0.3"), f"{_MISTAKES} 33",
+    ),
+    AuditRule(
+        "history-range", "warning", "A history in another range", "A generator without tanh.", _history_range,
+        always("end the generator in torch.tanh", "--set replay=fresh"), f"{_MISTAKES} 35",
+    ),
+)  # fmt: skip
