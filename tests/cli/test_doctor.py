@@ -15,6 +15,7 @@ from steadygan.doctor.case import Case
 from steadygan.doctor.rule import Rule
 from steadygan.records import Finding, Tick, append
 from steadygan.rundir import RunDir
+from tiny import draw
 
 NEEDED = {name: 1.0 for name, field in Tick.model_fields.items() if field.is_required() and name != "step"}
 
@@ -234,6 +235,51 @@ def test_what_cannot_be_looked_into_is_refused_in_one_line(here, say, case):
     assert words in err.lower() if case == "no target" else words in err
     assert err.startswith("steadygan: ")
     assert err.count("\n") == 1
+
+
+MODELS = """
+from torch import nn
+from steadygan import RunConfig
+
+def pair():
+    generator = nn.Sequential(nn.Linear(8, 3 * 16 * 16), nn.Sigmoid(), nn.Unflatten(1, (3, 16, 16)))
+    return generator, nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 1))
+
+def recipe():
+    return RunConfig(size=16, batch=8, networks={"kind": "dcgan", "width": 4, "latent_dim": 8})
+
+def number():
+    return 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("models.py:pair --loss hinge", "function"),
+        ("models.py:recipe --data photos", "function"),
+        ("settings.toml", "recipe"),
+        ("photos", "images"),
+    ],
+)
+def test_what_was_not_trained_is_audited(here, say, line, kind):
+    Path("models.py").write_text(MODELS)
+    Path("settings.toml").write_text('recipe = "dcgan"\nsize = 16\n')
+    draw(here / "photos", 20)
+    code, out, err = say(*line.split(), "--json", "found.json")
+    found, shown = json.loads(Path("found.json").read_text()), out.splitlines()
+    assert (code, found["target"]["kind"], found["answers"]) == (3 * ("serious" in found["verdict"]), kind, [])
+    assert found["findings"]
+    assert "Traceback" not in err
+    assert shown[0] == found["verdict"]
+    assert [line for line in shown if line.startswith("  seen")] == []
+
+
+def test_a_function_that_makes_neither_networks_nor_a_recipe_is_refused(here, say):
+    Path("models.py").write_text(MODELS)
+    code, _, err = say("models.py:number")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "models.py:number" in err
 
 
 def test_in_python_it_gives_the_findings(here):

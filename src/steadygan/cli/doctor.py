@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from steadygan.cli.options import Json
 from steadygan.names import shown
 
 if TYPE_CHECKING:
+    from steadygan.doctor.rule import RuleOf
     from steadygan.records import Finding
     from steadygan.studies.doctor import Diagnosis, Examined
 
@@ -30,9 +31,11 @@ def _list(wanted: bool) -> None:
     """Say what each rule sees and leave."""
     if not wanted:
         return
+    from steadygan.doctor import audit
     from steadygan.doctor.rules import RULES
 
-    for one in RULES:
+    rules: tuple[RuleOf[Any], ...] = (*RULES, *audit.RULES)
+    for one in rules:
         say(f"{one.id} ({one.severity}): {one.says}", hanging=4)
         say(one.source, indent=4, hanging=4)
     raise typer.Exit

@@ -3,45 +3,54 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
+from typing import Any
 
+from steadygan.doctor import audit
 from steadygan.doctor.case import Case
-from steadygan.doctor.rule import ORDER, Rule
+from steadygan.doctor.rule import ORDER, RuleOf
 from steadygan.doctor.rules import RULES
 
-_RULES = """# What the doctor looks for
+_PAGE = """# What the doctor looks for
 
 {note}
-These are the rules that read a run or another program's log; [how to read what they say](doctor.md). A finding has the
-numbers of the run at hand, with what they are compared with, and settings that start from those of the run; what to try
-is written here as for a run of which nothing is known.
+[How to read what it says.](doctor.md) A finding has the numbers at hand, with what they are compared with, and settings
+that start from those of the run; what to try is written here as for a run of which nothing is known.
 
-| rule | severity | what it sees | source |
-|---|---|---|---|
-{rows}
+## In a run, or another program's log
 
-{rules}
+{run}
+
+## Before a run: in a recipe, images or networks
+
+{before}
 """
 
 
 def rules_page(note: str) -> str:
     """docs/rules.md, the gravest first."""
-    rules = sorted(RULES, key=lambda rule: ORDER.index(rule.severity))
-    rows = [f"| [`{one.id}`](#{one.id}) | {one.severity} | {_cell(one.says)} | {_cell(one.source)} |" for one in rules]
-    return _RULES.format(note=note, rows="\n".join(rows), rules="\n\n".join(map(_section, rules)))
+    return _PAGE.format(note=note, run=_part(RULES, Case({})), before=_part(audit.RULES, audit.Plan()))
 
 
-def _section(rule: Rule) -> str:
-    """All that is known of a rule without a run."""
+def _part(rules: Sequence[RuleOf[Any]], nothing: object) -> str:
+    """A table of rules and all that is known of each; `nothing` is a subject of which nothing is known."""
+    found = sorted(rules, key=lambda rule: ORDER.index(rule.severity))
+    rows = [f"| [`{one.id}`](#{one.id}) | {one.severity} | {_cell(one.says)} | {_cell(one.source)} |" for one in found]
+    head = ["| rule | severity | what it sees | source |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows, *(_section(one, nothing) for one in found)])
+
+
+def _section(rule: RuleOf[Any], nothing: object) -> str:
     facts = {
         "Evidence": inspect.getdoc(rule.judge) or "",
         "Usual causes": rule.causes,
-        "To try, in this order": "; ".join(_code(remedy) for remedy in rule.remedies(Case({}))),
+        "To try, in this order": "; ".join(_code(remedy) for remedy in rule.remedies(nothing)),
         "Does not apply": rule.unless,
         "Brings with it": ", ".join(f"`{name}`" for name in rule.leads_to),
         "Source": rule.source,
     }
     lines = [f"- {name}: {' '.join(fact.split())}" for name, fact in facts.items() if fact]
-    return "\n".join([f"## {rule.id}", "", f"{rule.severity}: {rule.says}", "", *lines])
+    return "\n".join(["", f"### {rule.id}", "", f"{rule.severity}: {rule.says}", "", *lines])
 
 
 def _code(remedy: str) -> str:

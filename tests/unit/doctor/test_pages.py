@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from steadygan.doctor import pages
+from steadygan.doctor import audit, pages
 from steadygan.doctor.case import Case
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.rules import RULES
@@ -24,8 +24,10 @@ def rule(name: str, severity: str) -> Rule:
 def test_the_page_has_a_row_and_a_section_for_each_rule_the_gravest_first(monkeypatch):
     monkeypatch.setattr(pages, "RULES", (rule("one", "info"), rule("two", "serious")))
     page = pages.rules_page("NOTE")
+    for one in audit.RULES:
+        assert page.count(f"\n### {one.id}\n") == 1
     assert page.index("| [`two`](#two) | serious | two \\| happens | Nobody (2020) |") < page.index("| [`one`](#one)")
-    section = page[page.index("## two") : page.index("## one")].splitlines()
+    section = page[page.index("### two") : page.index("### one")].splitlines()
     assert section[4:10] == [
         "- Evidence: The height of a loss.",
         "- Usual causes: a cause",
@@ -36,7 +38,15 @@ def test_the_page_has_a_row_and_a_section_for_each_rule_the_gravest_first(monkey
     ]
 
 
-@pytest.mark.parametrize("one", RULES, ids=lambda one: one.id)
-def test_what_to_try_can_be_told_apart_again(one):
+BOTH = [(one, Case({})) for one in RULES] + [(one, audit.Plan()) for one in audit.RULES]
+
+
+@pytest.mark.parametrize(("one", "nothing"), BOTH, ids=[one.id for one, _ in BOTH])
+def test_what_to_try_can_be_told_apart_again(one, nothing):
     """They are joined in a finding, and parted where it is shown."""
-    assert [remedy for remedy in one.remedies(Case({})) if "; " in remedy] == []
+    assert [remedy for remedy in one.remedies(nothing) if "; " in remedy] == []
+
+
+def test_no_two_rules_share_a_name():
+    names = [one.id for one, _ in BOTH]
+    assert sorted(names) == sorted(set(names))
