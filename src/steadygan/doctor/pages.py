@@ -29,7 +29,7 @@ that start from those of the run; what to try is written here as for a run of wh
 
 def rules_page(note: str) -> str:
     """docs/rules.md, the gravest first."""
-    return _PAGE.format(note=note, run=_part(RULES, Case({})), before=_part(audit.RULES, audit.Plan()))
+    return _PAGE.format(note=note, run=_part(RULES, Case({})), before=_part(audit.RULES, audit.RunPlan()))
 
 
 def _part(rules: Sequence[RuleOf[Any]], nothing: object) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from steadygan.config import to_toml
+from steadygan.doctor.audit.pages import mistakes_page
 from steadygan.doctor.pages import rules_page
 from steadygan.recipes.by_setting import GROUP
 from steadygan.recipes.catalogue import Group, Technique
@@ -146,6 +147,7 @@ def _links(ids: list[str] | tuple[str, ...]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "techniques.md": techniques_page,
     "recipes.md": recipes_page,
+    "doctor-mistakes.md": lambda: mistakes_page(_NOTE),
     "rules.md": lambda: rules_page(_NOTE),
 }
 

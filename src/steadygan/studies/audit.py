@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from steadygan.config import python_function
 from steadygan.data import Dataset, PrepareSettings, inspect, is_dataset, is_path, open_dataset, prepare_cached
-from steadygan.doctor.audit import Images, Plan, audited
+from steadygan.doctor.audit import Images, RunPlan, audited
 from steadygan.errors import ConfigError, os_errors
 from steadygan.recipes.choose import RECIPES, choose_recipe
 from steadygan.recipes.start import plan
@@ -80,7 +80,7 @@ def audit_modules(
     looked = look_at(generator, discriminator, latent)
     span = (float(reals.amin()), float(reals.amax())) if reals is not None else None
     config = {"loss": {"kind": loss}} if loss else {}
-    found = audited(Plan(config, looked.generator, looked.discriminator, reals=span))
+    found = audited(RunPlan(config, looked.generator, looked.discriminator, reals=span))
     return found if latent else [*found, _assumed(looked.assumed)]
 
 
@@ -98,8 +98,8 @@ def audit_dataset(path: str | Path) -> list[Finding]:
     found = inspect(path)
     unusable = sum(not one.left_out for one in found.rejected)
     about = Images(training=found.images, unusable=unusable, size=found.size, remarks=remarks_of(found.health))
-    return audited(Plan(data=about))
+    return audited(RunPlan(data=about))
 
 
 def _of_images(dataset: Dataset) -> list[Finding]:
-    return audited(Plan(data=images_of(dataset)))
+    return audited(RunPlan(data=images_of(dataset)))

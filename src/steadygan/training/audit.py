@@ -6,7 +6,7 @@ import torch
 
 from steadygan.data import Dataset
 from steadygan.data.health import Health
-from steadygan.doctor.audit import Images, Plan, Remarked, audited
+from steadygan.doctor.audit import Images, Remarked, RunPlan, audited
 from steadygan.networks import Pair, classes_of, latents_of
 from steadygan.records import Finding
 from steadygan.signals.anatomy import anatomy_of
@@ -31,7 +31,7 @@ def audit_config(config: RunConfig, dataset: Dataset | None = None, pair: Pair |
         labels = torch.zeros(_BATCH, dtype=torch.int64, device=device)
         looked, fakes = anatomy_of(generator, latents, *[labels] * bool(classes_of(generator)))
         judged, _ = anatomy_of(discriminator, fakes, *[labels] * bool(classes_of(discriminator)))
-    return audited(Plan(config.dump(), looked, judged, images_of(dataset) if dataset else None))
+    return audited(RunPlan(config.dump(), looked, judged, images_of(dataset) if dataset else None))
 
 
 def images_of(dataset: Dataset) -> Images:

@@ -38,7 +38,7 @@ def test_the_page_has_a_row_and_a_section_for_each_rule_the_gravest_first(monkey
     ]
 
 
-BOTH = [(one, Case({})) for one in RULES] + [(one, audit.Plan()) for one in audit.RULES]
+BOTH = [(one, Case({})) for one in RULES] + [(one, audit.RunPlan()) for one in audit.RULES]
 
 
 @pytest.mark.parametrize(("one", "nothing"), BOTH, ids=[one.id for one, _ in BOTH])

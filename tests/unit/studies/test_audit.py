@@ -137,7 +137,7 @@ def test_the_audit_of_every_recipe_at_its_own_width_is_free_of_warnings(name: st
         ({"penalties": "r1"}, "penalty-with-batch-norm"),
         ({"batches": "joint"}, "joint-batches"),
         ({"turns": {"kind": "fixed", "generator": 3}}, "favours-generator"),
-        ({"budget": {"steps": 100}}, "budget-too-small"),
+        ({"budget": {"steps": 100}}, "few-steps"),
         ({"ema": {"half_life_images": 0}}, "no-average"),
     ],
 )

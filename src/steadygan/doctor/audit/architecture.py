@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steadygan.doctor.audit.anatomy import Anatomy
-from steadygan.doctor.audit.plan import AuditRule, Plan, always
+from steadygan.doctor.audit.plan import AuditRule, RunPlan, always
 
 _DCGAN = "Radford et al. (2016), section 3"
 _BEST = {"tanh", "hardtanh"}
@@ -15,7 +15,7 @@ def _is_residual(network: Anatomy) -> bool:
     return bool(network.of("sum"))
 
 
-def _pooling(plan: Plan, residual: bool) -> str | None:
+def _pooling(plan: RunPlan, residual: bool) -> str | None:
     found = [
         f"{layer} in the {name}"
         for name, network in plan.networks
@@ -25,7 +25,7 @@ def _pooling(plan: Plan, residual: bool) -> str | None:
     return f"maps are made smaller by {', '.join(found[:3])}, not by convolutions of stride 2" if found else None
 
 
-def _no_tanh(plan: Plan) -> str | None:
+def _no_tanh(plan: RunPlan) -> str | None:
     network = plan.generator
     if not network or not plan.draws or network.ending() in _BEST:
         return None
@@ -38,7 +38,7 @@ def _spread(network: Anatomy) -> str:
     return f"its first pictures lie in {network.low:.2g} to {network.high:.2g}, reals in -1 to 1"
 
 
-def _another_range(plan: Plan) -> str | None:
+def _another_range(plan: RunPlan) -> str | None:
     network = plan.generator
     if not network or not plan.draws or network.ending() not in _BEST:
         return None
@@ -47,18 +47,18 @@ def _another_range(plan: Plan) -> str | None:
     return f"behind its tanh the generator changes the range: {_spread(network)}"
 
 
-def _norm_last(plan: Plan) -> str | None:
+def _norm_last(plan: RunPlan) -> str | None:
     norms = [layer for layer in (plan.generator.after_last() if plan.generator else ()) if layer.kind == "norm"]
     return f"{norms[0]} stands behind the generator's last layer with weights" if norms else None
 
 
-def _norm_first(plan: Plan) -> str | None:
+def _norm_first(plan: RunPlan) -> str | None:
     before = plan.discriminator.until_second() if plan.discriminator else ()
     norms = [layer for layer in before if layer.what in _BATCHWISE]
     return f"{norms[0]} stands before the discriminator's second layer with weights" if norms else None
 
 
-def _relu(plan: Plan, modern: bool) -> str | None:
+def _relu(plan: RunPlan, modern: bool) -> str | None:
     network = plan.discriminator
     if not network or not plan.draws or (plan.bounded or _is_residual(network)) != modern:
         return None
@@ -75,7 +75,7 @@ def _saturating(name: str, network: Anatomy) -> str | None:
     return f"{len(flat)} of the {len(hidden)} inner activations of the {name} are flat on both sides: {flat[0]}"
 
 
-def _few_filters(plan: Plan) -> str | None:
+def _few_filters(plan: RunPlan) -> str | None:
     def narrow(name: str, network: Anatomy) -> str | None:
         maps = network.of("convolution", "transposed")
         beside = [layer.outside if name == "discriminator" else layer.inside for layer in maps]
@@ -88,7 +88,7 @@ def _few_filters(plan: Plan) -> str | None:
     return plan.each(narrow) if plan.side >= 32 else None
 
 
-def _asymmetric(plan: Plan) -> str | None:
+def _asymmetric(plan: RunPlan) -> str | None:
     if not plan.pair:
         return None
     generator, discriminator = (
@@ -99,7 +99,7 @@ def _asymmetric(plan: Plan) -> str | None:
     return f"the generator has {generator} layers that look further than a pixel, the discriminator {discriminator}"
 
 
-def _lopsided(plan: Plan) -> str | None:
+def _lopsided(plan: RunPlan) -> str | None:
     if not plan.pair:
         return None
     maps = [sum(it.weights for it in network.weighted[1:] if it.kind != "dense") for network in plan.pair]
@@ -112,14 +112,14 @@ def _lopsided(plan: Plan) -> str | None:
     return f"the generator has {generator:,} {what}, the discriminator {discriminator:,}: {ratio:.3g} to 1"
 
 
-def _layout(plan: Plan) -> str | None:
+def _layout(plan: RunPlan) -> str | None:
     shape = plan.generator.output if plan.generator else ()
     if len(shape) != 3 or shape[2] not in (1, 3, 4) or shape[0] <= 4:
         return None
     return f"the generator makes pictures of the form {shape}: channels last; torch has them first"
 
 
-def _checkerboard(plan: Plan) -> str | None:
+def _checkerboard(plan: RunPlan) -> str | None:
     layers = plan.generator.weighted if plan.generator else ()
     uneven = [place for place, layer in enumerate(layers) if layer.kind == "transposed" and layer.kernel % layer.stride]
     if not uneven or any(layer.kernel > 1 for layer in layers[uneven[-1] + 1 :]):
@@ -130,14 +130,14 @@ def _checkerboard(plan: Plan) -> str | None:
     )
 
 
-def _constant(plan: Plan) -> str | None:
+def _constant(plan: RunPlan) -> str | None:
     network = plan.generator
     if not network or network.high - network.low > 1e-6:
         return None
     return f"every value of the generator's first pictures is {network.low:.3g}"
 
 
-def _dense(plan: Plan) -> str | None:
+def _dense(plan: RunPlan) -> str | None:
     def flat(name: str, network: Anatomy) -> str | None:
         dense = all(layer.kind == "dense" for layer in network.weighted)
         return f"the {name} has no convolution, for pictures of {plan.side} pixels" if dense else None
@@ -145,14 +145,14 @@ def _dense(plan: Plan) -> str | None:
     return plan.each(flat) if plan.side > 32 else None
 
 
-def _small_latent(plan: Plan) -> str | None:
+def _small_latent(plan: RunPlan) -> str | None:
     shape = plan.generator.input if plan.generator and plan.draws else ()
     if not shape or max(shape) >= 8:
         return None
     return f"the generator is given {max(shape)} numbers a picture; 64 to 512 are usual"
 
 
-def _sigmoid(plan: Plan, known: bool) -> str | None:
+def _sigmoid(plan: RunPlan, known: bool) -> str | None:
     if not plan.discriminator or bool(plan.loss) != known or plan.discriminator.ending() != "sigmoid":
         return None
     return "the discriminator ends in a sigmoid" + (f", but {plan.loss} takes its logits" if known else "")
@@ -164,7 +164,7 @@ RULES = (
         lambda plan: _pooling(plan, residual=False),
         always(
             "replace each pooling by a stride of 2 in the convolution before it: the network learns how to reduce",
-            "or --set networks.downsampling=strided, where the networks are ours",
+            "--set networks.downsampling=strided (where the networks are ours)",
         ),
         f"{_DCGAN}; Fake satellite images, mistake 21",
     ),
@@ -200,7 +200,7 @@ RULES = (
         lambda plan: _relu(plan, modern=False),
         always(
             "take nn.LeakyReLU(0.2) in the discriminator, so that gradients reach the generator everywhere",
-            "or --set networks.discriminator_activation=leaky_relu, where the networks are ours",
+            "--set networks.discriminator_activation=leaky_relu (where the networks are ours)",
         ),
         f"{_DCGAN}; Fake satellite images, mistake 22",
     ),

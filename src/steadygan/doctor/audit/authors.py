@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from steadygan.doctor.audit.plan import Plan
+from steadygan.doctor.audit.plan import RunPlan
 
 
 class Reason(NamedTuple):
@@ -29,6 +29,6 @@ REASONS = (
 )
 
 
-def reason(rule: str, plan: Plan) -> str:
+def reason(rule: str, plan: RunPlan) -> str:
     """Why the author of this plan did so; "" if no author is known to have had a reason."""
     return next((it.why for it in REASONS if it.rule == rule and plan.setting(it.setting) == it.value), "")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from steadygan.doctor.audit.plan import AuditRule, Plan, always
+from steadygan.doctor.audit.plan import AuditRule, RunPlan, always
 
 FEWEST, ARTICLE = 1_000, 20_000
 _SOURCE = "Fake satellite images, mistake 30"
 
 
-def _steps(plan: Plan, least: int, below: int) -> str | None:
+def _steps(plan: RunPlan, least: int, below: int) -> str | None:
     steps = plan.steps
     if steps is None or not plan.draws or not least <= steps < below:
         return None
     return f"{steps:,} steps; the founding articles train {ARTICLE:,} and 50,000"
 
 
-def _unseen(plan: Plan) -> str | None:
+def _unseen(plan: RunPlan) -> str | None:
     steps, images = plan.steps, plan.data.training if plan.data else 0
     shown = (steps or 0) * plan.setting("batch", 0) * plan.turns("discriminator")
     return f"{shown:,} images are shown of {images:,} there are: some never" if 0 < shown < images else None
@@ -23,13 +23,13 @@ def _unseen(plan: Plan) -> str | None:
 
 RULES = (
     AuditRule(
-        "budget-too-small", "warning", "Far too few steps", "A trial, or a batch so large that it leaves few.",
-        lambda plan: _steps(plan, 0, FEWEST), always(f"--steps {ARTICLE}", "--minutes 60", "--batch 16: more steps"),
+        "few-steps", "warning", "Far too few steps", "A trial, or a batch so large that it leaves few.",
+        lambda plan: _steps(plan, 0, FEWEST), always(f"--steps {ARTICLE}", "--minutes 60", "--batch 16 (more steps)"),
         _SOURCE,
         "A trial of whether everything works needs no more.",
     ),
     AuditRule(
-        "budget-short", "info", "Fewer steps than usual", "The default budget.",
+        "short-budget", "info", "Fewer steps than usual", "The default budget.",
         lambda plan: _steps(plan, FEWEST, ARTICLE), always(f"--steps {ARTICLE}", "look at the scores at the end"),
         _SOURCE,
         "What 20,000 plain steps did then, steadier recipes do in fewer.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from steadygan.doctor.audit.plan import AuditRule, Plan, Remarked, always
+from steadygan.doctor.audit.plan import AuditRule, Remarked, RunPlan, always
 
 _CHECKS = {
     "grey": "Grey images among coloured ones",
@@ -26,44 +26,44 @@ _CHECKS = {
 _MISTAKE = {"grey": "Fake satellite images, mistake 7", "coloured": "Fake satellite images, mistake 7"}
 
 
-def _remark(plan: Plan, check: str) -> Remarked | None:
+def _remark(plan: RunPlan, check: str) -> Remarked | None:
     found = plan.data.remarks.get(check) if plan.data else None
     return found if found and found.severity != "info" else None
 
 
-def _says(plan: Plan, check: str) -> str | None:
+def _says(plan: RunPlan, check: str) -> str | None:
     found = _remark(plan, check)
     return found.sentence if found else None
 
 
-def _way(plan: Plan, check: str) -> list[str]:
+def _way(plan: RunPlan, check: str) -> list[str]:
     found = _remark(plan, check)
     return [found.remedy] if found else []
 
 
-def _few(plan: Plan) -> str | None:
+def _few(plan: RunPlan) -> str | None:
     if not plan.data or not plan.draws or plan.data.training >= 100 or plan.data.size == 1:
         return None
     return f"{plan.data.training:,} images to train on; hundreds are few, thousands are usual"
 
 
-def _unusable(plan: Plan) -> str | None:
+def _unusable(plan: RunPlan) -> str | None:
     bad = plan.data.unusable if plan.data else 0
     total = bad + (plan.data.training + (plan.data.held_out or 0) if plan.data else 0)
     return f"{bad:,} of {total:,} files cannot be used" if bad > 0.05 * total else None
 
 
-def _batch(plan: Plan) -> str | None:
+def _batch(plan: RunPlan) -> str | None:
     batch, few = plan.setting("batch", 0), plan.data.training if plan.data else 0
     return f"a batch of {batch} from {few:,} images" if few and batch * 2 > few else None
 
 
-def _unscored(plan: Plan) -> str | None:
+def _unscored(plan: RunPlan) -> str | None:
     none = plan.data is not None and plan.data.held_out == 0
     return "no image is held out: scores are of images that were trained on, and copies go unseen" if none else None
 
 
-def _range(plan: Plan) -> str | None:
+def _range(plan: RunPlan) -> str | None:
     if plan.reals is None:
         return None
     low, high = plan.reals
@@ -75,7 +75,7 @@ def _range(plan: Plan) -> str | None:
 RULES = (
     AuditRule(
         "very-few-images", "warning", "Very few images", "A first collection.", _few,
-        always("add images, overlapping tiles for one", "--from a run on similar images, with --set show=diffaugment"),
+        always("add images, overlapping tiles for one", "--from RUN --set show=diff_augment (one on similar images)"),
         "Karras et al. (2020), section 2; Fake satellite images, mistake 7",
     ),
     *(
@@ -97,7 +97,7 @@ RULES = (
     ),
     AuditRule(
         "nothing-held-out", "info", "No image held out", "data.held_out=0, or a set of a few families.", _unscored,
-        always("--set data.held_out=0.1, or prepare the images again"), "Karras et al. (2020), section 2",
+        always("--set data.held_out=0.1 (or prepare the images again)"), "Karras et al. (2020), section 2",
         "Ten images, or tiles of one image, have nothing to spare.",
     ),
     AuditRule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steadygan.doctor.audit.plan import SQUARED, AuditRule, Plan, always, most
+from steadygan.doctor.audit.plan import SQUARED, AuditRule, RunPlan, always, most
 
 PLAYERS = ("generator", "discriminator")
 _LARGEST = {"adam": 1.0, "rmsprop": 1.0, "sgd": 500.0}
@@ -17,11 +17,11 @@ def usual_rate(batch: float) -> float:
     return float(2e-4 * (max(batch, 32) / 64) ** 0.774)
 
 
-def _rate(plan: Plan, player: str) -> float:
+def _rate(plan: RunPlan, player: str) -> float:
     return most(plan.setting(f"optimizer.{player}.lr"))
 
 
-def _too_high(plan: Plan) -> str | None:
+def _too_high(plan: RunPlan) -> str | None:
     batch = plan.setting("batch", 0)
     usual, times = usual_rate(batch), _BOUNDED if plan.penalty(*SQUARED) else _UNSURE
     high = [
@@ -34,7 +34,7 @@ def _too_high(plan: Plan) -> str | None:
     return f"learning rate of the {', '.join(high)} for a batch of {batch}, where {usual:.2g} is usual"
 
 
-def _too_low(plan: Plan) -> str | None:
+def _too_low(plan: RunPlan) -> str | None:
     batch, steps = plan.setting("batch", 0), plan.steps
     usual = usual_rate(batch)
     for player in PLAYERS if batch else ():
@@ -46,18 +46,18 @@ def _too_low(plan: Plan) -> str | None:
     return None
 
 
-def _rates(plan: Plan) -> list[str]:
+def _rates(plan: RunPlan) -> list[str]:
     usual = f"{usual_rate(plan.setting('batch', 64)):.2g}"
     return [f"--set optimizer.{player}.lr={usual}" for player in PLAYERS]
 
 
-def _momentum(plan: Plan) -> str | None:
+def _momentum(plan: RunPlan) -> str | None:
     high = {player: plan.setting(f"optimizer.{player}.beta1", 0.0) for player in PLAYERS}
     named = [f"{beta:g} of the {player}" for player, beta in high.items() if beta >= 0.8]
     return f"beta1 is {' and '.join(named)}; the DCGAN's is 0.5, later recipes have 0" if named else None
 
 
-def _favours_generator(plan: Plan) -> str | None:
+def _favours_generator(plan: RunPlan) -> str | None:
     if plan.setting("turns.kind") in ("fixed", "apart") and plan.turns("generator") > plan.turns("discriminator"):
         return (
             f"the generator has {plan.turns('generator')} turns a step, the discriminator {plan.turns('discriminator')}"
@@ -68,7 +68,7 @@ def _favours_generator(plan: Plan) -> str | None:
     return None
 
 
-def _favours_discriminator(plan: Plan) -> str | None:
+def _favours_discriminator(plan: RunPlan) -> str | None:
     rates = [_rate(plan, player) for player in PLAYERS]
     if min(rates) > 0 and rates[1] > 8 * rates[0] and _same_kind(plan):
         return f"the discriminator learns at {rates[1]:.3g}, the generator at {rates[0]:.3g}; TTUR has 4 to 1"
@@ -77,24 +77,24 @@ def _favours_discriminator(plan: Plan) -> str | None:
     return None
 
 
-def _same_kind(plan: Plan) -> bool:
+def _same_kind(plan: RunPlan) -> bool:
     return len({plan.setting(f"optimizer.{player}.kind") for player in PLAYERS}) == 1
 
 
-def _joint(plan: Plan) -> str | None:
+def _joint(plan: RunPlan) -> str | None:
     if plan.setting("batches") != "joint" or not plan.judged_by_batch:
         return None
     return "reals and fakes share a batch in the discriminator's turn, and its batch norm tells them apart there alone"
 
 
-def _small_batch(plan: Plan) -> str | None:
+def _small_batch(plan: RunPlan) -> str | None:
     batch, normed = plan.setting("batch", 0), any(network.batch_norms() for _, network in plan.networks)
     if not batch or batch >= (8 if normed else 4):
         return None
     return f"a batch of {batch}{' for batch norm, whose statistics are those of so few images' if normed else ''}"
 
 
-def _no_average(plan: Plan) -> str | None:
+def _no_average(plan: RunPlan) -> str | None:
     value = plan.setting("ema.half_life_images")
     return (
         "pictures are those of the last weights, not of their average"
@@ -103,41 +103,41 @@ def _no_average(plan: Plan) -> str | None:
     )
 
 
-def _unbounded(plan: Plan) -> str | None:
+def _unbounded(plan: RunPlan) -> str | None:
     if plan.loss != "wasserstein" or plan.bounded or plan.penalty("weight_clipping"):
         return None
     return "the Wasserstein loss has no lower bound: no penalty on the critic's slope, no clipping, no spectral norm"
 
 
-def _critic_norm(plan: Plan) -> str | None:
+def _critic_norm(plan: RunPlan) -> str | None:
     wrong = plan.loss == "wasserstein" and plan.judged_by_batch and not plan.penalty("weight_clipping")
     return "the critic has batch norm: its verdict on an image depends on the others of the batch" if wrong else None
 
 
-def _coupled(plan: Plan) -> str | None:
+def _coupled(plan: RunPlan) -> str | None:
     penalty = plan.penalty(*(kind for kind in SQUARED if kind != "dragan"))
     if not penalty or not plan.judged_by_batch or plan.loss == "wasserstein":
         return None
     return f"{penalty['kind']} asks for the slope at each image, which the discriminator's batch norm mixes with others"
 
 
-def _clipped(plan: Plan) -> str | None:
+def _clipped(plan: RunPlan) -> str | None:
     beta = plan.setting("optimizer.discriminator.beta1", 0.0)
     return f"weights are clipped, and Adam has beta1 {beta:g}" if plan.penalty("weight_clipping") and beta > 0 else None
 
 
-def _kinks(plan: Plan) -> str | None:
+def _kinks(plan: RunPlan) -> str | None:
     penalty, network = plan.penalty(*SQUARED), plan.discriminator
     flat = [layer for layer in (network.of("activation") if network else ()) if layer.what == "relu"]
     return f"{penalty['kind']} on a discriminator with ReLU, as in {flat[0]}" if penalty and flat else None
 
 
-def _one_state(plan: Plan) -> str | None:
+def _one_state(plan: RunPlan) -> str | None:
     wrong = plan.setting("turns.kind") == "apart" and plan.setting("turns.own_states") is False
     return "the loss on reals and the loss on fakes are minimised in turn with one Adam state" if wrong else None
 
 
-def _labels(plan: Plan) -> str | None:
+def _labels(plan: RunPlan) -> str | None:
     real, fake = plan.setting("loss.real_labels"), plan.setting("loss.fake_labels")
     if not real or not fake:
         return None
@@ -147,25 +147,25 @@ def _labels(plan: Plan) -> str | None:
     return f"reals are labelled {middle:.2g} and fakes {other:.2g} on average, and {flip:.0%} of the labels are swapped"
 
 
-def _saturating(plan: Plan) -> str | None:
+def _saturating(plan: RunPlan) -> str | None:
     return "the generator minimises log(1 - D(G(z)))" if plan.loss == "minimax" else None
 
 
-def _uniform(plan: Plan) -> str | None:
+def _uniform(plan: RunPlan) -> str | None:
     return "latents are uniform on -1..1" if plan.setting("networks.latent") == "uniform" else None
 
 
-def _no_history(plan: Plan) -> str | None:
+def _no_history(plan: RunPlan) -> str | None:
     plain = plan.setting("replay.kind") == "fresh" and not plan.bounded
     return "the discriminator sees fresh fakes alone, and nothing holds its slope" if plain else None
 
 
-def _old_fakes(plan: Plan) -> str | None:
+def _old_fakes(plan: RunPlan) -> str | None:
     use = plan.setting("replay.use", 0.0)
     return f"{use:.0%} of the discriminator's turns are played against old fakes" if use > 0.6 else None
 
 
-def _history_range(plan: Plan) -> str | None:
+def _history_range(plan: RunPlan) -> str | None:
     network = plan.generator
     if plan.setting("replay.kind") != "history" or not network or network.ending() in ("tanh", "hardtanh"):
         return None
@@ -192,22 +192,22 @@ RULES = (
         "favours-generator", "warning", "The generator is favoured",
         "A reply to a discriminator that seemed too strong.",
         _favours_generator,
-        always("--set turns=fixed: one turn each", "--set turns=moderated: two turns of G only where D keeps up"),
+        always("--set turns=fixed (one turn each)", "--set turns=moderated (two turns of G only where D keeps up)"),
         f"{_MISTAKES} 36",
     ),
     AuditRule(
         "favours-discriminator", "warning", "The discriminator is far ahead", "Two rates chosen apart.",
         _favours_discriminator,
-        always("--set optimizer.discriminator.lr=4e-4 --set optimizer.generator.lr=1e-4, as TTUR has them"),
+        always("--set optimizer.discriminator.lr=4e-4 --set optimizer.generator.lr=1e-4 (as TTUR has them)"),
         "Heusel et al. (2017), section 2; Ten lessons, lessons 4 and 9",
     ),
     AuditRule(
         "joint-batches", "warning", "Reals and fakes in one batch of a batch norm", "A concatenation to save a pass.",
-        _joint, always("--set batches=separate", "--set batches=joint_both: both turns alike"), f"{_MISTAKES} 38",
+        _joint, always("--set batches=separate", "--set batches=joint_both (both turns alike)"), f"{_MISTAKES} 38",
     ),
     AuditRule(
         "small-batch", "warning", "A very small batch", "Little memory.", _small_batch,
-        always("--batch 16", "or --set networks.discriminator_norm=none with --set penalties=r1"),
+        always("--batch 16", "--set networks.discriminator_norm=none --set penalties=r1"),
         "Ioffe and Szegedy (2015)",
     ),
     AuditRule(
@@ -237,7 +237,7 @@ RULES = (
     ),
     AuditRule(
         "penalty-with-kinks", "info", "A gradient penalty on ReLU", "A network chosen before its penalty.", _kinks,
-        always("--set networks.discriminator_activation=silu: its slope has a slope", "or leaky_relu"),
+        always("--set networks.discriminator_activation=silu (its slope has a slope)"),
         "Gulrajani et al. (2017), section 4", "The penalty works on piecewise linear networks, too.",
     ),
     AuditRule(
@@ -251,7 +251,7 @@ RULES = (
     ),
     AuditRule(
         "saturating-loss", "info", "The saturating loss", "The theory was followed to the letter.", _saturating,
-        always("--set loss=non_saturating: its gradient stays when the discriminator is sure"),
+        always("--set loss=non_saturating (its gradient stays when the discriminator is sure)"),
         "Goodfellow et al. (2014), section 3", "Where training goes well the two hardly differ.",
     ),
     AuditRule(
@@ -260,7 +260,7 @@ RULES = (
     ),
     AuditRule(
         "no-history", "info", "No history of fakes", "It is off by default.", _no_history,
-        always("--set replay=history, if the pictures run in circles"), f"{_MISTAKES} 33",
+        always("--set replay=history (if the pictures run in circles)"), f"{_MISTAKES} 33",
         "Most modern recipes hold the discriminator's slope instead, and rightly leave the history out.",
     ),
     AuditRule(

@@ -41,7 +41,7 @@ class Images(Value):
 
 
 @dataclass(frozen=True)
-class Plan(Configured):
+class RunPlan(Configured):
     """A run before it begins, as far as it is known: what is not given is judged by no rule.
 
     `config` is as `RunConfig.dump` gives it, `data` what the images are, `reals` the least and largest value of a batch
@@ -132,11 +132,11 @@ class Plan(Configured):
 
 
 @dataclass(frozen=True)
-class AuditRule(RuleOf[Plan]):
+class AuditRule(RuleOf[RunPlan]):
     """A mistake that can be read off before a run."""
 
 
-def always(*remedies: str) -> Callable[[Plan], Sequence[str]]:
+def always(*remedies: str) -> Callable[[RunPlan], Sequence[str]]:
     """Remedies that are the same for every plan."""
     return lambda plan: remedies
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from steadygan.doctor.audit.optimisation import PLAYERS
-from steadygan.doctor.audit.plan import AuditRule, Plan, always, most
+from steadygan.doctor.audit.plan import AuditRule, RunPlan, always, most
 
 _SANE: dict[str, tuple[str, float, float]] = {
     "r1": ("gamma", 1e-3, 100),
@@ -24,24 +24,24 @@ _SANE: dict[str, tuple[str, float, float]] = {
 _SHOWN_MANY = 20_000
 
 
-def _regularised(plan: Plan) -> bool:
+def _regularised(plan: RunPlan) -> bool:
     decay = plan.setting("optimizer.discriminator.weight_decay", 0.0)
     dropout = plan.discriminator.of("dropout") if plan.discriminator else ()
     return bool(plan.setting("penalties")) or plan.bounded or decay > 0 or bool(dropout)
 
 
-def _nothing(plan: Plan, normed: bool) -> str | None:
+def _nothing(plan: RunPlan, normed: bool) -> str | None:
     if not plan.config or not plan.draws or _regularised(plan) or _normed(plan) != normed:
         return None
     return "no penalty, weight decay, spectral norm or dropout" + (" beside its norm" if normed else ", nor any norm")
 
 
-def _normed(plan: Plan) -> bool:
+def _normed(plan: RunPlan) -> bool:
     layers = plan.discriminator.of("norm") if plan.discriminator else ()
     return bool(layers) or plan.setting("networks.discriminator_norm.kind", "none") != "none"
 
 
-def _constant(plan: Plan) -> str | None:
+def _constant(plan: RunPlan) -> str | None:
     terms = [*plan.setting("penalties", ()), *plan.setting("generator_terms", ())]
     odd = next((said for term in terms if (said := _odd(term, plan.side))), None)
     decay = max(plan.setting(f"optimizer.{player}.weight_decay", 0.0) for player in PLAYERS)
@@ -59,15 +59,15 @@ def _odd(term: Mapping[str, Any], side: int) -> str | None:
     return f"{term['kind']} has {name} {value:g}; papers have {low:g} to {high:g}"
 
 
-def _bounds(plan: Plan) -> list[str]:
+def _bounds(plan: RunPlan) -> list[str]:
     return [
         "look at its share of the loss in the log",
-        "--set penalties=r1: gamma 10",
-        "--set penalties=wgan_gp: weight 10",
+        "--set penalties=r1 (gamma 10)",
+        "--set penalties=wgan_gp (weight 10)",
     ]
 
 
-def _alone(plan: Plan) -> str | None:
+def _alone(plan: RunPlan) -> str | None:
     few = plan.data.training if plan.data else 0
     if not plan.config or not plan.draws or few >= 1000 or few < 1:
         return None
@@ -76,22 +76,22 @@ def _alone(plan: Plan) -> str | None:
     return f"{few:,} images, and the discriminator sees them as they are each time"
 
 
-def _leaks(plan: Plan) -> str | None:
+def _leaks(plan: RunPlan) -> str | None:
     share, few = plan.setting("show.probability"), plan.data.training if plan.data else 0
     if plan.setting("show.kind") != "ada" or most(share) <= 0.85:
         return None
     return f"every image is augmented with probability {most(share):g}" + (f", of {few:,}" if few else "")
 
 
-def _needless(plan: Plan) -> str | None:
+def _needless(plan: RunPlan) -> str | None:
     many = plan.data.training if plan.data else 0
     share = most(plan.setting("show.probability"), 1.0)
-    if plan.setting("show.kind") != "diffaugment" or many < _SHOWN_MANY or share < 0.5:
+    if plan.setting("show.kind") != "diff_augment" or many < _SHOWN_MANY or share < 0.5:
         return None
     return f"{many:,} images are augmented with probability {share:g}; it is for few"
 
 
-def _noise(plan: Plan) -> str | None:
+def _noise(plan: RunPlan) -> str | None:
     std = most(plan.setting("show.std"))
     return f"noise of deviation {std:g} on images of -1 to 1; 0.1 is usual" if std > 0.5 else None
 
@@ -105,7 +105,7 @@ RULES = (
     ),
     AuditRule(
         "norm-alone", "info", "A norm alone", "The DCGAN as published.", lambda plan: _nothing(plan, normed=True),
-        always("--set penalties=l2, if losses run away", "--set penalties=r1 --set networks.discriminator_norm=none"),
+        always("--set penalties=l2 (if losses run away)", "--set penalties=r1 --set networks.discriminator_norm=none"),
         "Fake satellite images, mistake 24", "The DCGAN was published so, and works.",
     ),
     AuditRule(
@@ -115,16 +115,16 @@ RULES = (
     ),
     AuditRule(
         "few-images-as-they-are", "warning", "Few images without augmentation", "A recipe for many images.", _alone,
-        always("--set show=diffaugment", "--set show=ada with loss=non_saturating", "--from a run on similar images"),
+        always("--set show=diff_augment", "--set show=ada --set loss=non_saturating", "--from RUN (on similar images)"),
         "Karras et al. (2020), section 2; Zhao et al. (2020)", "Images of points or charts cannot be moved about.",
     ),
     AuditRule(
-        "augmentation-leaks", "warning", "So much augmentation that it leaks", "A probability fixed too high.", _leaks,
+        "augmentation-may-leak", "warning", "So much augmentation that it leaks", "A probability fixed high.", _leaks,
         always("--set show.probability=0.6"), "Karras et al. (2020), section 2.2",
     ),
     AuditRule(
         "needless-augmentation", "info", "Augmentation of many images", "A recipe for few images.", _needless,
-        always("--set show=as_is: faster, and an easier game"), "Zhao et al. (2020), table 2",
+        always("--set show=as_is (faster, and an easier game)"), "Zhao et al. (2020), table 2",
         "The longer a run, the more images are few.",
     ),
     AuditRule(

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 
-from steadygan.config import merge
-from steadygan.doctor.audit import RULES, Anatomy, Images, Layer, Plan, Remarked, audited
+from steadygan.config import parse_assignment, resolve
+from steadygan.doctor.audit import RULES, Anatomy, Images, Layer, Remarked, RunPlan, audited
 from steadygan.doctor.audit.authors import REASONS
 from steadygan.doctor.audit.optimisation import usual_rate
 from steadygan.doctor.audit.plan import most
 from steadygan.doctor.rule import ORDER
 from steadygan.recipes import Facts, choose_recipe
+from steadygan.recipes.choose import override
 from steadygan.signals.anatomy import anatomy_of
 from steadygan.spec import ImageSpec
+from steadygan.training.config import RunConfig
 
 BY_ID = {rule.id: rule for rule in RULES}
 
 
 @cache
-def good() -> Plan:
+def good() -> RunPlan:
     """The default recipe at 32 pixels for many images and as many steps as the articles train."""
     config = choose_recipe("steady", Facts(size=32))
     with torch.random.fork_rng():
@@ -32,25 +36,25 @@ def good() -> Plan:
         generator, discriminator = config.networks.build(ImageSpec(size=32, channels=3))
         looked, fakes = anatomy_of(generator, torch.randn(5, 100))
         judged, _ = anatomy_of(discriminator, fakes)
-    settings = merge(config.dump(), {"budget": {"steps": 20_000}})
-    return Plan(settings, looked, judged, Images(training=10_000, held_out=1000, size=32), reals=(-1.0, 1.0))
+    settings = override(config, {"budget": {"steps": 20_000}}).dump()
+    return RunPlan(settings, looked, judged, Images(training=10_000, held_out=1000, size=32), reals=(-1.0, 1.0))
 
 
-def configured(**settings: Any) -> Plan:
-    return replace(good(), config=merge(good().config, settings))
+def configured(**settings: Any) -> RunPlan:
+    return replace(good(), config=override(resolve(RunConfig, good().config), settings).dump())
 
 
-def generator(change: Callable[[Anatomy], dict[str, Any]]) -> Plan:
+def generator(change: Callable[[Anatomy], dict[str, Any]]) -> RunPlan:
     network = good().generator
     return replace(good(), generator=network.model_copy(update=change(network)))
 
 
-def discriminator(change: Callable[[Anatomy], dict[str, Any]], **settings: Any) -> Plan:
+def discriminator(change: Callable[[Anatomy], dict[str, Any]], **settings: Any) -> RunPlan:
     network = good().discriminator
     return replace(configured(**settings), discriminator=network.model_copy(update=change(network)))
 
 
-def images(**facts: Any) -> Plan:
+def images(**facts: Any) -> RunPlan:
     return replace(good(), data=good().data.model_copy(update=facts))
 
 
@@ -90,12 +94,12 @@ def narrow(layer: Layer) -> dict[str, Any]:
     return {"inside": max(3, layer.inside // 8), "outside": max(3, layer.outside // 8)}
 
 
-def with_remark(check: str) -> Plan:
+def with_remark(check: str) -> RunPlan:
     return images(remarks={check: Remarked(severity="warning", sentence="Some are so.", remedy="leave them out")})
 
 
 REMARKS = {rule.id for rule in RULES if rule.causes.startswith("How the images")}
-FAULTS: dict[str, Callable[[], Plan]] = {
+FAULTS: dict[str, Callable[[], RunPlan]] = {
     "pooling": lambda: discriminator(lambda it: second(it, Layer(kind="pooling", what="max_pool2d"))),
     "average-pooling": lambda: discriminator(
         lambda it: second(it, Layer(kind="pooling", what="avg_pool2d"), Layer(kind="sum", what="add"))
@@ -164,15 +168,15 @@ FAULTS: dict[str, Callable[[], Plan]] = {
     "no-history": lambda: configured(**NO_PENALTY),
     "old-fakes": lambda: configured(replay={"kind": "history", "use": 0.9}),
     "history-range": lambda: replace(
-        generator(lambda it: {"layers": it.layers[:-1]}), config=merge(good().config, {"replay": {"kind": "history"}})
+        generator(lambda it: {"layers": it.layers[:-1]}), config=configured(replay={"kind": "history"}).config
     ),
     "no-regulariser": lambda: configured(**NO_PENALTY),
     "norm-alone": lambda: discriminator(lambda it: last(it, BATCH_NORM, it.layers[-1]), **NO_PENALTY),
     "regularisation-constant": lambda: configured(penalties=[{"kind": "l2", "weight": 0.5}]),
     "few-images-as-they-are": lambda: images(training=400),
-    "augmentation-leaks": lambda: configured(show={"kind": "ada", "probability": 1.0}),
+    "augmentation-may-leak": lambda: configured(show={"kind": "ada", "probability": 1.0}),
     "needless-augmentation": lambda: replace(
-        images(training=100_000), config=merge(good().config, {"show": {"kind": "diffaugment", "probability": 1.0}})
+        images(training=100_000), config=configured(show={"kind": "diff_augment", "probability": 1.0}).config
     ),
     "loud-noise": lambda: configured(show={"kind": "instance_noise", "std": 2.0}),
     "very-few-images": lambda: images(training=40),
@@ -180,8 +184,8 @@ FAULTS: dict[str, Callable[[], Plan]] = {
     "batch-of-everything": lambda: images(training=40),
     "nothing-held-out": lambda: images(held_out=0),
     "reals-range": lambda: replace(good(), reals=(0.0, 1.0)),
-    "budget-too-small": lambda: configured(budget={"steps": 100}),
-    "budget-short": lambda: configured(budget={"steps": 5000}),
+    "few-steps": lambda: configured(budget={"steps": 100}),
+    "short-budget": lambda: configured(budget={"steps": 5000}),
     "images-unseen": lambda: configured(budget={"steps": 100}),
     **{it: lambda it=it: with_remark(it.removeprefix("images-")) for it in BY_ID if it in REMARKS},
 }
@@ -206,7 +210,24 @@ def test_a_rule_sees_its_mistake_and_says_what_to_do(rule) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_a_rule_is_silent_about_a_good_plan_and_about_nothing_at_all(rule) -> None:
     assert rule(good()) is None
-    assert rule(Plan()) is None
+    assert rule(RunPlan()) is None
+
+
+CONTEXT = {
+    "turns.own_states": {"turns": {"kind": "apart"}},
+    "replay.use": {"replay": {"kind": "history"}},
+    "show.probability": {"show": {"kind": "ada"}},
+    "show.std": {"show": {"kind": "instance_noise"}},
+}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_settings_that_a_rule_names_are_settings(rule) -> None:
+    for remedy in rule.remedies(FAULTS[rule.id]()):
+        options = shlex.split(remedy.partition(" (")[0]) if remedy.startswith("--") else []
+        for option, text in pairwise(options):
+            if option == "--set":
+                override(choose_recipe("dcgan"), CONTEXT.get(text.partition("=")[0], {}), parse_assignment(text))
 
 
 def test_an_audit_of_a_good_plan_finds_nothing() -> None:
@@ -215,7 +236,7 @@ def test_an_audit_of_a_good_plan_finds_nothing() -> None:
 
 def test_the_gravest_comes_first() -> None:
     plan = replace(configured(turns={"generator": 2}, budget={"steps": 5000}), reals=(0.0, 255.0))
-    assert [it.rule for it in audited(plan)] == ["reals-range", "favours-generator", "budget-short"]
+    assert [it.rule for it in audited(plan)] == ["reals-range", "favours-generator", "short-budget"]
 
 
 def test_what_an_author_had_a_reason_for_is_an_info_with_that_reason() -> None:
@@ -259,5 +280,5 @@ def test_points_are_not_judged_as_pictures() -> None:
     pair = ring.networks.build(ImageSpec(size=1, channels=2))
     looked, fakes = anatomy_of(pair.generator, torch.randn(5, 256))
     judged, _ = anatomy_of(pair.discriminator, fakes)
-    found = audited(Plan(ring.dump(), looked, judged))
+    found = audited(RunPlan(ring.dump(), looked, judged))
     assert [it.rule for it in found if it.severity != "info"] == []
