@@ -2,6 +2,8 @@
 
     python benchmarks/overhead.py --minutes 3
 
+`signals_share` is what the doctor's measurements took of it, which `doctor.most_time` limits (but for the first and the
+last), and `signals_steps` how long one took, in steps of the run.
 Trains on drawn animals. The steps are timed where they are: alone, in another process or on other data they would
 not be the same steps. Prints JSON.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -59,13 +62,18 @@ def main() -> None:
     config = configure("builtin:critters", settings={"size": asked.size, "budget": {"minutes": asked.minutes}})
     watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
-        train(config, Path(folder) / "run", watch)
+        run = train(config, Path(folder) / "run", watch)
         seconds = time.perf_counter() - watch.start
+        signals = [line.seconds for line in run.signals()]
+    step_seconds = watch.step_seconds * config.batch / watch.images
     found = {
         "images": watch.images,
         "seconds": round(seconds, 2),
         "step_seconds": round(watch.step_seconds, 2),
         "ratio": round(watch.step_seconds / seconds, 4),
+        "signals": len(signals),
+        "signals_share": round(sum(signals) / seconds, 4),
+        "signals_steps": round(statistics.median(signals) / step_seconds, 2),
     }
     print(json.dumps(found, indent=2))
 

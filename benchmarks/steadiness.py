@@ -36,7 +36,7 @@ from pydantic import BaseModel
 
 import steadygan as sg
 from steadygan.config import merge, parse_assignment
-from steadygan.recipes import configure
+from steadygan.recipes import plan
 from steadygan.rundir import append_line
 from steadygan.training.sampling import rows
 
@@ -136,7 +136,7 @@ def scaled(rate: Any, factor: float) -> Any:
 def settings_of(options: argparse.Namespace, setting: Setting, data: Path) -> dict[str, Any]:
     """The settings of a run: the user's, with both learning rates multiplied and the batch replaced."""
     given = merge({"seed": options.seed}, *map(parse_assignment, options.set))
-    optimizers = configure(data, options.recipe, given).dump()["optimizer"]
+    optimizers = plan(data, options.recipe, given)[0].dump()["optimizer"]
     rates = {player: {"lr": scaled(one["lr"], setting.rate)} for player, one in optimizers.items()}
     return merge(given, {"batch": setting.batch, "optimizer": rates})
 

@@ -73,23 +73,29 @@ class Tick(Record):
 class Signals(Record):
     """What the doctor reads besides ticks, measured between two steps; what cannot be measured in a run is None.
 
-    Each `*_real` is the same quantity of as many training images, the reference to compare with. Pictures are those of
-    the generator as it trains, from fixed latents, if not said otherwise.
+    Each `*_real` is the same quantity of as many training images, the reference to compare with, the same in every line
+    of a run. Pictures are 64, of the generator as it trains (in training mode), from fixed latents, if not said
+    otherwise. Levels have a range of 1. Points, which are pictures of one pixel, have no looks.
 
     `d_*` and `accuracy_*` are the discriminator's mean logits and the shares it judges rightly, of training images, of
-    held-out ones and of pictures, all under the same conditions. `gradients` are, by player and layer, the root mean
-    square of the last update's gradient, `updates` the length of that update over the length of the layer's weights.
-    `diversity` is the mean distance of two pictures, `rank` the effective rank of their thumbnails, `ms_ssim` their
-    mean likeness, `twins` the share of pictures nearer to another one than 99 of 100 reals are to theirs, `copies` that
-    of pictures nearer to a training image than 99 of 100 held-out ones are. `movement` is the mean distance of a
-    picture to that of the same latent in the last line, over the diversity. `distance` is a cheap distance to the
-    training images, lower is better. `checkerboard` is the share of power at the frequencies of a grid of 2 pixels,
-    `contrast` the mean deviation within a picture, `colour` the mean of each channel, `saturated` the share of values
-    at the ends of the range. `dead` is, by player, the share of units that answer nothing to anything. `modes` is the
-    mean difference of a picture in training mode and in evaluation mode, over the contrast. `augment` is the
-    probability with which augmentation is applied, `leak` how far pictures have moved from reals (0) to augmented reals
-    (1). `inputs` are least, mean, deviation and most of the reals as the discriminator is given them. `seconds` is what
-    measuring took.
+    held-out ones (None of fewer than 16) and of pictures, all under the same conditions: as the game shows them, in the
+    modes in which it plays. `gradients` are, by player and layer, the root mean square of the last update's gradient,
+    `updates` the length of that update over the length of the layer's weights (empty for an optimizer of one's own).
+    `diversity` is the mean root mean square difference of two thumbnails of 16 pixels, `rank` their effective rank, 0
+    to 63, `ms_ssim` the mean likeness of pictures, `twins` the share of pictures nearer to another one than 99 of 100
+    reals are to theirs, `copies` that of pictures nearer to a training image (of up to 2,048) than 99 of 100 held-out
+    ones are: by chance 0.01, or 1 / (M + 1) with M < 100 held-out images. `movement` is the mean difference of a
+    picture to that of the same latent in the last line, over the reals' diversity; None in the first line after a start
+    or a resume. `distance` is a sliced Wasserstein distance to training images, lower is better, 0.05 to 0.1 of other
+    reals. `checkerboard` is the power at the frequencies of a grid of 2 or 4 pixels over that at those nearby, of the
+    grid that stands out most: about 1 without a grid, 10 and more with one. `contrast` is the mean deviation within a
+    channel of a picture, `colour` the mean of each channel, `saturated` the share of values at the ends of the range.
+    `dead` is, by player, the share of units behind an activation that answer the same to everything. `modes` is the
+    mean difference of a picture with batch norms in training and in evaluation mode, over the contrast; None without
+    any, and large until their statistics have settled, some 50 steps. `augment` is the probability with which
+    augmentation is applied, `leak` how far pictures have moved from reals (0) to augmented reals (1), None where these
+    are hardly different. `inputs` are least, mean, deviation and most of the reals as the discriminator is given them.
+    `seconds` is what measuring took.
     """
 
     d_real: float | None = None

@@ -52,9 +52,10 @@ def finished(pictures, tmp_path_factory):
 
 def test_a_run_folder_holds_everything_the_contract_names(finished):
     names = {path.name for path in finished.path.iterdir()}
-    assert names == {
+    assert names - {"findings.jsonl"} == {
         "run.json",
         "log.jsonl",
+        "signals.jsonl",
         "scores.jsonl",
         "notes.jsonl",
         "inputs.png",

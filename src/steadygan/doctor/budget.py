@@ -18,6 +18,7 @@ ARTICLE_STEPS = 20_000
 _FEW_SCORES = 6  # values from which a best and a later level can be told apart
 _SINCE = 0.25  # of the run so far must have passed since the best: a dip is shorter
 _WORSE = 0.15  # by which it must be worse now, whatever the noise
+_WORSE_CHEAP = 0.5  # the same of the cheap distance, of the generator as it trains: good runs wander by a third
 _SIGMAS = 3.0  # of the noise of a single value, by which it must be worse
 _SMOOTHED = 8  # parts of the run, in each of which a median counts as best: the least of many values is luck
 _MANY = 12  # values from which they are smoothed
@@ -41,7 +42,8 @@ def past_best(case: Case) -> tuple[str, int, float, float, float] | None:
     best = int(values.argmin())
     now, scatter = float(np.median(series.values[-width:])), noise(np.log(series.values))
     long_ago = series.images[-1] - series.images[best] >= _SINCE * series.images[-1]
-    if not long_ago or not math.log(now / values[best]) > max(math.log(1 + _WORSE), _SIGMAS * scatter):
+    worse = _WORSE if called.startswith("the score") else _WORSE_CHEAP
+    if not long_ago or not math.log(now / values[best]) > max(math.log(1 + worse), _SIGMAS * scatter):
         return None
     return called, int(series.images[best]), float(values[best]), now, scatter
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from steadygan.records import DatedScore, Record
+from steadygan.records import DatedScore, Record, Signals, Tick
 from steadygan.runs import Run
 
 SIGNALS = "signals."
@@ -125,6 +125,55 @@ def case_of(run: Run) -> Case:
     return Case(series, config, loss_of(config), data.training, data.held_out, budget, data.spec.size)
 
 
+class Growing:
+    """The case of a run that is going on: what is written is added, and nothing is read or copied again.
+
+    It starts with what the folder holds. Of scores by several protocols all are kept, as a run has one at a time.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._start = case_of(run)
+        self._columns = {name: _Column(series) for name, series in self._start.series.items()}
+
+    def add(self, record: Record) -> None:
+        """A tick, a line of signals or a score that was just written; other records have no numbers."""
+        prefix = _PREFIXES.get(type(record))
+        if isinstance(record, DatedScore):
+            self._append(SCORES + record.metric, record, record.value)
+        elif prefix is not None:
+            for name, value in _numbers(record):
+                self._append(prefix + name, record, value)
+
+    def _append(self, name: str, record: Record, value: float) -> None:
+        self._columns.setdefault(name, _Column(_NONE)).append(record.step, record.images, value)
+
+    @property
+    def case(self) -> Case:
+        """The run as far as it has come."""
+        series = {name: column.series for name, column in self._columns.items()}
+        return replace(self._start, series=series, budget_images=_budget(self._start.config, series))
+
+
+_PREFIXES: Mapping[type[Record], str] = {Tick: "", Signals: SIGNALS}
+
+
+class _Column:
+    """A series that grows at its end: its arrays are views of longer ones, which double when they are full."""
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self._whole = series
+
+    def append(self, step: int, images: int, value: float) -> None:
+        count = len(self.series)
+        if count == len(self._whole):
+            more = max(16, count)
+            arrays = (self._whole.steps, self._whole.images, self._whole.values)
+            self._whole = Series(*(np.concatenate([array, np.zeros(more, array.dtype)]) for array in arrays))
+        self._whole.steps[count], self._whole.images[count], self._whole.values[count] = step, images, value
+        self.series = self._whole.part(0, count + 1)
+
+
 def loss_of(config: Mapping[str, Any]) -> str:
     """The kind of a configuration's loss; "" for one of the user's own."""
     loss = config.get("loss", {})
@@ -171,8 +220,10 @@ def _budget(config: Mapping[str, Any], series: Mapping[str, Series]) -> int:
     """How many images the run is to see; from the time it was given, by the rate so far."""
     budget = config.get("budget", {})
     limits = [budget["images"]] if budget.get("images") else []
-    limits += [budget["steps"] * config.get("batch", 1)] if budget.get("steps") else []
     seconds = series.get("seconds", _NONE)
+    counted = len(seconds) and seconds.steps[-1] > 0
+    a_step = seconds.images[-1] / seconds.steps[-1] if counted else config.get("batch", 1)  # a step has several turns
+    limits += [int(budget["steps"] * a_step)] if budget.get("steps") else []
     if budget.get("minutes") and len(seconds) and seconds.last > 0:
         limits.append(int(60 * budget["minutes"] * seconds.images[-1] / seconds.last))
     return min(limits, default=0)

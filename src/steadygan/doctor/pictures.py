@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 from steadygan.doctor.advice import option
@@ -11,7 +12,9 @@ from steadygan.doctor.remedies import rate
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, past_beginning, start
 
-_GRID = 2.0  # times the reals' power at the frequencies of a grid, 3 dB: what is just seen on smooth surfaces
+# Times the reals' power at a grid's frequencies, 9 dB: for some hundred steps a DCGAN's pictures have 6 dB more.
+_GRID = 8.0
+_NOISY = 5  # measurements whose median is taken: of a few pictures it goes up and down by half
 _OFF = 0.5  # of the reals' deviation within a picture, by which the mean of a channel is off
 _STRONG = 1.6  # times the reals' contrast: harsher than a photograph two stops apart
 _WEAK = 0.55
@@ -20,56 +23,83 @@ _TIMES = 2.0
 # Units that answer nothing to anything. AutoTrainer (ICSE 2021) says 70 % of zero gradients is a dying ReLU; that is
 # late: a half that was alive before is a network of half the size.
 _DEAD = 0.5
-_DIED = 0.1  # of the units since the run began, or they never lived: which is seen from the beginning too
+_DIED = 0.1  # of the units since the run began; or they never lived
+# A generator that has learned nothing has grids and pale colours too, of which something else is the cause: its
+# pictures are 1.6 times the reals' contrast away from them, those of 300 to 500 good steps half of it.
+_NEAR = 1.2
+_STEPS = 200  # within which a DCGAN leaves grey, however short the budget
+_FADING = 0.75  # of what it was at half the images: what goes away by itself is no fault
 _MODES = 0.5  # of the contrast: two unrelated pictures differ by about 1.4 of it
 
 
-def _both(case: Case, name: str) -> tuple[float, float]:
-    """The level of a quantity of the reals and of the pictures, once these can be judged; NaN before."""
-    if not past_beginning(case):
-        return math.nan, math.nan
-    return level(case[f"signals.{name}_real"]), level(case[f"signals.{name}"])
+def _near(case: Case) -> bool:
+    """Whether the pictures can be judged, and have anything of the reals."""
+    far = level(case["signals.distance"]) > _NEAR * level(case["signals.contrast_real"])
+    return past_beginning(case) and case.step >= _STEPS and not far
+
+
+def _lasting(case: Case, measure: Callable[[Case], float]) -> float:
+    """How large a fault is now, if it does not fade; NaN if it does, or if it cannot be judged."""
+    now, before = measure(case), measure(case.until(case.images // 2))
+    return now if _near(case) and not now < _FADING * before else math.nan
+
+
+def _grid(case: Case) -> float:
+    real, fake = (level(case[f"signals.{name}"], _NOISY) for name in ("checkerboard_real", "checkerboard"))
+    return fake / real if real > 0 else math.nan
 
 
 def _checkerboard(case: Case) -> str | None:
-    real, fake = _both(case, "checkerboard")
-    if not fake > _GRID * real:
+    times = _lasting(case, _grid)
+    if not times > _GRID:
         return None
     return (
-        f"the pictures' power at the frequencies of a grid is {fake:.3g}, the reals' {real:.3g} in the same units: "
-        f"{10 * math.log10(fake / real):.1f} dB more"
-        if real > 0
-        else f"the pictures' power at the frequencies of a grid is {fake:.3g}, the reals have none"
+        f"the pictures have {times:.1f} times the reals' power at the frequencies of a grid "
+        f"({level(case['signals.checkerboard']):.3g}, of reals {level(case['signals.checkerboard_real']):.3g})"
     )
+
+
+def _shifts(case: Case) -> dict[str, float]:
+    """By how much the mean of each channel is off."""
+    real, fake = (case.group(f"signals.{name}") for name in ("colour_real", "colour"))
+    found = {channel: level(fake[channel]) - level(real[channel]) for channel in real.keys() & fake.keys()}
+    return {channel: shift for channel, shift in found.items() if math.isfinite(shift)}
+
+
+def _shift(case: Case) -> float:
+    return max(map(abs, _shifts(case).values()), default=math.nan)
 
 
 def _colours_off(case: Case) -> str | None:
-    spread, _ = _both(case, "contrast")
-    real, fake = ({n: level(one) for n, one in case.group(f"signals.{name}").items()} for name in _COLOURS)
-    shifts = {channel: fake[channel] - real[channel] for channel in real.keys() & fake.keys()}
-    worst = max(shifts, key=lambda channel: abs(shifts[channel]), default=None)
-    if worst is None or not abs(shifts[worst]) > _OFF * spread > 0:
+    spread = level(case["signals.contrast_real"])
+    if not _lasting(case, _shift) > _OFF * spread:
         return None
+    shifts = _shifts(case)
+    worst = max(shifts, key=lambda channel: abs(shifts[channel]))
+    real = level(case[f"signals.colour_real.{worst}"])
     return (
-        f"channel {int(worst) + 1} is {fake[worst]:.2f} on average in the pictures and {real[worst]:.2f} in the reals, "
-        f"whose deviation within a picture is {spread:.2f}"
+        f"channel {int(worst) + 1} is {real + shifts[worst]:.2f} on average in the pictures and {real:.2f} in the "
+        f"reals, whose deviation within a picture is {spread:.2f}"
     )
 
 
-_COLOURS = ("colour_real", "colour")
+def _harshness(case: Case) -> float:
+    real = level(case["signals.contrast_real"])
+    return level(case["signals.contrast"]) / real if real > 0 else math.nan
 
 
 def _contrast_off(case: Case) -> str | None:
-    real, fake = _both(case, "contrast")
-    share = fake / real if real > 0 else math.nan
-    if not (share > _STRONG or share < _WEAK):
+    share = _harshness(case)
+    pale = _lasting(case, lambda one: 1 - _harshness(one)) > 1 - _WEAK
+    if not (pale or (share > _STRONG and past_beginning(case))):
         return None
-    return f"the deviation within a picture is {fake:.2f}, {share:.0%} of the reals' {real:.2f}"
+    real = level(case["signals.contrast_real"])
+    return f"the deviation within a picture is {share * real:.2f}, {share:.0%} of the reals' {real:.2f}"
 
 
 def _saturated(case: Case) -> str | None:
-    real, fake = _both(case, "saturated")
-    if not fake > max(real + _ENDS, _TIMES * real):
+    real, fake = level(case["signals.saturated_real"]), level(case["signals.saturated"])
+    if not (past_beginning(case) and fake > max(real + _ENDS, _TIMES * real)):
         return None
     return f"{fake:.0%} of the pictures' values stand at the ends of the range, {real:.0%} of the reals'"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -103,9 +104,23 @@ _LOOKS = 100
 
 
 def ranked(findings: Iterable[Finding], rules: Iterable[RuleOf[Any]]) -> list[Finding]:
-    """Most serious first, causes before what they bring with them, then the oldest first."""
+    """Most serious first, causes before what they bring with them and as serious as that, then the oldest first.
+
+    What was seen clearly later than something cannot have caused it.
+    """
     found = list(findings)
-    led = {rule.id: set(rule.leads_to) for rule in rules}
-    ids = {finding.rule for finding in found}
-    follows = {name: sum(name in led.get(cause, ()) for cause in ids) for name in ids}
-    return sorted(found, key=lambda one: (ORDER.index(one.severity), follows[one.rule], one.images))
+    led = {rule.id: rule.leads_to for rule in rules}
+    brought = {
+        cause.rule: [one for one in found if one.rule in led.get(cause.rule, ()) and _in_time(cause, one)]
+        for cause in found
+    }
+    follows = Counter(one.rule for ones in brought.values() for one in ones)
+    weight = {one.rule: min(ORDER.index(each.severity) for each in (one, *brought[one.rule])) for one in found}
+    return sorted(found, key=lambda one: (weight[one.rule], follows[one.rule], one.images))
+
+
+def _in_time(cause: Finding, effect: Finding) -> bool:
+    return cause.images <= _LATER * effect.images
+
+
+_LATER = 1.25  # times the images after which a cause may be noticed: some need more measurements than what they bring

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from steadygan.doctor.balance import BALANCE
+from steadygan.doctor.budget import BUDGET
+from steadygan.doctor.collapse import COLLAPSE
+from steadygan.doctor.divergence import DIVERGENCE
+from steadygan.doctor.fewness import FEWNESS
+from steadygan.doctor.gradients import GRADIENTS
+from steadygan.doctor.inputs import INPUTS
+from steadygan.doctor.machine import MACHINE
+from steadygan.doctor.pictures import PICTURES
 from steadygan.doctor.rule import Rule
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (
+    *(*DIVERGENCE, *INPUTS, *GRADIENTS, *BALANCE, *COLLAPSE, *FEWNESS),
+    *(*PICTURES, *BUDGET, *MACHINE),
+)

@@ -102,6 +102,11 @@ class Run:
             if _identity(score) not in known:
                 records.append(self.files.scores, score)
 
+    def write(self, record: Record) -> None:
+        """Add a tick, a line of signals, a score or a finding to its file."""
+        name = next(name for name, kind in WRITTEN_AGAIN.items() if type(record) is kind)
+        records.append(getattr(self.files, name), record)
+
     def pick(self, score: DatedScore) -> None:
         """Write down the score of the checkpoint just saved; it becomes the best if none by this protocol is lower."""
         records.append(self.files.scores, score)

@@ -253,6 +253,16 @@ class ScoreSettings(Settings):
     most_time: float = Field(default=0.02, ge=0, le=1)
 
 
+class DoctorSettings(Settings):
+    """How much of a run's time the doctor may take to measure and to look, `most_time`; 0 is off.
+
+    It looks at ticks, as often as that allows, but at the first and at the end in any case. What it measures is in
+    `signals.jsonl`, what it finds in `findings.jsonl` and, once each, on the screen.
+    """
+
+    most_time: float = Field(default=0.03, ge=0, le=1)
+
+
 class RunConfig(Settings):
     """Everything that decides what a run does. The resolved one is written to `run.json` before the first step.
 
@@ -284,6 +294,7 @@ class RunConfig(Settings):
     samples: SampleSettings = SampleSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     scores: ScoreSettings = ScoreSettings()
+    doctor: DoctorSettings = DoctorSettings()
 
     def dump(self) -> dict[str, Any]:
         """As plain data, ready for JSON and TOML."""

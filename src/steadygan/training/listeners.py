@@ -10,11 +10,12 @@ import torch
 from steadygan import records
 from steadygan.errors import Diverged, SteadyganError
 from steadygan.networks import classes_of
-from steadygan.records import Note, Tick
+from steadygan.records import Finding, Note, Tick
 from steadygan.runs import checkpoints
 from steadygan.schedule import at
 from steadygan.training import checkpoint
 from steadygan.training.config import Cadence
+from steadygan.training.not_finite import first_not_finite
 from steadygan.training.sampling import labels_in_turn, rows
 from steadygan.training.scores import Scores
 from steadygan.training.seeds import fixed_latents
@@ -43,6 +44,9 @@ class Listener:
     statistics = 0
     at_start: ClassVar[bool] = False
     """Whether it also acts before the first step of a run that starts from trained networks."""
+
+    def begin(self, session: Session) -> None:
+        """Act once before the first step, when the run folder holds what the run goes on from."""
 
     def __call__(self, session: Session, now: Snapshot) -> None:
         """Act on what there is after this step."""
@@ -84,7 +88,7 @@ class TickWriter(Listener):
         self.last = (progress.seconds, progress.images, session.input_wait_seconds)
         meter.total, meter.count = None, 0
         if session.runtime.main:
-            records.append(session.run.files.log, tick)
+            session.write(tick)
 
 
 def _fields(means: dict[str, float]) -> dict[str, Any]:
@@ -94,24 +98,46 @@ def _fields(means: dict[str, float]) -> dict[str, Any]:
 
 
 def _refuse_divergence(session: Session, healthy: float) -> None:
-    """Stop, in every process, if a value was not finite in any."""
+    """Stop, in every process, if a value was not finite in any; say and write down which layer made it."""
     if healthy < 1:
-        raise Diverged(_diverged(session))
+        where = first_not_finite(session)
+        evidence, left, remedy = _diverged(session)
+        if session.runtime.main:
+            session.write(
+                Finding(
+                    step=session.progress.steps,
+                    images=session.progress.images,
+                    rule="not-finite",
+                    severity="serious",
+                    says="values are not finite",
+                    evidence=f"{evidence}; {where}",
+                    causes="steps too long for the loss, or numbers too large for the precision",
+                    remedy="; ".join(remedy),
+                    source="Micikevicius et al. (2018), arXiv:1710.03740, section 3.2",
+                )
+            )
+        raise Diverged(
+            f"training diverged: {evidence}; {where}; no weight was changed with it and {left}. In a new run, try "
+            + " or ".join(remedy)
+        )
 
 
-def _diverged(session: Session) -> str:
-    """What to say when a value was not finite: who, when, and what is left."""
+def _diverged(session: Session) -> tuple[str, str, list[str]]:
+    """When a value was not finite: who and when, what is left, and what to try."""
     game = session.game
     generator = game.optimizers["generator"]
     player = "generator" if bool(generator.broke) else "discriminator"
     latest = session.run.files.latest
     kept = latest.read_text(encoding="utf-8").strip() if latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
+    lower = at(getattr(session.config.optimizer, player).lr, game.images) / 2
     return (
-        f"training diverged: the {player}'s gradient was not finite after {int(generator.turns):,} turns of the "
-        f"generator; no weight was changed with it and {left}. In a new run, try a lower learning rate "
-        f"(--set optimizer.{player}.lr={at(getattr(session.config.optimizer, player).lr, game.images) / 2:g}) "
-        'or a gradient penalty (--set \'penalties=[{"kind":"r1","gamma":1}]\')'
+        f"the {player}'s gradient was not finite after {int(generator.turns):,} turns of the generator",
+        left,
+        [
+            f"a lower learning rate (--set optimizer.{player}.lr={lower:g})",
+            'a gradient penalty (--set \'penalties=[{"kind":"r1","gamma":1}]\')',
+        ],
     )
 
 
@@ -172,6 +198,7 @@ class CheckpointWriter(Listener):
             parts = {name: weights(network) for name, network in networks.items()}
             checkpoint.save(session.run.files, session.progress.images, {**parts, "state": tensors}, meta)
             session.run.pick(score)
+            session.hear(score)
             checkpoints.prune(session.run.files, self.keep)
         session.runtime.wait()
 
@@ -215,7 +242,7 @@ class ScoreWriter(Listener):
             records.append(run.files.notes, Note(step=steps, images=images, text=text))
             return
         for score in found:
-            records.append(run.files.scores, score)
+            session.write(score)
         self.scored_images, self.last_seconds = session.progress.images, time.perf_counter() - start
         self.seconds += self.last_seconds
 

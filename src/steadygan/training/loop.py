@@ -55,6 +55,8 @@ def play(
     before, start = progress.seconds, time.perf_counter()
     over = runtime.any(spent(config.budget, progress) >= 1)
     due: list[Listener] = []
+    for listener in listeners:
+        listener.begin(session)
     while not over:
         began = time.perf_counter()
         step(session, batches)

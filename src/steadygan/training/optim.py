@@ -34,6 +34,10 @@ class OptimizerBase(Part):
         """What the optimizer's groups hold after so many images seen."""
         return {"lr": at(self.lr, images)}
 
+    def taken(self, weight: Tensor, gradient: Tensor, left: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        """What the last update took from a weight, by what it `left` as its state: the formula once more."""
+        raise NotImplementedError
+
 
 class Adam(OptimizerBase):
     """Adam. Kingma and Ba (2015), Algorithm 1; beta1 0.5 and 2e-4 as in Radford et al. (2016), section 4.
@@ -59,6 +63,11 @@ class Adam(OptimizerBase):
     def rates(self, images: int) -> dict[str, Any]:
         return {**super().rates(images), "betas": (self.beta1, at(self.beta2, images))}
 
+    def taken(self, weight: Tensor, gradient: Tensor, left: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        first, second = (1 - beta ** left["step"] for beta in group["betas"])
+        moved = left["exp_avg"] / first / ((left["exp_avg_sq"] / second).sqrt() + group["eps"])
+        return group["lr"] * (moved + group["weight_decay"] * weight)
+
 
 class RMSProp(OptimizerBase):
     """RMSProp with 5e-5, for weight clipping. Arjovsky et al. (2017), Algorithm 1; Tieleman and Hinton (2012)."""
@@ -74,6 +83,9 @@ class RMSProp(OptimizerBase):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         own = list(parameters)
         return _RefusingRMSprop(own, **self.rates(0), alpha=self.alpha, capturable=own[0].device.type == "cuda")
+
+    def taken(self, weight: Tensor, gradient: Tensor, left: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        return group["lr"] * gradient / (left["square_avg"].sqrt() + group["eps"])
 
 
 class _RefusingRMSprop(torch.optim.RMSprop):
@@ -100,6 +112,9 @@ class SGD(OptimizerBase):
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(parameters, **self.rates(0), momentum=self.momentum, fused=True)
+
+    def taken(self, weight: Tensor, gradient: Tensor, left: dict[str, Any], group: dict[str, Any]) -> Tensor:
+        return group["lr"] * (left["momentum_buffer"] if self.momentum else gradient)
 
 
 AnyOptimizer = Annotated[Adam | RMSProp | SGD, Field(discriminator="kind")]
@@ -154,6 +169,18 @@ class PlayerOptimizer:
             self.optimizer.step()
         elif bool(self.healthy):
             self.optimizer.step()
+
+    @torch.no_grad()
+    def taken(self) -> dict[nn.Parameter, Tensor]:
+        """What the last update took from each weight; empty for an optimizer of the user's own."""
+        if not isinstance(self.settings, OptimizerBase):
+            return {}
+        moved = {}
+        for group in self.optimizer.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    moved[weight] = self.settings.taken(weight, weight.grad, self.optimizer.state[weight], group)
+        return moved
 
     def state_dict(self) -> dict[str, Any]:
         """The optimizer's moments and the count of good turns."""

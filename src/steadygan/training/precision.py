@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from steadygan.networks import Pair, latents_of
+from steadygan.signals.layers import layer_of
 from steadygan.spec import ImageSpec
 from steadygan.training.build import make_game
 from steadygan.training.config import RunConfig
@@ -68,12 +69,12 @@ def likeness(exact: dict[str, Tensor], rounded: dict[str, Tensor]) -> dict[str, 
     """
     squares: dict[str, float] = defaultdict(float)
     for name, gradient in exact.items():
-        squares[_layer(name)] += float(gradient.double().square().sum())
+        squares[layer_of(name)] += float(gradient.double().square().sum())
     found = {}
     for name, gradient in exact.items():
         one, other = gradient.double(), rounded[name].double()
         square = float(one.square().sum())
-        if math.isfinite(square) and square > _SMALL**2 * squares[_layer(name)]:
+        if math.isfinite(square) and square > _SMALL**2 * squares[layer_of(name)]:
             like = 2 * float((one * other).sum()) / (square + float(other.square().sum()))
             found[name] = like if math.isfinite(like) else -1.0
     return found
@@ -86,11 +87,6 @@ def _awake(network: nn.Module) -> nn.Module:
         if parameter.dim() > 1 and not parameter.any():
             parameter.normal_(0, 0.1 / math.sqrt(parameter[0].numel()))
     return network
-
-
-def _layer(parameter: str) -> str:
-    """The module that a parameter belongs to; a spectral norm stands between the two."""
-    return parameter.rpartition(".")[0].partition(".parametrizations")[0]
 
 
 def _gradients(

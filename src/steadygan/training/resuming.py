@@ -24,7 +24,7 @@ from steadygan.training.session import Progress
 from steadygan.training.state import unpack
 
 # what a resumed run may do otherwise; another precision or device rounds otherwise, too
-_CHANGEABLE = ("budget", "log", "samples", "checkpoint", "scores", "runtime", "data.source")
+_CHANGEABLE = ("budget", "log", "samples", "checkpoint", "scores", "doctor", "runtime", "data.source")
 
 
 @os_errors()

@@ -22,6 +22,7 @@ from steadygan.training.budget import DEFAULT_IMAGES, too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
+from steadygan.training.doctor import Doctor
 from steadygan.training.listeners import (
     CheckpointWriter,
     FilmWriter,
@@ -135,13 +136,14 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
 
 
 def make_listeners(session: Session) -> Sequence[Listener]:
-    """Records, pictures, checkpoints and scores, in the order in which they act at the same step."""
+    """Records, pictures, checkpoints, scores and the doctor, in the order in which they act at the same step."""
     config, scores = session.config, choose_scores(session)
     return (
         TickWriter(config.log, session.progress),
         SampleWriter(config.samples),
         CheckpointWriter(config.checkpoint, config.checkpoint.keep, scores),
         *((ScoreWriter(config.checkpoint, scores, config.scores.most_time),) if scores and scores.judge else ()),
+        *((Doctor(config.log, config.doctor.most_time),) if config.doctor.most_time else ()),
         FilmWriter(),
     )
 

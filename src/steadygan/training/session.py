@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from steadygan.data import Dataset
 from steadygan.networks import Latents, classes_of, latents_of
+from steadygan.records import Record
 from steadygan.runs import Run
 from steadygan.training.average import Average
 from steadygan.training.config import Cadence, RunConfig
@@ -19,6 +20,10 @@ from steadygan.training.runtime import Runtime
 from steadygan.training.threads import Threads
 
 Say = Callable[[str], None]
+
+
+def _nobody(record: Record) -> None:
+    pass
 
 
 @dataclass
@@ -54,7 +59,10 @@ class Progress:
 
 @dataclass
 class Session:
-    """A run in progress: its configuration, its parts, and how far it has come."""
+    """A run in progress: its configuration, its parts, and how far it has come.
+
+    `hear` is told every record that is written.
+    """
 
     config: RunConfig
     dataset: Dataset
@@ -68,6 +76,7 @@ class Session:
     images_this_step: int = 0
     input_wait_seconds: float = 0.0
     say: Say = print
+    hear: Callable[[Record], None] = _nobody
 
     @property
     def latents(self) -> Latents:
@@ -76,6 +85,11 @@ class Session:
     def given(self, labels: Tensor | None) -> tuple[Tensor, ...]:
         """What the networks are given with a batch of images: its labels, if they are conditional, else nothing."""
         return () if labels is None or not classes_of(self.average.network) else (labels,)
+
+    def write(self, record: Record) -> None:
+        """Add a record to its file of the run folder."""
+        self.run.write(record)
+        self.hear(record)
 
     def networks(self) -> dict[str, nn.Module]:
         """The three networks by the names of their files."""

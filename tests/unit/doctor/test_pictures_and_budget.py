@@ -55,6 +55,10 @@ LIKE_REALS = {
 }
 
 
+NEAR = {"distance": ramp(0.5, 0.2), "contrast_real": ramp(0.4, 0.4)}
+FAR = {"distance": ramp(0.6, 0.6), "contrast_real": ramp(0.4, 0.4)}
+
+
 def inputs(*four: float) -> dict[str, list[float]]:
     return {f"inputs.{place}": [value] for place, value in enumerate(four)}
 
@@ -95,8 +99,8 @@ FIRES: Table[list[Case]] = Table(
             case(signals={"augment": [1.0] * LOOKS, "leak": ramp(0.9, 0.9)}, config={"show": {"kind": "ada"}}),
         ],
         "checkerboard": [
-            case(signals={"checkerboard": ramp(20, 4), "checkerboard_real": ramp(1.1, 1.1)}),
-            case(signals={"checkerboard": ramp(0.001, 0.004), "checkerboard_real": [0.0] * LOOKS}),
+            case(signals={"checkerboard": ramp(20, 18), "checkerboard_real": ramp(1.1, 1.1)}),
+            case(signals={"checkerboard": ramp(1, 60), "checkerboard_real": ramp(2, 2), **NEAR}),
         ],
         "colours-off": [
             case(
@@ -135,6 +139,7 @@ FIRES: Table[list[Case]] = Table(
         "past-best": [
             scores([20, 10, 6, 5, 6, 7, 8, 9, 9, 10]),
             case(signals={"distance": [*falling(20, 0.8, count=20), *ramp(2, 5, count=20)]}),
+            case(scores={"fd-training": [20, 10, 6, 5, 5.5, 6, 6.1, 6.2, 6.3, 6.3]}),
             scores([20, 10, 4, 5, 6, 7]),
         ],
         "still-improving": [
@@ -162,9 +167,9 @@ HEALTHY: Table[list[Case]] = Table(
     {
         "d-overfits": [
             case(signals=judged(4, 3.7, -1)),
-            case(signals=judged(4, 0, -1) | {"d_held_out": ramp(0.4, 1.2)}),  # from the beginning: odd held-out images
+            case(signals=judged(4, 0, -1) | {"d_held_out": ramp(0.4, 0.7)}),  # from the beginning: odd held-out images
             case(signals=judged(4, 0.5, -1), held_out=8),
-            case(signals=judged(4, 0, -1) | {"d_held_out": [0.0, 3.9] * (LOOKS // 2)}),  # as often right as wrong
+            case(signals=judged(4, 0, -1) | {"d_held_out": [*ramp(1, 1.5, count=20), *[0.0, 0.0, 0.0, 3.3] * 5]}),
             case(signals=judged(0.1, 0.05, 0.0)),  # a close game
             case(signals={name: values[:3] for name, values in judged(4, -1, -1).items()}),
         ],
@@ -186,12 +191,14 @@ HEALTHY: Table[list[Case]] = Table(
         "mostly-copies": [case(signals={"copies": ramp(0, 0.4), **LIKE_REALS}), case(scores={"memorised": [0.2]})],
         "augmentation-leaks": [
             case(signals={"augment": [0.5] * LOOKS, "leak": ramp(0.3, 0.1)}, config=AUGMENTED),
-            case(signals={"augment": [0.5] * LOOKS, "leak": ramp(0.4, 0.4)}, config=AUGMENTED),
+            case(signals={"augment": [0.5] * LOOKS, "leak": ramp(0.38, 0.44)}, config=AUGMENTED),
             case(signals={"augment": [0.0] * LOOKS, "leak": ramp(0.1, 0.9)}, config={"show": {"kind": "ada"}}),
             case(signals={"augment": [1.0] * LOOKS, "leak": ramp(0, 1)}, config={"show": {"kind": "instance_noise"}}),
         ],
         "checkerboard": [
             case(signals={"checkerboard": ramp(20, 1.3), "checkerboard_real": ramp(1.1, 1.1)}),
+            case(signals={"checkerboard": ramp(40, 14), "checkerboard_real": ramp(1.1, 1.1)}),  # it fades
+            case(signals={"checkerboard": ramp(40, 40), "checkerboard_real": ramp(1.1, 1.1), **FAR}),
             case(signals={"checkerboard": ramp(7, 7), "checkerboard_real": ramp(6, 6)}),  # woven cloth
             case(signals={"checkerboard": [20.0] * 4, "checkerboard_real": [1.1] * 4}, budget_images=10**7),
         ],
@@ -205,19 +212,26 @@ HEALTHY: Table[list[Case]] = Table(
             ),
             case(signals={"colour.0": ramp(0.5, 0.5)}),
         ],
-        "contrast-off": [case(signals={"contrast": ramp(0.01, 0.35), "contrast_real": ramp(0.4, 0.4)})],
+        "contrast-off": [
+            case(signals={"contrast": ramp(0.01, 0.35), "contrast_real": ramp(0.4, 0.4)}),
+            case(signals={"contrast": ramp(0.01, 0.2), "contrast_real": ramp(0.4, 0.4)}),  # it comes
+            case(signals={"contrast": ramp(0.05, 0.05), **FAR}),  # it has learned nothing
+        ],
         "saturated": [
             case(signals={"saturated": ramp(0, 0.85), "saturated_real": ramp(0.8, 0.8)}),  # drawings
+            case(signals={"saturated": ramp(0, 0.6), "saturated_real": ramp(0.4, 0.4)}),
             case(signals={"saturated": ramp(0, 0.1), "saturated_real": ramp(0.02, 0.02)}),
         ],
         "dead-generator": [
             case(signals={"dead.generator": ramp(0.05, 0.3)}),
+            case(signals={"dead.generator": ramp(0.47, 0.53)}),  # so from the beginning
             case(signals={"dead.discriminator": ramp(0.05, 0.8)}),
         ],
         "dead-discriminator": [case(signals={"dead.discriminator": ramp(0, 0.2)})],
         "batch-norm-modes": [case(signals={"modes": ramp(0.9, 0.2)})],
         "input-range": [
             case(signals=HEALTHY_INPUTS),
+            case(signals=inputs(-1.01, 0, 0.5, 1.01)),  # as interpolation leaves it
             case(signals=inputs(-3.1, 0, 0.6, 3.7), config=AUGMENTED),
             case(signals=inputs(-1.4, 0, 0.6, 1.4), config={"show": {"kind": "own", "type": "mine.Noise"}}),
             case(signals=inputs(0.3, 0.8, 0.2, 1)),  # snow
@@ -229,16 +243,19 @@ HEALTHY: Table[list[Case]] = Table(
         "narrow-inputs": [case(signals=HEALTHY_INPUTS), case(signals=inputs(-1, -0.5, 0.2, 0.3))],
         "past-best": [
             scores(falling(20, 0.5, count=10)),
+            scores([20, 10, 6, 5, 5.1, 5.2, 5.3, 5.4, 5.5, 5.5]),
             scores([20, 10, 6, 5, 5.2, 5.1, 5.3, 5.0, 5.2, 5.1]),
             scores([20, 10, 5, 4, 6, 4.2, 5.7, 4.1, 6.1, 4.9]),  # a noisy level
             case(signals={"distance": [*falling(20, 0.8, count=36), 3, 3, 3, 3]}),  # a dip of a tenth of the run
             *(case(signals={"distance": [*falling(20, 0.8, 0.15, 20, n), *ramp(2, 2, 0.15, 60, n)]}) for n in range(9)),
             scores([4, 5, 6]),
+            case(signals={"distance": [*ramp(4, 1, count=20), *ramp(1, 1.4, count=20)]}),  # it wanders
             case(scores={"kid": [0.03, 0.02, 0.001, 0.03, 0.04, 0.05, 0.05, 0.05]}),  # not what picks
         ],
         "still-improving": [
             scores([20, 10, 6, 5.1, 5, 5.2, 5.05, 5.1, 5, 5.1]),
             case(scores={"fd-training": falling(50, 0.7, count=10)}, budget_images=10**6),
+            scores(falling(50, 0.02, noise=0, count=10)),
             scores([20, 10]),
         ],
         "budget-too-short": [
@@ -249,13 +266,19 @@ HEALTHY: Table[list[Case]] = Table(
             case(ticks={"loss_d": [1.0] * 9}, budget_images=0),
         ],
         "input-stalls": [
+            ticks(input_wait_fraction=ramp(0.1, 0.1), images_per_second=ramp(50, 50)),
             ticks(input_wait_fraction=[0.9, *ramp(0.02, 0.02)], images_per_second=ramp(50, 50)),
             ticks(input_wait_fraction=[*ramp(0.01, 0.01), 0.9, 0.01, 0.9], images_per_second=ramp(50, 50)),
         ],
         "memory-grows": [
             ticks(memory_mb=[*ramp(500, 3_000, count=10), *ramp(3_000, 3_050, noise=0.01, count=30)]),
             ticks(memory_mb=ramp(484, 586, noise=0.002)),
-            ticks(memory_mb=[500, 900, 1500]),
+            ticks(memory_mb=ramp(2000, 2300, noise=0)),
+            ticks(memory_mb=ramp(100, 180, noise=0)),
+            ticks(
+                memory_mb=[3_000 - 2_500 * float(np.exp(-3 * share)) for share in np.linspace(0, 1, LOOKS)]
+            ),  # a cache
+            ticks(memory_mb=ramp(500, 3_000, count=8)),
         ],
         "speed-drops": [
             ticks(images_per_second=ramp(200, 180, noise=0.1)),

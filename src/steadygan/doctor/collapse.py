@@ -1,0 +1,162 @@
+"""Mode collapse: the generator's pictures become few, or one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from steadygan.doctor.case import SCORES, SIGNALS, Case
+from steadygan.doctor.losses import facts_of
+from steadygan.doctor.progress import grown, lately, medians, progress
+from steadygan.doctor.remedies import STEADY, dcgan_choice, gradient_penalty, rates, relativistic
+from steadygan.doctor.rule import Rule
+from steadygan.doctor.trends import RECENT, used
+
+# How far pictures are from as diverse as reals (0) to a single one (1), in a full and in a partial collapse. Odena et
+# al. (2017), section 4.2, count classes whose pictures are more alike (MS-SSIM) than reals as collapsed. Blurred
+# pictures of a young or small generator stand at some tenths, copies of one at 1.
+LIMITS = {"diversity": (0.75, 0.4), "rank": (0.8, 0.55), "twins": (0.9, 0.5), "ms_ssim": (0.8, 0.5)}
+SIGNS = 2  # must agree: each alone has another cause too, a low contrast for diversity, a blur for likeness
+
+HAD = 0.5  # of the reals' diversity: pictures that had so much were no longer those of an untrained generator
+FORGIVEN = 0.3  # of the budget, until which pictures that get better may be few
+FALLEN = 0.75  # of the run's own most diverse: well below what a set of 64 pictures varies by
+
+PLATEAU, WITHIN, DROP = 0.2, 2.0, 8.0  # of a run a loss kept within this factor, by which it then fell
+LINES, BLOCKS = 50, 200  # of a log of losses alone, to tell a level from a slope; medians that stand for a longer one
+
+
+def _signs(case: Case) -> Iterator[tuple[str, float, str]]:
+    """Each measure that is there: its name, how far it is from that of reals to that of one picture, and both."""
+    for name, called in (("diversity", "their mean distance"), ("rank", "their effective rank")):
+        ours, reals = lately(case[f"signals.{name}"]), lately(case[f"signals.{name}_real"])
+        if math.isfinite(ours) and reals > 0:
+            yield name, 1 - ours / reals, f"{called} is {ours:.3g}, of as many reals {reals:.3g}"
+    twins = lately(case["signals.twins"])
+    if math.isfinite(twins):
+        yield "twins", twins, f"{twins:.0%} of them have a twin, of reals 1%"
+    ours, reals = lately(case["signals.ms_ssim"]), lately(case["signals.ms_ssim_real"])
+    if math.isfinite(ours) and reals < 1:
+        yield "ms_ssim", (ours - reals) / (1 - reals), f"their likeness (MS-SSIM) is {ours:.2f}, of reals {reals:.2f}"
+
+
+def _few(case: Case, partly: bool) -> str | None:
+    signs = list(_signs(case))
+    seen = [text for name, fewer, text in signs if fewer >= LIMITS[name][partly]]
+    return ", ".join(seen) if seen and len(seen) >= min(SIGNS, len(signs)) else None
+
+
+def _best(case: Case, name: str) -> float:
+    """The most that the pictures had of something, as a share of the reals', but for single lines; 0 if unknown."""
+    ours, reals = case[f"signals.{name}"].finite().values, lately(case[f"signals.{name}_real"])
+    return float(medians(ours).max() / reals) if len(ours) >= RECENT and reals > 0 else 0.0
+
+
+def _expected(case: Case) -> bool:
+    """Whether pictures can be expected to differ: they did, or there was time, and they are not getting better."""
+    if _best(case, "diversity") >= HAD:
+        return True
+    now = progress(case)
+    return grown(case) and (not now or now.stalled or used(case) >= FORGIVEN)
+
+
+def _full(case: Case) -> str | None:
+    found = _few(case, partly=False)
+    return f"of fixed latents' pictures {found}" if found and _expected(case) else None
+
+
+def _partial(case: Case) -> str | None:
+    found, now = _few(case, partly=True), progress(case)
+    if not found or _few(case, partly=False) or not _expected(case) or (now and not now.stalled):
+        return None
+    fell = [name for name in ("diversity", "rank") if lately(case[f"signals.{name}"]) <= FALLEN * _most(case, name)]
+    if not fell and not used(case) >= FORGIVEN:
+        return None
+    since = f"; {fell[0]} was {_most(case, fell[0]):.3g} before" if fell else ""
+    return f"of fixed latents' pictures {found}{since}" + (f"; {now}" if now else "")
+
+
+def _most(case: Case, name: str) -> float:
+    return _best(case, name) * lately(case[f"signals.{name}_real"])
+
+
+def _from_losses(case: Case) -> str | None:
+    """A log of losses alone: D's loss kept its level for long, then fell at once and stayed there."""
+    loss = case["loss_d"].finite().values
+    known = any(name.startswith((SIGNALS, SCORES)) for name in case.series)
+    if known or not facts_of(case).bounded or len(loss) < LINES or not loss.min() > 0:
+        return None
+    many = len(loss) > BLOCKS
+    blocks = np.array([np.median(block) for block in np.array_split(loss, BLOCKS)]) if many else loss
+    lasted = int(PLATEAU * len(blocks))
+    past = np.lib.stride_tricks.sliding_window_view(blocks, lasted)[: -2 * RECENT]
+    least, most = past.min(axis=1), past.max(axis=1)
+    from_there = np.maximum.accumulate(blocks[::-1])[::-1]  # the most of a block and all after it
+    since = from_there[lasted + RECENT :][: len(past)]
+    fell = np.flatnonzero((most <= WITHIN * least) & (since * DROP <= least))
+    if not len(fell):
+        return None
+    place = fell[0]
+    return (
+        f"the discriminator's loss kept from {least[place]:.3g} to {most[place]:.3g} for {PLATEAU:.0%} of the run, "
+        f"then fell to {since[place]:.3g} or less at once: it tells fakes with ease all of a sudden"
+    )
+
+
+def _remedies(case: Case) -> Sequence[str]:
+    return [
+        *gradient_penalty(case, "a discriminator that is smooth about the reals gives no reason to flee to one mode"),
+        *relativistic(case, "each fake is held against a real, so one mode is not enough"),
+        *dcgan_choice(case, "minibatch", "stddev", "the discriminator sees that the pictures of a batch are alike"),
+        rates(case, 0.5, "both players follow each other more closely"),
+        STEADY,
+    ]
+
+
+_CAUSES = (
+    "a discriminator without a gradient penalty, learning rates too high, a discriminator too strong or too weak, or a "
+    "loss that does not hold fakes against reals"
+)
+_UNLESS = (
+    "the images themselves are nearly all alike; go back to the best checkpoint first, for a collapse rarely heals"
+)
+
+COLLAPSE: tuple[Rule, ...] = (
+    Rule(
+        id="mode-collapse",
+        severity="serious",
+        says="the generator makes one picture, or a few, whatever the latent",
+        causes=_CAUSES,
+        judge=_full,
+        remedies=_remedies,
+        source="Goodfellow (2016), arXiv:1701.00160, section 5.1.1; Odena et al. (2017), arXiv:1610.09585, section 4.2",
+        unless=_UNLESS,
+        picture="samples",
+        leads_to=("partial-collapse", "oscillation"),
+    ),
+    Rule(
+        id="partial-collapse",
+        severity="warning",
+        says="the generator's pictures are far less diverse than the images",
+        causes=_CAUSES + "; or a generator that is too small",
+        judge=_partial,
+        remedies=_remedies,
+        source="Srivastava et al. (2017), arXiv:1705.07761, section 2; Odena et al. (2017), arXiv:1610.09585",
+        unless=_UNLESS,
+        picture="samples",
+    ),
+    Rule(
+        id="losses-left-their-level",
+        severity="warning",
+        says="the losses left a level that they had kept for long, as when a generator collapses",
+        causes=_CAUSES,
+        judge=_from_losses,
+        remedies=_remedies,
+        source="Kang et al. (2023), StudioGAN, arXiv:2206.09479: in their published logs such a fall went with a "
+        "doubled FID, while a discriminator's loss near 0 from early on did not",
+        unless="a setting was changed at that moment, or the pictures, which this log does not show, are as good",
+        picture="curves.png",
+    ),
+)

@@ -1,0 +1,104 @@
+"""The doctor beside a run: it measures now and then, looks at what was written, and says what it finds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from steadygan.doctor.case import Growing
+from steadygan.doctor.rule import Rule, examine
+from steadygan.doctor.rules import RULES
+from steadygan.networks import classes_of
+from steadygan.records import Finding, Signals
+from steadygan.signals.measure import COUNT, Measure, Reals
+from steadygan.signals.players import Players
+from steadygan.training.config import Cadence
+from steadygan.training.game import Game, bare
+from steadygan.training.listeners import Listener
+from steadygan.training.seeds import fixed_latents
+from steadygan.training.session import Session
+from steadygan.training.snapshot import Snapshot
+
+
+class Doctor(Listener):
+    """Writes signals at ticks, as often as `most_time` of the run's time allows, and each finding of the rules once.
+
+    The first tick of a run and its end are measured in any case. What earlier sessions took counts. It looks whenever
+    it has measured, as `doctor.rule.story` does afterwards, and acts in the first process alone.
+    """
+
+    def __init__(self, cadence: Cadence, most_time: float, rules: Sequence[Rule] = RULES) -> None:
+        self.cadence, self.most_time, self.rules = cadence, most_time, rules
+        self.seconds = self.last_seconds = 0.0
+        self.measured_images = -1
+
+    def begin(self, session: Session) -> None:
+        if not session.runtime.main:
+            return
+        self.known = session.run.findings()
+        before = session.run.signals()
+        self.seconds = sum(line.seconds for line in before)
+        self.last_seconds = before[-1].seconds if before else 0.0
+        self.growing = Growing(session.run)
+        self.measure = Measure(
+            Reals(
+                session.dataset,
+                session.runtime.device,
+                labelled=classes_of(session.average.network) > 0,
+                mirror=session.config.data.mirror,
+            )
+        )
+        session.hear = self.growing.add
+
+    def __call__(self, session: Session, now: Snapshot) -> None:
+        if session.runtime.main and self.seconds + self.last_seconds <= self.most_time * session.progress.seconds:
+            self._look(session)
+
+    def finish(self, session: Session, now: Snapshot, done: bool) -> None:
+        if session.runtime.main and done and session.progress.images != self.measured_images:
+            self._look(session)
+
+    def _look(self, session: Session) -> None:
+        start = time.perf_counter()
+        place = {"step": session.progress.steps, "images": session.progress.images}
+        found = self.measure(players_of(session, self.measure.reals), last_updates(session.game))
+        seconds = time.perf_counter() - start
+        session.write(Signals.model_validate({**found, **place, "seconds": round(seconds, 4)}))
+        for finding in examine(self.growing.case, self.rules, self.known):
+            self.known.append(finding)
+            session.write(finding)
+            session.say(sentence(finding))
+        self.measured_images, self.last_seconds = session.progress.images, time.perf_counter() - start
+        self.seconds += self.last_seconds
+
+
+def players_of(session: Session, reals: Reals) -> Players:
+    """The players of a run, for the latents of its signals; these get the classes of the reals beside them."""
+    game, device = session.game, session.runtime.device
+    return Players(
+        bare(game.generator),
+        bare(game.discriminator),
+        game.show,
+        game.view,
+        getattr(game.loss, "boundary", 0.0),
+        fixed_latents(range(COUNT), session.latents, session.config.seed, "signals").to(device),
+        reals.real[1:],
+        session.config.batch // session.runtime.world,
+    )
+
+
+def last_updates(game: Game) -> dict[str, dict[nn.Parameter, Tensor]]:
+    """By player, what its last update took from each weight."""
+    apart = "discriminator_fake" in game.optimizers and bool(game.report["path"] > 0)
+    judge = game.optimizers["discriminator_fake" if apart else "discriminator"]
+    return {"generator": game.optimizers["generator"].taken(), "discriminator": judge.taken()}
+
+
+def sentence(finding: Finding) -> str:
+    """A finding as it is said while a run goes on: how bad, what, the evidence, and what to try first."""
+    first = finding.remedy.split("; ")[0]
+    return f"{finding.severity}: {finding.says or finding.rule}: {finding.evidence}" + (
+        f"; try {first}" if first else ""
+    )

@@ -1,0 +1,197 @@
+"""The doctor beside a run: what it writes and when, what it says, and what a divergence leaves."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import steadygan as sg
+from steadygan.doctor.rule import Rule
+from steadygan.networks import Pair
+from steadygan.objectives.losses import NonSaturating
+from steadygan.recipes import configure
+from steadygan.training import run as running
+from steadygan.training.console import Silent
+from steadygan.training.doctor import Doctor
+from steadygan.training.run import train
+from tiny import TINY, fingerprint
+
+
+class Quiet(Silent):
+    """Remembers what was said, and lets a test act at each step."""
+
+    def __init__(self, act=lambda session: None) -> None:
+        self.said: list[str] = []
+        self.act = act
+
+    def say(self, text):
+        self.said.append(text)
+
+    def step(self, session):
+        self.act(session)
+
+
+def rule(name: str, judge) -> Rule:
+    return Rule(name, "warning", f"{name} is seen", "why", judge, lambda case: ("first --set a=1", "second"), "paper")
+
+
+RULES = (
+    rule("late", lambda case: f"step {case.step}" if len(case["signals.diversity"]) and case.step >= 8 else None),
+    rule("never", lambda case: "no ticks" if not len(case["loss_d"]) else None),
+)
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """The doctor measures at every tick, and its rules are those above."""
+
+    class Eager(Doctor):
+        def __init__(self, cadence, most_time):
+            super().__init__(cadence, 1e9, RULES)
+
+    monkeypatch.setattr(running, "Doctor", Eager)
+
+
+def run(pictures, out, console=None, steps=12, **settings):
+    lean = {**TINY, "size": 16, "samples": {"every_images": 10**6, "count": 1}, "scores": {"metrics": ()}}
+    lean |= {"checkpoint": {"every_images": 64}, "budget": {"steps": steps}}
+    config = configure(pictures, "dcgan", settings={**lean, **settings})
+    return train(config, out, console or Quiet())
+
+
+def test_signals_are_written_at_ticks_and_findings_once(pictures, tmp_path, always):
+    console = Quiet()
+    done = run(pictures, tmp_path / "a", console)
+    assert [line.step for line in done.signals()] == [tick.step for tick in done.log()] == [2, 4, 6, 8, 10, 12]
+    [finding] = done.findings()
+    assert (finding.rule, finding.step, finding.evidence) == ("late", 8, "step 8")
+    assert console.said.count("warning: late is seen: step 8; try first --set a=1") == 1
+
+
+@pytest.mark.slow
+def test_a_run_that_is_measured_ends_with_the_weights_of_one_that_is_not(pictures, tmp_path, always):
+    done = run(pictures, tmp_path / "a")
+    plain = run(pictures, tmp_path / "b", doctor={"most_time": 0})
+    assert not plain.files.signals.exists()
+    prints = [fingerprint(one.files.pointed(one.files.latest)) for one in (done, plain)]
+    assert prints[0] == prints[1]
+
+
+def test_signals_and_findings_go_on_after_a_resume_without_repeating_any(pictures, tmp_path, always):
+    def stop(session):
+        if session.progress.steps == 9:
+            raise KeyboardInterrupt  # as a crash does, after the checkpoint of step 8
+
+    with pytest.raises(KeyboardInterrupt):
+        run(pictures, tmp_path / "a", Quiet(stop))
+    console = Quiet()
+    done = sg.resume(tmp_path / "a", console=console)
+    assert [line.step for line in done.signals()] == [2, 4, 6, 8, 10, 12]
+    assert [(finding.rule, finding.step) for finding in done.findings()] == [("late", 8)]
+    assert not [text for text in console.said if "late" in text]
+
+
+def test_the_first_tick_and_the_end_are_measured_whatever_it_takes(pictures, tmp_path, monkeypatch):
+    class Frugal(Doctor):
+        def __init__(self, cadence, most_time):
+            super().__init__(cadence, 1e-9)
+
+    monkeypatch.setattr(running, "Doctor", Frugal)
+    done = run(pictures, tmp_path / "a")
+    assert [line.step for line in done.signals()] == [2, 12]
+
+
+class Exploding(NonSaturating):
+    """A loss that turns to NaN when told to."""
+
+    now: ClassVar[bool] = False
+
+    def d_loss(self, view):
+        return super().d_loss(view) * torch.tensor(float("nan") if Exploding.now else 1.0)
+
+
+class Wild(nn.Module):
+    """Passes maps on until it is told to add what overflows, to them or to their gradient alone."""
+
+    how: ClassVar[str] = ""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        if Wild.how == "output":
+            return maps / 0
+        return maps + (0 * maps).abs().sqrt() if Wild.how == "gradient" else maps
+
+
+class Pairs:
+    """Small networks of a user's own, one of which can go wild in the middle."""
+
+    latent_dim = 4
+
+    def __init__(self, player: str) -> None:
+        self.player = player
+
+    def problems(self, spec: Any) -> list[str]:
+        return []
+
+    def build(self, spec: Any) -> Pair:
+        def wild(player: str) -> nn.Module:
+            return Wild() if player == self.player else nn.Identity()
+
+        generator = nn.Sequential(
+            nn.Linear(4, 8), wild("generator"), nn.Linear(8, 768), nn.Tanh(), nn.Unflatten(1, (3, 16, 16))
+        )
+        judge = nn.Sequential(nn.Flatten(), nn.Linear(768, 8), wild("discriminator"), nn.Linear(8, 1), nn.Flatten(0))
+        return Pair(generator, judge)
+
+
+def diverged(pictures, out, **settings) -> tuple[str, str]:
+    """What is said of a run that goes wild after four steps, and the evidence that it leaves."""
+
+    def act(session):
+        if session.progress.steps == 4:
+            Wild.how, Exploding.now = settings.get("how", ""), "loss" in settings
+
+    Wild.how, Exploding.now = "", False
+    given = {name: value for name, value in settings.items() if name != "how"}
+    try:
+        with pytest.raises(sg.Diverged) as error:
+            run(pictures, out, Quiet(act), **given)
+    finally:
+        Wild.how, Exploding.now = "", False
+    [finding] = [one for one in sg.Run(out).findings() if one.rule == "not-finite"]
+    assert (finding.severity, finding.step) == ("serious", 6)
+    assert finding.remedy.startswith("a lower learning rate (--set optimizer.")
+    return str(error.value), finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("player", "how", "says", "precision"),
+    [
+        ("generator", "output", "the output of generator.1 was the first value that was not finite", "float32"),
+        ("discriminator", "output", "the output of discriminator.2 was the first value that was not", "bfloat16"),
+        ("discriminator", "gradient", "the gradient at the output of discriminator.1 was not", "bfloat16"),
+    ],
+)
+def test_a_divergence_names_the_layer_that_made_it(pictures, tmp_path, player, how, says, precision):
+    runtime = {**TINY["runtime"], "precision": precision}
+    said, evidence = diverged(pictures, tmp_path / "a", networks=Pairs(player), how=how, runtime=runtime)
+    assert says in said
+    assert says in evidence
+
+
+def test_a_loss_that_is_not_finite_is_told_from_layers_that_are(pictures, tmp_path):
+    said, _ = diverged(pictures, tmp_path / "a", loss=Exploding())
+    assert "the output of every layer was finite, but the discriminator's loss made of them was not" in said
+
+
+def test_a_divergence_that_does_not_come_again_is_not_given_a_place(pictures, tmp_path, monkeypatch):
+    def poison(session):
+        if session.progress.steps == 4:
+            session.game.healthy.fill_(0)
+
+    with pytest.raises(sg.Diverged, match="played once more, stayed finite, so that the layer is not known"):
+        run(pictures, tmp_path / "a", Quiet(poison))
+    assert all(np.isfinite(tick.loss_d) for tick in sg.Run(tmp_path / "a").log())
