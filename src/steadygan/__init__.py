@@ -19,7 +19,15 @@ from steadygan.version import __version__ as __version__
 
 _HOMES = (
     *("errors", "spec", "part", "schedule", "records", "runs.run"),
-    *("data.dataset", "data.settings", "data.pictures", "data.inspection", "data.making", "studies.compare"),
+    *(
+        "data.dataset",
+        "data.settings",
+        "data.pictures",
+        "data.inspection",
+        "data.making",
+        "studies.compare",
+        "studies.doctor",
+    ),
     *("data.loader", "networks", "networks.choices", "networks.norms", "networks.resampling", "augment", "features"),
     *("objectives.base", "objectives.gradients", "objectives.lecam", "objectives.losses", "objectives.penalties"),
     *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
@@ -65,6 +73,7 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.spec import *
     from steadygan.studies.audit import *
     from steadygan.studies.compare import *
+    from steadygan.studies.doctor import *
     from steadygan.studies.evaluate import *
     from steadygan.training.average import *
     from steadygan.training.config import *

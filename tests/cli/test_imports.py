@@ -26,6 +26,9 @@ WITHOUT_TORCH = {
     "note run text": RECORDS,
     "compare run run": RECORDS,
     "compare run run --json": RECORDS,
+    "doctor run": RECORDS | {"numpy"},
+    "doctor log.csv --json": RECORDS | {"numpy"},
+    "doctor --rules": RECORDS | {"numpy"},
     "prepare pictures -o set --size 16 --workers 0": IMAGES,
     "inspect set": IMAGES,
     "inspect pictures --json": IMAGES,
@@ -40,6 +43,7 @@ MAY_LOAD_TORCH = {
     "train": "trains",
     "resume": "trains",
     "sample": "asks a generator",
+    "doctor": "audits networks, if asked about a recipe",
     "export": "asks a generator, unless it writes a data set",
     "evaluate": "asks a generator and measures",
     "probe": "asks both networks",
@@ -75,6 +79,7 @@ def world(tmp_path_factory):
     info = {"config": {"seed": 1}, "parameters": {"generator": 3}, "data": {"digest": "x", "spec": spec}}
     run.run_json.write_text(json.dumps(info))
     append(run.log, Tick(**{name: 1 for name, field in Tick.model_fields.items() if field.is_required()}))
+    (world / "log.csv").write_text("step,loss_d,loss_g\n0,1.3,0.7\n")
     append(run.scores, Score(step=1, images=8, metric="fd", value=0.5, protocol="p"))
     loaded(world, "prepare pictures -o set --size 16 --workers 0")
     return world

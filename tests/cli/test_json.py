@@ -19,6 +19,7 @@ WORK = {
     "evaluate": "run set --metrics swd -n 16 --split all",
     "probe": "run set",
     "compare": "run run",
+    "doctor": "run",
 }
 """Every command that has `--json`, with work that takes no time."""
 

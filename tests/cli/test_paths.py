@@ -48,6 +48,8 @@ INPUTS = {
     ("cite", "run"): ("cite {}", ""),
     ("probe", "run"): ("probe {}", ""),
     ("probe", "reals"): ("probe run {}", ""),
+    ("doctor", "target"): ("doctor {}", ""),
+    ("doctor", "data"): ("doctor dcgan --data {}", ""),
     ("bench prepare", "folder"): ("bench prepare {} --rounds 1", ""),
     ("bench modes", "data"): ("bench modes --data {} --images 16", ""),
 }
@@ -67,6 +69,7 @@ FILES = {
     ("evaluate", "json"): (EVALUATE + " --json {}", ".json"),
     ("evaluate", "nearest"): (EVALUATE + " --nearest {}", ".png"),
     ("probe", "json"): ("probe run --json {}", ".json"),
+    ("doctor", "json"): ("doctor run --json {}", ".json"),
     ("bench device", "out"): ("bench device --device cpu --minutes 0.000001 -o {}", ".png"),
     ("bench device", "json"): ("bench device --device cpu --minutes 0.000001 --json {}", ".json"),
 }
@@ -345,7 +348,7 @@ def parameters() -> set[tuple[str, str]]:
 
 NO_PATHS = """
     fit crop channels frames background duplicates bands xyz bbox attribution device precision set_ label metrics split
-    checkpoint text name recipes labels pick
+    checkpoint text name recipes labels pick column loss
 """.split()  # noqa: SIM905
 
 

@@ -1,4 +1,4 @@
-"""docs/techniques.md and docs/recipes.md say what the values say."""
+"""docs/techniques.md, docs/recipes.md and docs/rules.md say what the values say."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from steadygan.cli import bench, data, results, scores, techniques, training
+from steadygan.cli import bench, data, doctor, results, scores, techniques, training
 from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
@@ -52,6 +52,7 @@ for command in (
     results.export,
     scores.evaluate,
     scores.probe,
+    doctor.doctor,
     results.compare,
     results.note,
     training.recipes,

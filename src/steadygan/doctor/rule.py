@@ -81,7 +81,7 @@ def examine(case: Case, rules: Iterable[Rule], known: Iterable[Finding] = ()) ->
 def story(case: Case, rules: Sequence[Rule]) -> list[Finding]:
     """What rules would have found while the run went on, each when it was first to be seen, oldest first.
 
-    They look whenever signals were measured, or without any at a hundred ticks, and at the end.
+    They look whenever signals were measured, or without any at ticks, a hundred times at most, and at the end.
     """
     found: list[Finding] = []
     for images in moments(case):
@@ -95,7 +95,7 @@ def moments(case: Case) -> list[int]:
         {int(images) for name in case.series if name.startswith("signals.") for images in case[name].images}
     )
     every = measured or sorted({int(images) for series in case.series.values() for images in series.images})
-    if not measured and len(every) > _LOOKS:
+    if len(every) > _LOOKS:
         every = every[:: -(-len(every) // _LOOKS)]
     return sorted({*every, case.images})
 

@@ -1,4 +1,4 @@
-"""docs/techniques.md and docs/recipes.md, from the values they describe: `scripts/docs` writes them."""
+"""docs/techniques.md, recipes.md and rules.md, from the values they describe: `scripts/docs` writes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from steadygan.config import to_toml
 from steadygan.doctor.audit.pages import mistakes_page
+from steadygan.doctor.pages import rules_page
 from steadygan.recipes.by_setting import GROUP
 from steadygan.recipes.catalogue import Group, Technique
 from steadygan.recipes.choose import RECIPES, choose_recipe, describe
@@ -147,6 +148,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "techniques.md": techniques_page,
     "recipes.md": recipes_page,
     "doctor-mistakes.md": lambda: mistakes_page(_NOTE),
+    "rules.md": lambda: rules_page(_NOTE),
 }
 
 

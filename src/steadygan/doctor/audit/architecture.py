@@ -269,7 +269,7 @@ RULES = (
     AuditRule(
         "sigmoid-output", "info", "The discriminator gives probabilities", "A loss that takes them.",
         lambda plan: _sigmoid(plan, known=False),
-        always("take nn.BCELoss with it, never one with logits; steadygan's losses take logits: leave the sigmoid out"),
+        always("take nn.BCELoss with it, never one with logits, or leave it out, as steadygan's losses want"),
         "Goodfellow et al. (2014), section 3",
     ),
 )  # fmt: skip

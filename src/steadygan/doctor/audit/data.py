@@ -88,7 +88,7 @@ RULES = (
     AuditRule(
         "unusable-files", "warning", "Many files cannot be used", "A damaged copy, or other files among them.",
         _unusable,
-        always("rejected.jsonl of the data set says why, file by file; steadygan inspect does, too"),
+        always("rejected.jsonl of the data set says why, file by file, and steadygan inspect does, too"),
         "Fake satellite images, mistake 7",
     ),
     AuditRule(

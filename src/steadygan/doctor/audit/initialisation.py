@@ -92,7 +92,7 @@ RULES = (
     AuditRule(
         "odd-initialisation", "warning", "Weights that start too large, too small or alike",
         "A deviation taken for a variance, or a constant.", lambda plan: plan.each(_odd),
-        always("N(0, 0.02), where 0.02 is the standard deviation; or Xavier, He or orthogonal weights"),
+        always("N(0, 0.02), where 0.02 is the standard deviation, or Xavier, He or orthogonal weights"),
         "Glorot and Bengio (2010); He et al. (2015); Fake satellite images, mistake 19",
         "Weights that are scaled at run time, or of a trained network, are another matter.",
     ),
