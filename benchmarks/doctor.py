@@ -4,9 +4,9 @@
     python benchmarks/doctor.py --faults
     python benchmarks/doctor.py --table
 
-Each fault of `faults.py` is tried on three sets of images and three families of recipes, small and short: 32 pixels,
-`--images` each. The cells of (set, recipe) where their numbers sum to an even one have set the thresholds; the others
-are only reported. Healthy runs are of all recipes that make such images, on the same sets.
+Each fault of `faults.py` is tried on some of three sets of images by three families of recipes, small and short: 32
+pixels, `--images` each. The cells of (set, recipe) where their numbers sum to an even one have set the thresholds; the
+others are only reported. Healthy runs are of all recipes that make such images, on the same sets.
 
 A run leaves its records, and a line in OUT/doctor.jsonl that says what was done to it; `--table` lets the doctor read
 those records as it does of a run long past, so that a changed rule needs no new runs. `--without-audit` leaves out what
@@ -132,6 +132,22 @@ def one(options: argparse.Namespace, data: str, recipe: str, seed: int, fault: F
         return
     append_line(options.out / "doctor.jsonl", told.model_copy(update={"data": data}).model_dump_json())
     print(f"{out.name}: {told.seconds:.0f} s {told.ended[:60]}", flush=True)
+
+
+def tries(names: Sequence[str], each: int) -> list[tuple[Fault, str, str]]:
+    """Faults, sets and families in the order in which they are tried; `each` cells of either half for every fault.
+
+    Which cells goes round with the faults, and the first ones of all faults come first.
+    """
+    cells = [(data, recipe) for data in DATA for recipe in FAMILIES]
+    halves = cells[0::2], cells[1::2]
+    chosen = [fault for fault in FAULTS if not names or fault.name in names]
+    return [
+        (fault, *half[(FAULTS.index(fault) + 2 * turn) % len(half)])
+        for turn in range(each)
+        for half in halves
+        for fault in chosen
+    ]
 
 
 def findings_of(told: Told, audit: bool) -> tuple[Case, list[Finding]]:
@@ -264,7 +280,8 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="read the records of all runs, and print what was found")
     parser.add_argument("--without-audit", action="store_true", help="leave out what can be said before the first step")
     parser.add_argument("--sets", nargs="+", default=list(DATA))
-    parser.add_argument("--recipes", nargs="+", help="families of the broken runs, all recipes for those that are well")
+    parser.add_argument("--each", type=int, default=2, metavar="N", help="cells of either half for a fault")
+    parser.add_argument("--recipes", nargs="+", help="of the runs that are well")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, default=16_000, help="that each run sees")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="folder of all that is written")
@@ -273,14 +290,9 @@ def main() -> None:
         for data in options.sets:
             for recipe in (options.recipes or [name for name in RECIPES if name != "ring"]) if options.healthy else []:
                 one(options, data, recipe, seed, None)
-        for fault in FAULTS if options.faults is not None else []:
-            if options.faults and fault.name not in options.faults:
-                continue
-            for data in options.sets:
-                for recipe in options.recipes or FAMILIES:
-                    config = configure(DATA[data], recipe, {"size": SIZE}).dump()
-                    if fault.fits(config):
-                        one(options, data, recipe, seed, fault)
+        for fault, data, recipe in tries(options.faults, options.each) if options.faults is not None else []:
+            if fault.fits(configure(DATA[data], recipe, {"size": SIZE}).dump()):
+                one(options, data, recipe, seed, fault)
     if options.table:
         file = options.out / "doctor.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []

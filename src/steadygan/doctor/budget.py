@@ -95,19 +95,6 @@ def _improves(case: Case) -> str | None:
     return f"over the last doubling of images {found}, and the budget ends"
 
 
-def planned_steps(case: Case) -> int:
-    """How many steps the budget is; 0 if that is unknown."""
-    a_step = case.images / case.step if case.step else case.setting("batch", 0)  # it may have several turns
-    return round(case.budget_images / a_step) if a_step else 0
-
-
-def _short(case: Case) -> str | None:
-    steps = planned_steps(case)
-    if not 0 < steps < ARTICLE_STEPS or case.setting("start.source", ""):
-        return None
-    return f"the budget is {steps:,} steps, where the founding articles train {ARTICLE_STEPS:,} and more"
-
-
 def _against_decline(case: Case) -> list[str]:
     found = past_best(case)
     end = f"--images {found[1]} (end where it was best)" if found else "--images N (end where it was best)"
@@ -147,19 +134,5 @@ BUDGET: tuple[Rule, ...] = (
         remedies=lambda case: [f"steadygan resume RUN --images {2 * case.images} (what has been learned stays)"],
         source="Huang et al. (2024), arXiv:2501.05441, who train 250 million images",
         unless="schedules of the learning rate have ended with the budget: then begin anew with a larger one",
-    ),
-    Rule(
-        id="budget-too-short",
-        severity="info",
-        says="the budget is shorter than any article's",
-        causes="the usual 200,000 images, which are few steps with a large batch",
-        judge=_short,
-        remedies=lambda case: [
-            f"--steps {ARTICLE_STEPS} (as long as a founding article trains)",
-            f"steadygan resume RUN --steps {ARTICLE_STEPS} (what has been learned stays)",
-        ],
-        source="the article on 39 mistakes, mistake: too little training",
-        unless="only whether it works at all is to be seen, or the pictures do not improve any more",
-        leads_to=("still-improving",),
     ),
 )

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from steadygan.doctor.audit.data import RULES as OF_IMAGES
 from steadygan.doctor.case import GrowingCase
 from steadygan.doctor.rule import Rule, examine
 from steadygan.doctor.rules import RULES
 from steadygan.errors import SteadyganError
-from steadygan.networks import classes_of
+from steadygan.networks import Pair, classes_of
 from steadygan.records import Finding, Signals
 from steadygan.signals.measure import COUNT, Measure, Reals
 from steadygan.signals.players import Players
+from steadygan.training.audit import audit_config
 from steadygan.training.config import Cadence
 from steadygan.training.game import Game, bare
 from steadygan.training.listeners import Listener
@@ -87,6 +89,23 @@ class Doctor(Listener):
             session.say(sentence(finding))
         self.measured_images, self.last_seconds = session.progress.images, time.perf_counter() - start
         self.seconds += self.last_seconds
+
+
+def audit(session: Session, pair: Pair) -> None:
+    """Write down what can be seen before the first step; say what is more than an info, and not of images.
+
+    What is to be said of these was said when they were opened.
+    """
+    try:
+        found = audit_config(session.config, session.dataset, pair)
+    except SteadyganError as problem:  # networks of the user's own that cannot be looked into train all the same
+        session.say(f"not audited: {problem}")
+        return
+    of_images = {rule.id for rule in OF_IMAGES}
+    for finding in found:
+        session.write(finding)
+        if finding.severity != "info" and finding.rule not in of_images:
+            session.say(sentence(finding))
 
 
 def players_of(session: Session, reals: Reals) -> Players:

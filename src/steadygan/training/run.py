@@ -22,7 +22,7 @@ from steadygan.training.budget import DEFAULT_IMAGES, too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
-from steadygan.training.doctor import Doctor
+from steadygan.training.doctor import Doctor, audit
 from steadygan.training.listeners import (
     CheckpointWriter,
     FilmWriter,
@@ -79,6 +79,8 @@ def train_in(out: Path, config: RunConfig, console: Reporter | None = None, data
             write_info(session, parts.pair, start=start)
             _write_inputs(session)
             Run(out).note(f"started: {expected.sentence()}", "run")
+            if parts.config.doctor.most_time:
+                audit(session, parts.pair)
         parts.runtime.wait()
         return play_out(session, console, listeners)
 
