@@ -119,10 +119,11 @@ def play(data: Path, out: Path, recipe: str, seed: int, images: int, name: str, 
 
 
 def one(options: argparse.Namespace, data: str, recipe: str, seed: int, fault: Fault | None) -> None:
-    """A run in a process of its own; that it could not be made is said, and none is made up."""
-    limit = fault.limit if fault else None
+    """A run in a process of its own, unless it is there; that it could not be made is said, and none is made up."""
+    name, limit = (fault.name, fault.limit) if fault else ("", None)
+    if any((told.fault, told.data, told.recipe, told.seed) == (name, data, recipe, seed) for told in read(options.out)):
+        return
     dataset = open_set(DATA[data], SIZE, options.out / "data", limit)
-    name = fault.name if fault else ""
     out = free(options.out / "doctor", f"{name or 'well'} {data} {recipe} seed{seed}")
     small = {"networks": {"width": 16}} if recipe in FAMILIES else {}
     try:
@@ -132,6 +133,13 @@ def one(options: argparse.Namespace, data: str, recipe: str, seed: int, fault: F
         return
     append_line(options.out / "doctor.jsonl", told.model_copy(update={"data": data}).model_dump_json())
     print(f"{out.name}: {told.seconds:.0f} s {told.ended[:60]}", flush=True)
+
+
+def read(folder: Path) -> list[Told]:
+    """All that has been done so far."""
+    file = folder / "doctor.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [Told.model_validate_json(line) for line in lines]
 
 
 def tries(names: Sequence[str], each: int) -> list[tuple[Fault, str, str]]:
@@ -294,9 +302,7 @@ def main() -> None:
             if fault.fits(configure(DATA[data], recipe, {"size": SIZE}).dump()):
                 one(options, data, recipe, seed, fault)
     if options.table:
-        file = options.out / "doctor.jsonl"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        print(table([Told.model_validate_json(line) for line in lines], not options.without_audit))
+        print(table(read(options.out), not options.without_audit))
 
 
 if __name__ == "__main__":

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from steadygan.doctor.balance import BALANCE
 from steadygan.doctor.budget import Tail, duration, past_best, tail
 from steadygan.doctor.case import Case, Series
+from steadygan.doctor.collapse import COLLAPSE
 from steadygan.doctor.fewness import copies, overfitting
 from steadygan.doctor.losses import facts_of
-from steadygan.doctor.trends import RECENT, past_beginning, quality
+from steadygan.doctor.progress import grown
+from steadygan.doctor.trends import RECENT, quality
 
 _QUARTER = 4  # the part of a run that counts as now
 _SURE = 0.1  # of the loss of a discriminator that knows nothing: less is one that is sure of nearly everything
 _BLIND = 0.02  # within which it is one that knows nothing
 _ABOVE = 1.5  # times it: worse than knowing nothing
-_FEW, _SOME = 0.25, 0.6  # of the reals' variety
 _FURTHEST = 3.0  # times the images so far, beyond which no trend is believed
 _COPIED, _MANY = 0.05, 0.1  # of the pictures; chance gives 0.01
 _FALLEN, _HALF = 0.25, 0.5  # of the way from reals to fakes, how far held-out images lie
@@ -59,7 +61,9 @@ def loss_is_normal(case: Case) -> str:
 
 
 def d_is_too_strong(case: Case) -> str:
-    """By its share of the loss of one that knows nothing, and by whether the pictures still get better."""
+    """By the rule for it; else by its share of the loss of one that knows nothing, and whether pictures get better."""
+    if evidence := next((one.judge(case) for one in BALANCE if one.id == "discriminator-too-strong"), None):
+        return f"yes: {evidence}"
     blind, now = facts_of(case).blind_d, _middle(_lately(case["loss_d"]))
     right = {name: _middle(_lately(case[f"accuracy_{name}"])) for name in ("real", "fake")}
     if facts_of(case).absolute and math.isfinite(right["real"] + right["fake"]):
@@ -97,12 +101,12 @@ def has_collapsed(case: Case) -> str:
         for name, called in (("diversity", "distance of two pictures"), ("rank", "rank of their features"))
         if (real := _now(case[f"signals.{name}_real"])) > 0
     }
-    if shares and not past_beginning(case):
+    if shares and not grown(case):
         return "it is too early to tell: the pictures are those of a generator that has hardly begun"
     if not shares:
         return f"it cannot be told, {_NO_SIGNALS}; steadygan evaluate RUN --metrics recall,duplicates measures it"
-    least = min(shares.values())
-    verdict = "yes" if least < _FEW else "partly" if least < _SOME else "no"
+    found = {rule.id for rule in COLLAPSE if rule.judge(case)}
+    verdict = "yes" if "mode-collapse" in found else "partly" if "partial-collapse" in found else "no"
     said = ", ".join(f"the {called} is {share:.0%} of the reals'" for called, share in shares.items())
     return f"{verdict}: {said}" + _twins(case)
 
