@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steadygan.doctor.balance import BALANCE
 from steadygan.doctor.budget import Tail, duration, past_best, tail
 from steadygan.doctor.case import Case, Series
-from steadygan.doctor.collapse import COLLAPSE
-from steadygan.doctor.fewness import copies, overfitting
+from steadygan.doctor.fewness import copies, many_copies, nearer, overfitting
 from steadygan.doctor.losses import facts_of
 from steadygan.doctor.progress import grown
+from steadygan.doctor.rules import RULES
 from steadygan.doctor.trends import RECENT, quality
 
 _QUARTER = 4  # the part of a run that counts as now
@@ -22,9 +21,10 @@ _SURE = 0.1  # of the loss of a discriminator that knows nothing: less is one th
 _BLIND = 0.02  # within which it is one that knows nothing
 _ABOVE = 1.5  # times it: worse than knowing nothing
 _FURTHEST = 3.0  # times the images so far, beyond which no trend is believed
-_COPIED, _MANY = 0.05, 0.1  # of the pictures; chance gives 0.01
-_FALLEN, _HALF = 0.25, 0.5  # of the way from reals to fakes, how far held-out images lie
+_SOME = 0.5  # of the copies that are no chance any more
+_FALLEN = 0.25  # of the way from reals to fakes, how far held-out images lie
 _NO_SIGNALS = "no signals were written in this run"
+_JUDGES = {rule.id: rule.judge for rule in RULES}
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ def loss_is_normal(case: Case) -> str:
     d, g, facts = _lately(case["loss_d"]), _lately(case["loss_g"]), facts_of(case)
     if not len(d) and not len(g):
         return "there is no loss to look at; name its columns with --column loss_d=NAME --column loss_g=NAME"
-    if not len(d.finite()):
+    if not len(d):
         return f"G's loss is {g.last:.3g}, D's is not there; {facts.normal}"
-    now = float(np.median(d.finite().values))
-    said = f"D's loss is {now:.3g} ({_range(d)} in the last quarter), G's {_middle(g):.3g} ({_range(g)})"
-    if len(d.finite()) < len(d):
+    now = _middle(d)
+    said = f"D's loss is {_range(d)} in the last quarter, G's {_range(g)}"
+    if len(d.finite()) < len(d) or len(g.finite()) < len(g):
         return f"no, it is not finite any more; {said}"
     if facts.bounded and now < 0:
         return f"no: below 0, where a {case.loss} loss cannot be; is it another kind, or another column? {said}"
@@ -62,7 +62,7 @@ def loss_is_normal(case: Case) -> str:
 
 def d_is_too_strong(case: Case) -> str:
     """By the rule for it; else by its share of the loss of one that knows nothing, and whether pictures get better."""
-    if evidence := next((one.judge(case) for one in BALANCE if one.id == "discriminator-too-strong"), None):
+    if evidence := _JUDGES["discriminator-too-strong"](case):
         return f"yes: {evidence}"
     blind, now = facts_of(case).blind_d, _middle(_lately(case["loss_d"]))
     right = {name: _middle(_lately(case[f"accuracy_{name}"])) for name in ("real", "fake")}
@@ -98,15 +98,15 @@ def has_collapsed(case: Case) -> str:
     """By the variety of the pictures against that of as many reals."""
     shares = {
         called: _now(case[f"signals.{name}"]) / real
-        for name, called in (("diversity", "distance of two pictures"), ("rank", "rank of their features"))
+        for name, called in (("diversity", "distance of two pictures"), ("rank", "effective rank of their thumbnails"))
         if (real := _now(case[f"signals.{name}_real"])) > 0
     }
-    if shares and not grown(case):
-        return "it is too early to tell: the pictures are those of a generator that has hardly begun"
     if not shares:
         return f"it cannot be told, {_NO_SIGNALS}; steadygan evaluate RUN --metrics recall,duplicates measures it"
-    found = {rule.id for rule in COLLAPSE if rule.judge(case)}
-    verdict = "yes" if "mode-collapse" in found else "partly" if "partial-collapse" in found else "no"
+    signs = {"yes": "mode-collapse", "partly": "partial-collapse"}
+    verdict = next((word for word, rule in signs.items() if _JUDGES[rule](case)), "no")
+    if verdict == "no" and not grown(case):
+        return "it is too early to tell: the pictures are those of a generator that has hardly begun"
     said = ", ".join(f"the {called} is {share:.0%} of the reals'" for called, share in shares.items())
     return f"{verdict}: {said}" + _twins(case)
 
@@ -123,8 +123,8 @@ def best_checkpoint(case: Case) -> str:
         found = quality(case, 1)
         if found is None:
             return "it cannot be told: no score was written; the first comes with the first checkpoint"
-        best = int(found[1].values.argmin())
-        return f"{found[0]} was least, {found[1].values[best]:.3g}, after {found[1].images[best]:,} images"
+        best = int(found.series.values.argmin())
+        return f"{found.called} was least, {found.series.values[best]:.3g}, after {found.series.images[best]:,} images"
     best = int(picked.values.argmin())
     last = "it is the last" if best == len(picked) - 1 else f"the last has {picked.last:.3g}"
     return (
@@ -142,7 +142,7 @@ def go_on(case: Case) -> str:
     if found is None:
         there = quality(case, 1)
         return (
-            f"it cannot be told: the pictures were measured {len(there[1]) if there else 0}×, and 4 must lie "
+            f"it cannot be told: the pictures were measured {len(there.series) if there else 0}×, and 4 must lie "
             "in the second half; --set checkpoint.every_images=N scores more often"
         )
     verdict = "go on" if found.improves else "it hardly matters" if found.trend.high > 0 > found.trend.low else "stop"
@@ -170,20 +170,19 @@ def enough_images(case: Case) -> str:
     if not len(fallen):
         return f"{seen}; whether D learns them by heart cannot be told without at least 16 held-out images and signals"
     share = _now(fallen)
-    verdict = "no" if share > _HALF else "barely" if share > _FALLEN else "yes, so far"
+    verdict = "no" if _JUDGES["d-overfits"](case) else "barely" if share > _FALLEN else "yes, so far"
     return f"{verdict}: {seen}; held-out ones lie {share:.0%} of the way to the fakes in D's eyes (by heart: 100 %)"
 
 
 def copying(case: Case) -> str:
     """By the share of pictures nearer to a training image than others of the same kind are."""
-    share, scored = copies(case), case["scores.memorised"].last
-    found = share if math.isfinite(share) else scored
+    found, many = copies(case), many_copies(case)
     if not math.isfinite(found):
         early = "the pictures are not like the reals yet, or were measured too seldom"
         why = early if len(case["signals.copies"]) else _NO_SIGNALS
         return f"it cannot be told, {why}; steadygan evaluate RUN --metrics memorised searches for copies"
-    verdict = "yes" if found > _MANY else "a little" if found > _COPIED else "no"
-    return f"{verdict}: {found:.1%} of the pictures are nearer to a training image than 99 of 100 held-out ones are"
+    verdict = "yes" if found >= many else "a little" if found > _SOME * many else "no"
+    return f"{verdict}: {found:.1%} of the pictures {nearer(case)}"
 
 
 def larger(case: Case) -> str:
@@ -227,7 +226,8 @@ def _now(series: Series) -> float:
 
 def _range(series: Series) -> str:
     values = series.finite().values
-    return f"{values.min():.3g} to {values.max():.3g}" if len(values) else "not written"
+    none = "no number" if len(series) else "not there"
+    return f"{np.median(values):.3g} ({values.min():.3g} to {values.max():.3g})" if len(values) else none
 
 
 def _rate(case: Case) -> float:

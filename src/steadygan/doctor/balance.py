@@ -8,21 +8,14 @@ from collections.abc import Sequence
 from steadygan.doctor.case import Case
 from steadygan.doctor.losses import facts_of
 from steadygan.doctor.progress import Improvement, first_known, grown, lately, progress
-from steadygan.doctor.remedies import (
-    STEADY,
-    gradient_penalty,
-    other_turns,
-    penalties_times,
-    rate,
-    relativistic,
-)
+from steadygan.doctor.remedies import gradient_penalty, other_turns, penalties_times, rate, relativistic, steady
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import start
 
 SURE = 0.98  # of reals and fakes judged rightly: 1 in 50 wrong still tells the generator something
 SURE_HELD_OUT = 0.9  # of reals it never saw: below, it knows its images by heart, which is another fault
 SURE_GAP = 4.0  # logits by which reals stand above fakes: of such a pair 98 in 100 are told rightly
-FROZEN = 0.02  # of the pictures' diversity: that a generator moves less between two looks is rounding
+FROZEN = 0.02  # of the reals' diversity: that a generator moves less between two looks is rounding
 FAINT = 0.001  # of the generator's first gradient, which falls by 10 to 50 in a healthy run
 
 CHANCE = 0.05  # about one half: what the accuracy of 400 images differs by without any knowledge
@@ -33,10 +26,8 @@ UNLIKE = 0.3  # by which contrast or diversity of the pictures differ from the r
 
 def _gap(case: Case, side: str = "real") -> float:
     """How far mean logits of reals stand above those of fakes."""
-    if side == "real":
-        real = lately(first_known(case, "signals.d_real", "d_real"))
-        return real - lately(first_known(case, "signals.d_fake", "d_fake"))
-    return lately(case[f"signals.d_{side}"]) - lately(case["signals.d_fake"])
+    one, fake = (lately(first_known(case, f"signals.d_{name}", f"d_{name}")) for name in (side, "fake"))
+    return one - fake
 
 
 def _accuracy(case: Case, side: str) -> float:
@@ -64,7 +55,7 @@ def _stuck(case: Case, now: Improvement) -> str | None:
     movement, gradient = lately(case["signals.movement"]), lately(case["grad_norm_g"])
     at_first = start(case["grad_norm_g"])
     if movement <= FROZEN:
-        return f"its pictures move by {movement:.1%} of their diversity between two looks"
+        return f"its pictures move by {movement:.1%} of the reals' diversity between two looks"
     if gradient <= FAINT * at_first:
         return f"its gradient has fallen from {at_first:.3g} to {gradient:.3g}"
     if now.little:
@@ -120,7 +111,7 @@ def _weaken(case: Case) -> Sequence[str]:
         *penalties_times(case, 3, "the same, stronger"),
         *relativistic(case, "the generator's gradient is large as long as reals stand above fakes"),
         *other_turns(case, "generator", "the generator catches up"),
-        STEADY,
+        *steady(case),
     ]
 
 
@@ -129,7 +120,7 @@ def _strengthen(case: Case) -> Sequence[str]:
         *penalties_times(case, 0.1, "they may hold the discriminator flat"),
         rate(case, "discriminator", 2, "it learns faster than the generator"),
         *other_turns(case, "discriminator", "it sees more before the generator moves"),
-        STEADY,
+        *steady(case),
     ]
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steadygan.doctor.advice import augment, falling_rates
 from steadygan.doctor.case import Case
+from steadygan.doctor.remedies import augment, falling_rates
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import RECENT, Trend, noise, quality, smooth, trend, used
 
@@ -34,18 +34,18 @@ def past_best(case: Case) -> tuple[str, int, float, float, float] | None:
     The value now is a median of the last, the best one of neighbours where there are many values.
     """
     found = quality(case, _FEW_SCORES)
-    if found is None or found[1].values.min() <= 0:
+    if found is None or found.series.values.min() <= 0:
         return None
-    called, series = found
+    series = found.series
     width = max(RECENT, len(series) // _SMOOTHED | 1)
     values = smooth(series.values, width) if len(series) >= _MANY else series.values
     best = int(values.argmin())
     now, scatter = float(np.median(series.values[-width:])), noise(np.log(series.values))
-    long_ago = series.images[-1] - series.images[best] >= _SINCE * series.images[-1]
-    worse = _WORSE if called.startswith("the score") else _WORSE_CHEAP
+    long_ago = series.images[-1] - series.images[best] >= _SINCE * series.images[-1] > 0
+    worse = _WORSE_CHEAP if found.cheap else _WORSE
     if not long_ago or not math.log(now / values[best]) > max(math.log(1 + worse), _SIGMAS * scatter):
         return None
-    return called, int(series.images[best]), float(values[best]), now, scatter
+    return found.called, int(series.images[best]), float(values[best]), now, scatter
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,11 @@ def tail(case: Case) -> Tail | None:
     """None while there are too few values."""
     half = _TAIL * case.images - 1
     found = quality(replace(case, series={name: one.since(half) for name, one in case.series.items()}), _FITTED)
-    fitted = trend(found[1]) if found else None
+    fitted = trend(found.series) if found else None
     if found is None or fitted is None:
         return None
-    images, values = np.log(found[1].images), np.log(found[1].values)
-    return Tail(found[0], fitted, math.exp(values.mean() + fitted.slope * (images[-1] - images.mean())))
+    images, values = np.log(found.series.images), np.log(found.series.values)
+    return Tail(found.called, fitted, math.exp(values.mean() + fitted.slope * (images[-1] - images.mean())))
 
 
 def _past(case: Case) -> str | None:

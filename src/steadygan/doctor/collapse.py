@@ -10,7 +10,7 @@ import numpy as np
 from steadygan.doctor.case import SCORES, SIGNALS, Case
 from steadygan.doctor.losses import facts_of
 from steadygan.doctor.progress import grown, lately, medians, progress
-from steadygan.doctor.remedies import STEADY, dcgan_choice, gradient_penalty, rates, relativistic
+from steadygan.doctor.remedies import dcgan_choice, gradient_penalty, rates, relativistic, steady
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import RECENT, used
 
@@ -83,9 +83,9 @@ def _most(case: Case, name: str) -> float:
 
 
 def _from_losses(case: Case) -> str | None:
-    """A log of losses alone: D's loss kept its level for long, then fell at once and stayed there."""
+    """A log that shows no pictures: D's loss kept its level for long, then fell at once and stayed there."""
     loss = case["loss_d"].finite().values
-    known = any(name.startswith((SIGNALS, SCORES)) for name in case.series)
+    known = any(name.startswith((SIGNALS, SCORES)) for name in case.series.keys() - {f"{SIGNALS}augment"})
     if known or not facts_of(case).bounded or len(loss) < LINES or not loss.min() > 0:
         return None
     many = len(loss) > BLOCKS
@@ -111,7 +111,7 @@ def _remedies(case: Case) -> Sequence[str]:
         *relativistic(case, "each fake is held against a real, so one mode is not enough"),
         *dcgan_choice(case, "minibatch", "stddev", "the discriminator sees that the pictures of a batch are alike"),
         rates(case, 0.5, "both players follow each other more closely"),
-        STEADY,
+        *steady(case),
     ]
 
 

@@ -8,11 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.doctor.advice import option
 from steadygan.doctor.case import Case, Series
 from steadygan.doctor.losses import facts_of
 from steadygan.doctor.progress import BETTER, for_long, formerly, grown, lately, progress
-from steadygan.doctor.remedies import STEADY, dcgan_choice, gradient_penalty, options, penalties_times, rates
+from steadygan.doctor.remedies import (
+    PLAYERS,
+    dcgan_choice,
+    gradient_penalty,
+    option,
+    options,
+    penalties_times,
+    rates,
+    steady,
+)
 from steadygan.doctor.rule import Rule
 
 GROWN = 10.0  # times the run's own past: losses and logits of a healthy game drift by a factor of a few
@@ -116,45 +124,52 @@ def _first_layer(case: Case) -> str:
     return ""
 
 
-def _dominated(case: Case) -> str | None:
-    now = progress(case)
-    if now is None or not now.stalled or not (now.little or now.worse) or not grown(case):
-        return None
+def _owner(case: Case) -> tuple[str, float, float] | None:
+    """The largest penalty or term that outweighs the loss it is added to: its name, what it adds, and that loss."""
     facts = facts_of(case)
     scale = {
         "penalty": facts.blind_d if math.isfinite(facts.blind_d) else abs(lately(case["loss_d"])),
-        "term": max(abs(facts.blind_g), abs(lately(case["loss_g"]))),
+        "term": np.fmax(abs(facts.blind_g), abs(lately(case["loss_g"]))),
     }
     shares = case.group("shares") or {"penalty": case["penalty"]}
-    for name, series in sorted(shares.items(), key=lambda one: -abs(lately(one[1]))):
-        share, loss = abs(lately(series)), scale[name.partition(".")[0]]
-        if share >= OWNED * loss > 0:
-            return f"{name} adds {share:.3g} to a loss of {loss:.3g}, and the pictures do not get better: {now}"
-    return None
+    added = [(name, abs(lately(series)), float(scale[name.partition(".")[0]])) for name, series in shares.items()]
+    return max((one for one in added if one[1] >= OWNED * one[2] > 0), key=lambda one: one[1], default=None)
 
 
-def _calm(case: Case) -> Sequence[str]:
+def _dominated(case: Case) -> str | None:
+    now, owner = progress(case), _owner(case)
+    if now is None or owner is None or not now.stalled or not (now.little or now.worse) or not grown(case):
+        return None
+    name, share, loss = owner
+    return f"{name} adds {share:.3g} to a loss of {loss:.3g}, and the pictures do not get better: {now}"
+
+
+def _calm(case: Case) -> list[str]:
     return [
         *gradient_penalty(case, "the game then converges near its goal, which without it it need not"),
         rates(case, 0.5, "smaller steps"),
         *dcgan_choice(case, "spectral_norm", "discriminator", "it bounds how steep the discriminator becomes"),
-        STEADY,
+        *steady(case),
     ]
 
 
+def _with_room(case: Case) -> Sequence[str]:
+    precise = case.setting("runtime.precision") == "float32"
+    return [*([] if precise else [option("runtime.precision", "float32", "more room for large numbers")]), *_calm(case)]
+
+
 def _settle(case: Case) -> Sequence[str]:
-    places = [f"optimizer.{player}.beta1" for player in ("generator", "discriminator")]
+    places = [f"optimizer.{player}.beta1" for player in PLAYERS]
     heavy = {place: 0 for place in places if case.setting(place, 0) > 0}
     return [*([options(heavy, "momentum drives players round each other")] if heavy else []), *_calm(case)]
 
 
 def _relax(case: Case) -> Sequence[str]:
-    terms = case.setting("generator_terms") or case.group("shares.term")
-    return [
-        *(penalties_times(case, 0.1, "so that the game itself counts") or ["a tenth of its weight"]),
-        *([option("generator_terms", [], "the generator plays for nothing but the game")] if terms else []),
-        STEADY,
-    ]
+    owner, rest = _owner(case), steady(case)
+    if owner and owner[0].startswith("term"):
+        return [option("generator_terms", [], "the generator plays for nothing but the game"), *rest]
+    why = "so that the game itself counts"
+    return [*(penalties_times(case, 0.1, why) or [f"a tenth of its weight ({why})"]), *rest]
 
 
 DIVERGENCE: tuple[Rule, ...] = (
@@ -164,11 +179,7 @@ DIVERGENCE: tuple[Rule, ...] = (
         says="a number of the training is not finite any more",
         causes="gradients that exploded, a learning rate too high, half precision, or images that hold such values",
         judge=_not_finite,
-        remedies=lambda case: [
-            *_calm(case)[:-1],
-            "--set runtime.precision=float32 (more room for large numbers)",
-            STEADY,
-        ],
+        remedies=_with_room,
         source="Chintala et al. (2016), item 10; Zhang et al. (2021), AutoTrainer, ICSE",
         unless="the log itself writes an empty cell so",
         picture="curves.png",

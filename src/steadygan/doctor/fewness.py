@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from steadygan.doctor.advice import augment, option, penalties_with
 from steadygan.doctor.case import Case, Series
 from steadygan.doctor.losses import facts_of
+from steadygan.doctor.remedies import augment, option, penalties_with
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, past_beginning, start
 
@@ -27,8 +29,9 @@ _MOSTLY_COPIES = 0.5
 # A blurred or grey picture lies near every image: copies are counted only of pictures with the reals' own contrast
 # and variety, or with so much of it.
 _LIKE_REALS = 0.7
-_CHANCE = 0.01
+_CHANCE = 0.01  # of fresh images that would pass for copies, beside 100 held-out images or more
 _TICKS = 5
+_MILD = 0.5  # of the images augmented
 _LEAK = 0.35  # of the way from reals to augmented reals
 _LEAKED_SINCE = 0.1  # by which it must have grown: reals may lie towards their augmented selves by themselves
 
@@ -76,10 +79,14 @@ def _views(case: Case) -> str:
 
 
 def copies(case: Case) -> float:
-    """Share of pictures nearer to a training image than 99 of 100 held-out ones are; NaN while it says nothing."""
+    """Share of pictures nearer to a training image than 99 of 100 held-out ones are; NaN while it says nothing.
+
+    By signals, else by the score.
+    """
     alike = (_share(case, "contrast"), _share(case, "diversity"))
     told = past_beginning(case) and all(not share < _LIKE_REALS for share in alike)  # one not measured says nothing
-    return level(case["signals.copies"]) if told else math.nan
+    signal = level(case["signals.copies"]) if told else math.nan
+    return signal if math.isfinite(signal) else case["scores.memorised"].last
 
 
 def _share(case: Case, name: str) -> float:
@@ -87,23 +94,26 @@ def _share(case: Case, name: str) -> float:
     return level(case[f"signals.{name}"]) / real if real > 0 else math.nan
 
 
-def _copying(case: Case, share: float) -> str | None:
-    scored, signal = case["scores.memorised"].last, copies(case)
-    found = signal if math.isfinite(signal) else scored
-    if not found >= share:
-        return None
-    return (
-        f"{found:.0%} of the pictures are nearer to a training image than 99 of 100 held-out images are; chance gives "
-        f"{_CHANCE:.0%}{_views(case)}"
-    )
+def chance(case: Case) -> float:
+    """Share of copies among fresh images: those nearer than the nearest of few held-out images are no rarity."""
+    return max(_CHANCE, 1 / (case.held_out + 1)) if case.held_out else _CHANCE
 
 
-def _memorises(case: Case) -> str | None:
-    return _copying(case, _COPIES)
+def many_copies(case: Case) -> float:
+    """Share of copies that is no chance any more."""
+    return min(_COPIES * chance(case) / _CHANCE, _MOSTLY_COPIES)
 
 
-def _mostly_copies(case: Case) -> str | None:
-    return _copying(case, _MOSTLY_COPIES)
+def _copying(least: Callable[[Case], float], case: Case) -> str | None:
+    found = copies(case)
+    return f"{found:.0%} of the pictures {nearer(case)}{_views(case)}" if found >= least(case) else None
+
+
+def nearer(case: Case) -> str:
+    """What copies are, and how many are so by chance."""
+    few = case.held_out and case.held_out < 1 / _CHANCE
+    others = f"any of {case.held_out} held-out images is" if few else "99 of 100 held-out images are"
+    return f"are nearer to a training image than {others}; chance gives {chance(case):.0%}"
 
 
 def _leaks(case: Case) -> str | None:
@@ -117,6 +127,13 @@ def _leaks(case: Case) -> str | None:
         f"pictures lie {now:.0%} of the way from the reals to the augmented reals, where unaugmented pictures lie at "
         f"0 %, with augmentation at probability {augmented:.2f}; at the start it was {before:.0%}"
     )
+
+
+def _hold_out(case: Case) -> list[str]:
+    share = min(0.5, 2 * _LEAST_HELD_OUT / max(1, case.training + case.held_out))
+    more = float(f"{share:.2g}")
+    why = "so that it can be told from a discriminator that is merely good"
+    return [option("data.held_out", more, why)] if case.setting("data.held_out", 0.1) < more else []
 
 
 def _more_images(case: Case) -> list[str]:
@@ -141,8 +158,10 @@ def _against_copies(case: Case) -> list[str]:
 
 
 def _against_leaks(case: Case) -> list[str]:
-    augmented, cut = case.setting("show.kind", "") in ("diff_augment", "ada"), case.setting("show.cutout", False)
-    milder = [option("show.probability", 0.5, "below 0.8 nothing leaks in practice")] if augmented else []
+    augmented, now = case.setting("show.kind", "") in ("diff_augment", "ada"), case.setting("show.probability")
+    often = augmented and not (isinstance(now, int | float) and now <= _MILD)
+    milder = [option("show.probability", _MILD, "below 0.8 nothing leaks in practice")] if often else []
+    cut = case.setting("show.cutout", False)
     whole = [option("show.cutout", False, "no holes in what the discriminator sees")] if cut else []
     return [*milder, *whole, option("show", "as_is", "with some thousand images augmentation may not be needed")]
 
@@ -167,10 +186,7 @@ FEWNESS: tuple[Rule, ...] = (
         says="the discriminator is ever surer of images that it has seen many times",
         causes="too few images for so long a training; or a generator that still lags behind",
         judge=_sure,
-        remedies=lambda case: [
-            option("data.held_out", 0.1, "so that it can be told from a discriminator that is merely good"),
-            *augment(case),
-        ],
+        remedies=lambda case: [*_hold_out(case), *_more_images(case)],
         source=f"{_ADA}, section 3.1",
         unless="the pictures are still bad: then any discriminator is sure of the reals",
         leads_to=("memorises", "mostly-copies"),
@@ -180,7 +196,7 @@ FEWNESS: tuple[Rule, ...] = (
         severity="warning",
         says="the generator begins to copy training images",
         causes="too few images for so long a training; duplicates among the images; augmentation too weak",
-        judge=_memorises,
+        judge=partial(_copying, many_copies),
         remedies=_against_copies,
         source="Meehan et al. (2020), A Non-Parametric Test to Detect Data-Copying, arXiv:2004.05675",
         unless="duplicates of training images were held out, or all images are nearly the same",
@@ -191,7 +207,7 @@ FEWNESS: tuple[Rule, ...] = (
         severity="serious",
         says="half of the pictures are copies of training images",
         causes="too few images for so long a training; the run went on long after its pictures were good",
-        judge=_mostly_copies,
+        judge=partial(_copying, lambda case: _MOSTLY_COPIES),
         remedies=_against_copies,
         source="Meehan et al. (2020), A Non-Parametric Test to Detect Data-Copying, arXiv:2004.05675",
         unless="copies are what is wanted, as of textures with few elements",

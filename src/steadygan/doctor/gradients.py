@@ -10,11 +10,9 @@ import numpy as np
 from steadygan.doctor.case import Case, Series
 from steadygan.doctor.losses import facts_of
 from steadygan.doctor.progress import for_long, formerly, grown, lately, progress
-from steadygan.doctor.remedies import STEADY, dcgan_choice, gradient_penalty, rate, relativistic
+from steadygan.doctor.remedies import PLAYERS, dcgan_choice, gradient_penalty, option, rate, rates, relativistic, steady
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import start
-
-PLAYERS = ("generator", "discriminator")
 
 # AutoTrainer (Zhang et al. 2021): the first layer's gradient over the last one's.
 VANISHED, TINY, EXPLODED = 1e-3, 1e-4, 70.0
@@ -79,7 +77,7 @@ def _vanishing(case: Case) -> str | None:
 
 def _and_pictures(case: Case) -> str:
     now = progress(case)
-    return f", and the pictures do not get better: {now}" if now else ""
+    return f"{', and the pictures do not get better: ' if now.stalled else '; '}{now}" if now else ""
 
 
 def _exploded(case: Case, player: str) -> str | None:
@@ -120,53 +118,52 @@ def _too_high(case: Case) -> str | None:
     return None
 
 
-def _too_low(case: Case) -> str | None:
-    now = progress(case)
-    if not case.budget_images or not case.images or not grown(case) or case.setting("start.source"):
-        return None
-    if now is not None and not now.little:
-        return None
-    steps = case.step * case.budget_images / case.images
+def _short(case: Case) -> dict[str, str]:
+    """The players whose steps are too short for the budget, and what shows it; not where the gradient fell."""
+    steps = case.step * case.budget_images / case.images if case.images else math.nan
     at_first = dict(_steps(case, start))
-    for player, step in _steps(case):
-        if step * steps < SHORT and at_first[player] * steps < SHORT:  # else it is the gradient that became small
-            return (
-                f"a step of the {player} is {step:.2g} of its weights' length, so that in all {steps:,.0f} steps of "
-                f"the budget they can go {step * steps:.2g} of it, where {SHORT:g} is little"
-                f"{_and_pictures(case)}"
-            )
-    return None
+    return {
+        player: f"a step of the {player} is {step:.2g} of its weights' length, so that in all {steps:,.0f} steps of "
+        f"the budget they can go {step * steps:.2g} of it, where {SHORT:g} is little"
+        for player, step in _steps(case)
+        if max(step, at_first.get(player, 0)) * steps < SHORT
+    }
+
+
+def _too_low(case: Case) -> str | None:
+    now, found = progress(case), next(iter(_short(case).values()), None)
+    unfit = not case.budget_images or not grown(case) or case.setting("start.source") or (now and not now.little)
+    return None if unfit or found is None else f"{found}{_and_pictures(case)}"
 
 
 def _against_vanishing(case: Case) -> Sequence[str]:
-    other_loss = case.loss == "minimax"
+    flat, why = facts_of(case).saturates, "its gradient stays where the discriminator is sure"
     return [
-        *(["--set loss=non_saturating (its gradient stays where the discriminator is sure)"] if other_loss else []),
+        *([option("loss", "non_saturating", why)] if flat else []),
         *relativistic(case, "the generator's gradient is large as long as reals stand above fakes"),
         *gradient_penalty(case, "the discriminator keeps a slope where it is sure"),
         rate(case, "discriminator", 0.25, "it runs away from the generator more slowly"),
-        STEADY,
+        *steady(case),
     ]
 
 
 def _against_exploding(case: Case) -> Sequence[str]:
     return [
         *gradient_penalty(case, "it bounds how steep the discriminator becomes"),
-        rate(case, "discriminator", 0.5, "smaller steps"),
-        rate(case, "generator", 0.5, "smaller steps"),
+        rates(case, 0.5, "smaller steps"),
         *dcgan_choice(case, "spectral_norm", "discriminator", "no layer can lengthen what passes through it"),
-        STEADY,
+        *steady(case),
     ]
 
 
 def _lower(case: Case) -> Sequence[str]:
-    bold = [player for player, step in _steps(case) if step >= BOLD] or list(PLAYERS)
-    return [*(rate(case, player, 0.1, "steps that the weights can follow") for player in bold), STEADY]
+    bold = [player for player, step in _steps(case) if step >= BOLD] or PLAYERS
+    return [rates(case, 0.1, "steps that the weights can follow", bold), *steady(case)]
 
 
 def _higher(case: Case) -> Sequence[str]:
-    short = [player for player, _ in _steps(case)] or list(PLAYERS)
-    return [*(rate(case, player, 10, "the weights get somewhere within the budget") for player in short), STEADY]
+    short = [*_short(case)] or PLAYERS
+    return [rates(case, 10, "the weights get somewhere within the budget", short), *steady(case)]
 
 
 GRADIENTS: tuple[Rule, ...] = (

@@ -17,43 +17,40 @@ class LossFacts:
     `blind_d` and `blind_g` are what the players pay where all logits stand at the boundary, NaN if that says nothing.
     `absolute`: one logit alone means real or fake, so an accuracy means something. `bounded`: the discriminator's loss
     cannot fall below 0. `saturates`: the generator's gradient vanishes when the discriminator is sure. `grows`: losses
-    far from 0 can be health. `unit` is how far apart logits lie that mean something. `normal` says what is usual.
+    far from 0 can be health. `unit` is how far apart logits lie that mean something. `remark` says what else is usual.
     """
 
     blind_d: float
     blind_g: float
-    normal: str
+    remark: str
     absolute: bool = True
     bounded: bool = True
     saturates: bool = False
     grows: bool = False
     unit: float = 1.0
 
+    @property
+    def normal(self) -> str:
+        """What is usual of such a loss."""
+        between = f"D's loss lies between 0 and {self.blind_d:.3g}, where it knows nothing"
+        return f"{between}; {self.remark}" if self.bounded else self.remark
+
 
 LOSSES: dict[str, LossFacts] = {
     "non_saturating": LossFacts(
-        2 * _LN2,
-        _LN2,
-        "D's loss lies between 0 and 1.39, where it knows nothing; near 0 with G's high is no fault while the pictures "
-        "get better, for G's gradient stays",
+        2 * _LN2, _LN2, "near 0 with G's high is no fault while the pictures get better, for G's gradient stays"
     ),
     "minimax": LossFacts(
         2 * _LN2,
         -_LN2,
-        "D's loss lies between 0 and 1.39, where it knows nothing; G's is the negative of what D pays for fakes and is "
-        "0 when G learns nothing any more",
+        "G's is the negative of what D pays for fakes and is 0 when G learns nothing any more",
         saturates=True,
     ),
-    "least_squares": LossFacts(
-        0.25,
-        0.125,
-        "D's loss lies between 0 and 0.25, where it knows nothing; a sudden fall after a long level is a warning",
-    ),
+    "least_squares": LossFacts(0.25, 0.125, "a sudden fall after a long level is a warning"),
     "hinge": LossFacts(
         2.0,
         0.0,
-        "D's loss lies between 0 and 2, where it knows nothing; 0 says that all images are beyond the margin; G's is "
-        "minus a mean logit, and its height says nothing",
+        "0 says that all images are beyond the margin; G's is minus a mean logit, and its height says nothing",
     ),
     "wasserstein": LossFacts(
         math.nan,
@@ -64,18 +61,9 @@ LOSSES: dict[str, LossFacts] = {
         grows=True,
     ),
     "relativistic": LossFacts(
-        _LN2,
-        _LN2,
-        "D's loss lies between 0 and 0.69, where it knows nothing, and near 0.6 in a close game; single logits drift "
-        "and mean nothing",
-        absolute=False,
+        _LN2, _LN2, "near 0.6 in a close game; single logits drift and mean nothing", absolute=False
     ),
-    "relativistic_average": LossFacts(
-        2 * _LN2,
-        2 * _LN2,
-        "D's loss lies between 0 and 1.39, where it knows nothing; single logits drift and mean nothing",
-        absolute=False,
-    ),
+    "relativistic_average": LossFacts(2 * _LN2, 2 * _LN2, "single logits drift and mean nothing", absolute=False),
 }
 
 # Of an unknown loss nothing is taken for granted.

@@ -22,10 +22,9 @@ def _stalls(case: Case) -> str | None:
     waited = level(case["input_wait_fraction"].part(1, len(case["input_wait_fraction"])), _TICKS)
     if not waited >= _STALLED:
         return None
-    lost = (
-        f"; without it, it would do {level(case['images_per_second'], _TICKS) / (1 - min(waited, 0.99)):.0f} images/s"
-    )
-    return f"{waited:.0%} of the time of the last {_TICKS} ticks went into waiting for images" + lost
+    rate = level(case["images_per_second"], _TICKS) / (1 - min(waited, 0.99))
+    without = f"; without it, it would do {rate:.0f} images/s" if rate > 0 else ""
+    return f"{waited:.0%} of the time of the last {_TICKS} ticks went into waiting for images{without}"
 
 
 def _memory(case: Case) -> str | None:
@@ -37,10 +36,10 @@ def _memory(case: Case) -> str | None:
     grown, late, early = ends[3] - ends[1], ends[3] - ends[2], ends[2] - ends[1]
     if grown < max(_LEAK * ends[1], _LEAK_MB) or late < _ON * early:
         return None
-    per_hour = grown / max(float(memory.images[-1] - memory.images[len(memory) // 2 - 1]), 1.0)
+    per_image = grown / max(float(memory.images[-1] - memory.images[len(memory) // 2 - 1]), 1.0)
     return (
         f"memory was {ends[1]:,.0f} MB in the second quarter of the run, {ends[2]:,.0f} in the third and "
-        f"{ends[3]:,.0f} in the last, {per_hour * 100_000:,.0f} MB more every 100,000 images"
+        f"{ends[3]:,.0f} in the last, {per_image * 100_000:,.0f} MB more every 100,000 images"
     )
 
 
@@ -58,8 +57,8 @@ def _slowed(case: Case) -> str | None:
 
 
 def _against_slowness(case: Case) -> list[str]:
-    fewer = round(case["threads"].last) - 1 if len(case["threads"]) else 0
-    free = [f"--threads {fewer} (leaves a processor to the other programs)"] if fewer > 0 else []
+    threads = case["threads"].finite().last
+    free = [f"--threads {threads - 1:.0f} (leaves a processor to the other programs)"] if threads > 1 else []
     return [*free, "steadygan resume RUN (later, when the machine is free, after Ctrl-C, which keeps everything)"]
 
 

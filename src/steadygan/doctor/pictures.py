@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from steadygan.doctor.advice import option
 from steadygan.doctor.case import Case
-from steadygan.doctor.remedies import rate
+from steadygan.doctor.progress import grown
+from steadygan.doctor.remedies import dcgan_choice, option, rate, recipe
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, past_beginning, start
 
-# Times the reals' power at a grid's frequencies, 9 dB: for some hundred steps a DCGAN's pictures have 6 dB more.
+# Times the reals' ratio of a grid's frequencies to those nearby, 9 dB: for some hundred steps a DCGAN has 6 dB more.
 _GRID = 8.0
 _NOISY = 5  # measurements whose median is taken: of a few pictures it goes up and down by half
 _OFF = 0.5  # of the reals' deviation within a picture, by which the mean of a channel is off
@@ -27,7 +27,6 @@ _DIED = 0.1  # of the units since the run began; or they never lived
 # A generator that has learned nothing has grids and pale colours too, of which something else is the cause: its
 # pictures are 1.6 times the reals' contrast away from them, those of 300 to 500 good steps half of it.
 _NEAR = 1.2
-_STEPS = 200  # within which a DCGAN leaves grey, however short the budget
 _FADING = 0.75  # of what it was at half the images: what goes away by itself is no fault
 _MODES = 0.5  # of the contrast: two unrelated pictures differ by about 1.4 of it
 
@@ -35,7 +34,7 @@ _MODES = 0.5  # of the contrast: two unrelated pictures differ by about 1.4 of i
 def _near(case: Case) -> bool:
     """Whether the pictures can be judged, and have anything of the reals."""
     far = level(case["signals.distance"]) > _NEAR * level(case["signals.contrast_real"])
-    return past_beginning(case) and case.step >= _STEPS and not far
+    return grown(case) and not far
 
 
 def _lasting(case: Case, measure: Callable[[Case], float]) -> float:
@@ -54,8 +53,8 @@ def _checkerboard(case: Case) -> str | None:
     if not times > _GRID:
         return None
     return (
-        f"the pictures have {times:.1f} times the reals' power at the frequencies of a grid "
-        f"({level(case['signals.checkerboard']):.3g}, of reals {level(case['signals.checkerboard_real']):.3g})"
+        f"at the frequencies of a grid of 2 or 4 pixels the pictures have {level(case['signals.checkerboard']):.3g} "
+        f"times the power of those nearby, reals {level(case['signals.checkerboard_real']):.3g}: {times:.1f} times that"
     )
 
 
@@ -122,13 +121,10 @@ def _modes(case: Case) -> str | None:
     )
 
 
-def _is_dcgan(case: Case) -> bool:
-    return bool(case.setting("networks.kind") == "dcgan")
-
-
 def _against_grids(case: Case) -> list[str]:
-    if not _is_dcgan(case):
-        return ["--recipe upsample (a generator that enlarges before it convolves)"]
+    if case.setting("networks.kind") != "dcgan":
+        longer = "--images N (networks often lose a faint grid as they go on)"
+        return [*recipe(case, "upsample", "a generator that enlarges before it convolves"), longer]
     up, down = case.setting("networks.upsampling", {}), case.setting("networks.downsampling", {})
     found = []
     if up.get("kind") in ("transposed", "pixel_shuffle"):
@@ -145,26 +141,29 @@ def _slower(case: Case, player: str = "generator") -> list[str]:
     return [rate(case, player, 0.5, f"smaller steps of the {player}")]
 
 
-def _against_shift(case: Case) -> list[str]:
+def _uncoloured(case: Case) -> list[str]:
     augmented = case.setting("show.kind") in ("diff_augment", "ada") and case.setting("show.colour", True)
-    kept = [option("show.colour", False, "colours are not augmented, so that they cannot leak")] if augmented else []
-    return [*kept, *_slower(case), "--images N (pictures that are near in all else come to the reals' colours later)"]
+    return [option("show.colour", False, "colours are not augmented, so that they cannot leak")] if augmented else []
+
+
+def _against_shift(case: Case) -> list[str]:
+    later = "--images N (pictures that are near in all else come to the reals' colours later)"
+    return [*_uncoloured(case), *_slower(case), later]
+
+
+def _against_contrast(case: Case) -> list[str]:
+    """Harsh pictures want a slower generator; pale ones were held back."""
+    pale = _harshness(case) < 1
+    return [*_uncoloured(case), *_slower(case, "discriminator")] if pale else _slower(case)
 
 
 def _against_ends(case: Case) -> list[str]:
     return [*_slower(case), "look at inputs.png (reals that stand at the ends of the range have lost light or dark)"]
 
 
-def _against_death(case: Case) -> list[str]:
-    activation = "networks.generator_activation"
-    leaky = [option(activation, "leaky_relu", "a unit that leaks cannot die")] if _is_dcgan(case) else []
-    return [*_slower(case), *leaky, "--recipe steady (a generator that keeps alive at its rate)"]
-
-
-def _against_dead_d(case: Case) -> list[str]:
-    activation = "networks.discriminator_activation"
-    leaky = [option(activation, "leaky_relu", "a unit that leaks cannot die")] if _is_dcgan(case) else []
-    return [*leaky, *_slower(case, "discriminator"), "--recipe steady (its discriminator leaks)"]
+def _against_death(player: str, case: Case) -> list[str]:
+    leaky = dcgan_choice(case, f"{player}_activation", "leaky_relu", "a unit that leaks cannot die", "relu")
+    return [*leaky, *_slower(case, player), *recipe(case, "steady", f"its {player} keeps alive at its rate")]
 
 
 def _against_modes(case: Case) -> list[str]:
@@ -174,14 +173,18 @@ def _against_modes(case: Case) -> list[str]:
         option("networks.generator_norm.momentum", 0.01, "running statistics of more batches"),
         option("networks.generator_norm", "pixel", "a norm that does not depend on the other images"),
     ]
-    return [larger, *(other if batch_norm else []), "--recipe steady (its statistics are measured anew for pictures)"]
+    return [
+        larger,
+        *(other if batch_norm else []),
+        *recipe(case, "steady", "its statistics are measured anew for pictures"),
+    ]
 
 
 PICTURES: tuple[Rule, ...] = (
     Rule(
         id="checkerboard",
         severity="warning",
-        says="the pictures have a grid of 2 pixels",
+        says="the pictures have a grid of 2 or 4 pixels",
         causes="transposed convolutions, whose kernels overlap unevenly; strided ones in the discriminator",
         judge=_checkerboard,
         remedies=_against_grids,
@@ -208,7 +211,7 @@ PICTURES: tuple[Rule, ...] = (
         causes="harsh: steps too large, weights that grow without limit. Pale: pictures that mean several at once, a "
         "generator that was held back, augmentation of contrast that leaks",
         judge=_contrast_off,
-        remedies=_slower,
+        remedies=_against_contrast,
         source="Karras et al. (2020), Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958",
         unless="the pictures' distance to the reals still falls: then the contrast often follows",
         picture="progress.gif",
@@ -231,7 +234,7 @@ PICTURES: tuple[Rule, ...] = (
         says="half of the generator's units answer nothing",
         causes="steps too large early on, which drove ReLUs below 0 for every latent; an initialisation too large",
         judge=partial(_dead, "generator"),
-        remedies=_against_death,
+        remedies=partial(_against_death, "generator"),
         source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Maas et al. (2013), Rectifier Nonlinearities",
         unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
         leads_to=("contrast-off", "colours-off", "partial-collapse", "mode-collapse"),
@@ -242,7 +245,7 @@ PICTURES: tuple[Rule, ...] = (
         says="half of the discriminator's units answer nothing",
         causes="ReLUs in the discriminator, whose dead units give the generator no gradient; steps too large early on",
         judge=partial(_dead, "discriminator"),
-        remedies=_against_dead_d,
+        remedies=partial(_against_death, "discriminator"),
         source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Radford et al. (2016), arXiv:1511.06434, section 3",
         unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
         leads_to=("discriminator-too-weak", "vanishing-gradients"),

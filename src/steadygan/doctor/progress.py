@@ -56,17 +56,13 @@ def grown(case: Case) -> bool:
 
 def progress(case: Case) -> Improvement | None:
     """How the pictures' quality goes, by the distance measured most often; None if too little was measured."""
-    distance = case["signals.distance"].finite()
-    if len(distance) >= ENOUGH:
-        called, series = "the pictures' distance to the training images", distance
-    elif found := quality(case, ENOUGH):
-        called, series = found
-    else:
+    found = quality(case, ENOUGH, first="signals.distance")
+    if found is None:
         return None
-    values = series.values
+    values = found.series.values
     width = max(RECENT, len(values) // 4)
     now, before = np.median(values[-width:]), np.median(values[-2 * width : -width])
-    return Improvement(called, float(now), float(before), float(values[0]), float(medians(values).min()))
+    return Improvement(found.called, float(now), float(before), float(values[0]), float(medians(values).min()))
 
 
 def medians(values: NDArray[np.float64]) -> NDArray[np.float64]:

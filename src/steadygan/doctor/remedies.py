@@ -1,16 +1,51 @@
-"""What several rules advise against a game that goes wrong: changes of the run's own settings, as they are written."""
+"""What rules advise: changes of the run's own settings, as they are written on the command line, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from steadygan.doctor.advice import option, penalties_with
 from steadygan.doctor.case import Case
 
-STEADY = "--recipe steady (the default, made to stay calm)"
+PLAYERS = ("generator", "discriminator")
+
 _LR = {"adam": 2e-4, "rmsprop": 5e-5, "sgd": 1e-2}  # of optimizers whose settings do not say
 _SIZES = ("start", "end", "value", "low", "high")  # of schedules
+_STEEPNESS = ("r1", "perturbed_r1", "wgan_gp", "dragan")
+_UNLEAKED = 0.8  # of the images may be augmented without a trace: Karras et al. (2020), section 2.2
+# Their discriminator knows reals by a logit above 0, which is what the adaptive probability goes by.
+_SURE_ABOVE_ZERO = {"non_saturating", "minimax", "hinge"}
+_UNMOVED = {"msg", "points"}  # networks whose images cannot be shifted or coloured
+_SPEED = 500_000  # images in which an adaptive probability goes from 0 to 1, if not said otherwise
+
+
+def options(settings: Mapping[str, Any], why: str) -> str:
+    """Settings that belong together, as they are written on the command line, and why."""
+    texts = (
+        f"{place}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"
+        for place, value in settings.items()
+    )
+    return f"{' '.join(f'--set {shlex.quote(text)}' for text in texts)} ({why})"
+
+
+def option(place: str, value: Any, why: str) -> str:
+    """One setting, as `options` writes several."""
+    return options({place: value}, why)
+
+
+def recipe(case: Case, name: str, why: str) -> list[str]:
+    """Another recipe; nothing if it is the run's own."""
+    return [] if case.setting("recipe") == name else [f"--recipe {name} ({why})"]
+
+
+def steady(case: Case) -> list[str]:
+    """The default recipe, which is the last resort of many rules."""
+    return recipe(case, "steady", "the default, made to stay calm")
+
+
+# -- rates, turns and networks -----------------------------------------------------------------------------------------
 
 
 def times(value: Any, factor: float) -> Any:
@@ -20,42 +55,83 @@ def times(value: Any, factor: float) -> Any:
     return float(f"{value * factor:.3g}") if isinstance(value, int | float) else value
 
 
-def options(settings: Mapping[str, Any], why: str) -> str:
-    """Several settings that belong together, as `option` writes one."""
-    written = (option(place, value, "").removesuffix(" ()") for place, value in settings.items())
-    return f"{' '.join(written)} ({why})"
+def rates(case: Case, factor: float, why: str, players: Sequence[str] = PLAYERS) -> str:
+    """Learning rates, multiplied: one step of advice."""
+    return options({f"optimizer.{player}.lr": times(_rate(case, player), factor) for player in players}, why)
 
 
 def rate(case: Case, player: str, factor: float, why: str) -> str:
     """A player's learning rate, multiplied."""
-    return options(_rate(case, player, factor), why)
+    return rates(case, factor, why, [player])
 
 
-def rates(case: Case, factor: float, why: str) -> str:
-    """Both players' learning rates, multiplied: one step of advice."""
-    return options(_rate(case, "generator", factor) | _rate(case, "discriminator", factor), why)
-
-
-def _rate(case: Case, player: str, factor: float) -> dict[str, Any]:
-    place = f"optimizer.{player}.lr"
+def _rate(case: Case, player: str) -> Any:
     written = case[f"lr_{player[0]}"].last
     usual = written if written > 0 else _LR.get(case.setting(f"optimizer.{player}.kind", "adam"), _LR["adam"])
-    return {place: times(case.setting(place, usual), factor)}
+    return case.setting(f"optimizer.{player}.lr", usual)
+
+
+def falling_rates(case: Case) -> list[str]:
+    """Learning rates that fall to a tenth over the budget, if they are plain numbers now."""
+    images, now = case.budget_images or case.images, {one: case.setting(f"optimizer.{one}.lr") for one in PLAYERS}
+    if not images or not all(isinstance(rate, int | float) for rate in now.values()):
+        return []
+    falling = {
+        f"optimizer.{player}.lr": {"kind": "cosine", "start": rate, "end": rate / 10, "images": images}
+        for player, rate in now.items()
+    }
+    return [options(falling, "smaller steps towards the end let both players settle")]
+
+
+def relativistic(case: Case, why: str) -> list[str]:
+    """Each fake held against a real; nothing where loss, turns or augmentation do not go with it."""
+    adapts = case.setting("show.kind") == "ada" and case.setting("show.probability") is None
+    unfit = adapts or case.setting("turns.kind", "fixed") != "fixed"
+    known = case.loss in ("", "relativistic", "relativistic_average")
+    return [] if unfit or known else [option("loss", "relativistic", why)]
+
+
+def other_turns(case: Case, player: str, why: str) -> list[str]:
+    """One turn more of a player each step, or a single one of the other if that has several; else nothing."""
+    if case.setting("turns.kind", "fixed") != "fixed":
+        return []
+    (other,) = {*PLAYERS} - {player}
+    mine, theirs = (int(case.setting(f"turns.{one}", 1)) for one in (player, other))
+    return [option(f"turns.{other}", 1, why) if theirs > 1 else option(f"turns.{player}", mine + 1, why)]
+
+
+def dcgan_choice(case: Case, name: str, value: str, why: str, instead_of: str = "none") -> list[str]:
+    """A choice inside the networks of the DCGAN, where they have another; nothing for other networks."""
+    made = case.setting(f"networks.{name}", "none")
+    kind = made.get("kind") if isinstance(made, Mapping) else made
+    fits = case.setting("networks.kind", "") == "dcgan" and kind == instead_of
+    return [option(f"networks.{name}", value, why)] if fits else []
+
+
+# -- penalties ---------------------------------------------------------------------------------------------------------
+
+
+def penalties_with(case: Case, penalty: Mapping[str, Any], why: str, **besides: Any) -> list[str]:
+    """The run's penalties and another one, with other settings; nothing if it has one of that kind already."""
+    now = case.setting("penalties", [])
+    known = {one.get("kind") for one in now if isinstance(one, Mapping)}
+    if not known.isdisjoint({penalty["kind"], "own"}):
+        return []
+    return [options({"penalties": [*now, penalty], **besides}, why)]
 
 
 def gradient_penalty(case: Case, why: str) -> list[str]:
-    """R1 beside the run's own penalties, or WGAN-GP for a critic that needs it; nothing if one is there."""
-    if any(f"penalty.{kind}" in name for kind in _STEEPNESS for name in case.group("shares")) or _has(case, _STEEPNESS):
+    """R1 beside the run's own penalties, or WGAN-GP for a critic that needs it; nothing if one is there.
+
+    Without a batch norm, through which the slope at an image is that of a whole batch.
+    """
+    kinds = {one.get("kind") for one in case.setting("penalties", []) if isinstance(one, Mapping)}
+    shares = " ".join(case.group("shares"))
+    if any(kind in kinds or f"penalty.{kind}" in shares for kind in _STEEPNESS):
         return []
     wanted = {"kind": "wgan_gp", "weight": 10} if case.loss == "wasserstein" else {"kind": "r1", "gamma": 1}
-    return penalties_with(case, wanted, why)
-
-
-_STEEPNESS = ("r1", "perturbed_r1", "wgan_gp", "dragan")
-
-
-def _has(case: Case, kinds: tuple[str, ...]) -> bool:
-    return any(isinstance(one, Mapping) and one.get("kind") in kinds for one in case.setting("penalties", []))
+    normed = case.setting("networks.discriminator_norm.kind") == "batch"
+    return penalties_with(case, wanted, why, **({"networks.discriminator_norm": "none"} if normed else {}))
 
 
 def penalties_times(case: Case, factor: float, why: str) -> list[str]:
@@ -68,31 +144,47 @@ def penalties_times(case: Case, factor: float, why: str) -> list[str]:
     return [option("penalties", changed, why)]
 
 
-def relativistic(case: Case, why: str) -> list[str]:
-    """Each fake held against a real; nothing where loss, turns or augmentation do not go with it."""
-    adapts = case.setting("show.kind") == "ada" and case.setting("show.probability") is None
-    unfit = adapts or case.setting("turns.kind", "fixed") != "fixed"
-    return (
-        []
-        if unfit or case.loss in ("", "relativistic", "relativistic_average")
-        else [option("loss", "relativistic", why)]
-    )
+# -- augmentation ------------------------------------------------------------------------------------------------------
 
 
-def other_turns(case: Case, player: str, why: str) -> list[str]:
-    """One turn more of a player each step, or one less of the other if that has several; nothing for other turns."""
-    if case.setting("turns.kind", "fixed") != "fixed":
+def augment(case: Case) -> list[str]:
+    """How to make the discriminator see each image in more ways than now."""
+    networks, shown = case.setting("networks.kind", ""), case.setting("show.kind", "as_is")
+    if networks in _UNMOVED:
         return []
-    other = "generator" if player == "discriminator" else "discriminator"
-    mine, theirs = (int(case.setting(f"turns.{one}", 1)) for one in (player, other))
-    if theirs > 1:
-        return [option(f"turns.{other}", 1, why)]
-    return [option(f"turns.{player}", mine + 1, why)]
+    twice = "twice the images, unless they hold text or what else has a left and a right"
+    mirrored = [] if case.setting("data.mirror", False) else [option("data.mirror", True, twice)]
+    return [*_HARDER.get(shown, _begin)(case), *mirrored]
 
 
-def dcgan_choice(case: Case, name: str, value: str, why: str) -> list[str]:
-    """A choice inside the networks that the DCGAN has; nothing for others, or where it is made."""
-    made = case.setting(f"networks.{name}", "none")
-    kind = made.get("kind") if isinstance(made, Mapping) else made
-    fits = case.setting("networks.kind", "") == "dcgan" and kind == "none"
-    return [option(f"networks.{name}", value, why)] if fits else []
+def _begin(case: Case) -> list[str]:
+    return [
+        option("show", {"kind": "diff_augment", "probability": _UNLEAKED}, "the same images look new again and again"),
+        _ada(case),
+    ]
+
+
+def _ada(case: Case) -> str:
+    if case.loss in _SURE_ABOVE_ZERO:
+        return option("show", "ada", "as much augmentation as the over-fitting asks for")
+    return option("show", {"kind": "ada", "probability": 0.3}, "more kinds of it, for three images in ten")
+
+
+def _oftener(case: Case) -> list[str]:
+    probability = case.setting("show.probability", 1.0)
+    weak = isinstance(probability, Mapping) or probability < _UNLEAKED
+    why = "from the first image on, as often as does not leak"
+    return [option("show.probability", _UNLEAKED, why)] if weak else []
+
+
+def _more_diff_augment(case: Case) -> list[str]:
+    return [*_oftener(case), _ada(case)]
+
+
+def _more_ada(case: Case) -> list[str]:
+    if case.setting("show.probability") is not None:
+        return _oftener(case)
+    return [option("show.speed_images", case.setting("show.speed_images", _SPEED) // 5, "the probability rises faster")]
+
+
+_HARDER = {"diff_augment": _more_diff_augment, "ada": _more_ada}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.doctor.case import Case, Series
+from steadygan.doctor.case import SIGNALS, Case, Series
 
 RECENT = 3
 """Measurements whose median is a level: a single one may be an accident."""
@@ -103,15 +104,23 @@ def past_beginning(case: Case) -> bool:
     return bool(levelled) or used(case) >= _BEGINNING
 
 
-def quality(case: Case, least: int) -> tuple[str, Series] | None:
-    """What says how good the pictures are, lower is better: the score that picks the best, or the cheap distance.
+class Quality(NamedTuple):
+    """What says how good the pictures are, lower is better; `cheap` if it is of the generator as it trains."""
 
-    The first of them with so many values; None if none has.
+    called: str
+    series: Series
+    cheap: bool
+
+
+def quality(case: Case, least: int, first: str = "") -> Quality | None:
+    """The score that picks the best, another, or the cheap distance: the first with so many values; None if none has.
+
+    `first` goes before all.
     """
-    for name, called in _QUALITY.items():
+    for name in (first, *_QUALITY):
         series = case[name].finite()
         if len(series) >= least:
-            return called, series
+            return Quality(_QUALITY[name], series, name.startswith(SIGNALS))
     return None
 
 

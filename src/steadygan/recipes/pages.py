@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from steadygan.config import to_toml
-from steadygan.doctor.audit.pages import mistakes_page
-from steadygan.doctor.pages import rules_page
+from steadygan.doctor.pages import mistakes_page, rules_page
 from steadygan.recipes.by_setting import GROUP
 from steadygan.recipes.catalogue import Group, Technique
 from steadygan.recipes.choose import RECIPES, choose_recipe, describe

@@ -35,6 +35,10 @@ def lost(loss: str, *values: float) -> Case:
         (loss_is_normal, lost("non_saturating", 1, 1, 1, 9), "no: D pays more"),
         (loss_is_normal, lost("hinge", 1, 1, 1, -3), "no: below 0"),
         (loss_is_normal, lost("hinge", *[1.0] * 7, float("nan")), "no, it is not finite"),
+        (loss_is_normal, lost("hinge", *[1.0] * 3, *[float("nan")] * 5), "no, it is not finite.*D's loss is no number"),
+        (loss_is_normal, case({"loss_d": [1.0], "loss_g": [float("inf")]}, loss="hinge"), "no, it is not finite"),
+        (loss_is_normal, case({"loss_g": [2.0]}, loss="hinge"), "D's is not there"),
+        (loss_is_normal, case({"loss_d": [0.8]}, config={"loss": {"a": -1}}, loss="least_squares"), "between 0 and 1,"),
         (loss_is_normal, lost("wasserstein", -1, -90, -500, -4000), "yes"),
         (loss_is_normal, lost("", 1, 2, 3, 4), "only its own past"),
         (loss_is_normal, case(), "--column"),
@@ -50,6 +54,13 @@ def lost(loss: str, *values: float) -> Case:
         (collapsed, measured(diversity=[9], diversity_real=[10]), "no: .*90%"),
         (collapsed, measured(rank=[4, 4, 4], rank_real=[10, 10, 10]), "partly: .*40%"),
         (collapsed, case(signals={"rank": [5] * 3, "rank_real": [9] * 3}, budget_images=10**8), "too early"),
+        (
+            collapsed,
+            case(
+                signals={"diversity": [9] * 5 + [1] * 5, "diversity_real": [9] * 10}, images=5000, budget_images=10**8
+            ),
+            "yes: .*11%",
+        ),
         (best, case(scores={"fd-training": [9, 5, 7, 8]}), "after 50,000 images, fd-training 5 .*the last has 8"),
         (best, measured(distance=[9, 5, 7, 8]), "distance .* 5, after 50,000"),
         (best, case(), "no score was written"),
@@ -57,9 +68,16 @@ def lost(loss: str, *values: float) -> Case:
         (go_on, case(scores={"fd-training": [20, 10]}), "measured 2×"),
         (go_on, case(scores={"fd-training": [9, 5, 5.1, 5, 5.1, 4.9, 5.1, 4.9, 5, 5]}), "it hardly matters"),
         (enough, measured(d_real=[2] * 9, d_held_out=[1.9] * 9, d_fake=[0] * 9), "yes, so far: 10,000 .* 10.0 times"),
-        (enough, measured(d_real=[2] * 9, d_held_out=[0.4] * 9, d_fake=[0] * 9), "no: .* 80%"),
+        (enough, measured(d_real=[2] * 9, d_held_out=[2] * 4 + [0.4] * 5, d_fake=[0] * 9), "no: .* 80%"),
+        (
+            enough,
+            measured(d_real=[2] * 9, d_held_out=[0.4] * 9, d_fake=[0] * 9),
+            "barely: .* 80%",
+        ),  # odd from the start
         (enough, case(held_out=0), "at least 16 held-out"),
         (copies, measured(copies=[0.3] * 9, **LIKE_REALS), "yes: 30.0%"),
+        (copies, measured(copies=[0.1] * 9, **LIKE_REALS), "yes: 10.0%"),
+        (copies, case(signals={"copies": [0.1] * 9, **LIKE_REALS}, held_out=19), "no: .* any of 19 .* chance gives 5%"),
         (copies, measured(copies=[0.01] * 9, **LIKE_REALS), "no: 1.0%"),
         (copies, measured(copies=[0.9] * 9, **LIKE_REALS | {"contrast": [0.1] * 9}), "not like the reals yet"),
         (copies, case(), "--metrics memorised"),

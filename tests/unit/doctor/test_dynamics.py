@@ -76,6 +76,7 @@ FIRES: dict[str, dict[str, Case]] = {
     },
     "losses-left-their-level": {
         "least squares": alone("least_squares", LEFT_ITS_LEVEL, course(0.3, 0.4, 200)),
+        "with its augmentation": case({"loss_d": LEFT_ITS_LEVEL}, {"augment": course(0.1, 0.5, 200)}, loss="hinge"),
     },
     "discriminator-too-strong": {
         "nothing learned": health(SURE, STUCK),
@@ -109,6 +110,9 @@ FIRES: dict[str, dict[str, Case]] = {
     },
     "learning-rate-too-low": {
         "nothing moves": health(signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in LAYERS}),
+        "after a start at 0": health(
+            signals=STUCK | {f"updates.generator.{layer}": [0.0] * 4 + [1e-5] * 36 for layer in LAYERS}
+        ),
     },
     "not-finite": {
         "loss": health({"loss_g": [*course(1, 3, 39), math.nan]}),
@@ -130,6 +134,7 @@ FIRES: dict[str, dict[str, Case]] = {
         "penalty": health({"shares.penalty.r1": course(60, 40)}, STUCK),
         "term": health({"shares.term.feature_matching": course(900, 400)}, STUCK),
         "of another program": health({"penalty": course(60, 40)}, STUCK, loss="wasserstein"),
+        "a critic's term": health({"shares.term.feature_matching": course(900, 400)}, STUCK, loss="wasserstein"),
     },
 }
 
@@ -282,6 +287,23 @@ def test_a_rule_sees_its_fault_and_says_so_with_numbers(name, fault):
 
     assert finding is not None
     assert len(re.findall(r"\d", finding.evidence)) >= 2
+
+
+def test_pictures_that_get_better_are_not_said_to_stay_as_they_are():
+    wild = {f"updates.generator.{layer}": [0.4] * 40 for layer in LAYERS}
+    short = {f"updates.generator.{layer}": [1e-5] * 40 for layer in LAYERS}
+
+    assert "do not get better" not in BY_ID["learning-rate-too-high"](health(signals=wild)).evidence
+    assert "do not get better" in BY_ID["learning-rate-too-high"](health(signals=wild | STUCK)).evidence
+    slowly = health(signals=short | {"distance": np.linspace(40, 35, 40)})
+    assert "do not get better" not in BY_ID["learning-rate-too-low"](slowly).evidence
+
+
+def test_movement_is_a_share_of_the_reals_diversity():
+    assert (
+        "of the reals' diversity"
+        in BY_ID["discriminator-too-strong"](FIRES["discriminator-too-strong"]["frozen"]).evidence
+    )
 
 
 @pytest.mark.parametrize("record", HEALTHY)

@@ -1,7 +1,8 @@
-"""What rules of the game's dynamics advise: settings that can be typed as they stand, from the run's own."""
+"""What rules advise: settings that can be typed as they stand, that change something, and that go with the finding."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from itertools import pairwise
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from steadygan.config.load import parse_assignment, resolve
+from steadygan.doctor import audit
 from steadygan.doctor.case import Case, loss_of
-from steadygan.doctor.rule import Rule
+from steadygan.doctor.rules import RULES
+from steadygan.networks import DCGAN
 from steadygan.objectives import R2
 from steadygan.recipes import RECIPES
 from steadygan.schedule import Cosine, Linear
@@ -18,18 +21,12 @@ from steadygan.training.check import check_early
 from steadygan.training.config import Optimizers, RunConfig
 from steadygan.training.optim import Adam
 from steadygan.training.turns import Fixed
-from unit.doctor.cases import case, health
-from unit.doctor.test_dynamics import BY_ID, RULES
+from tiny_recipes import spec_of, tiny_recipe
+from unit.doctor.cases import case, course, health
+from unit.doctor.test_dynamics import LAYERS, STUCK
 
+BY_ID = {rule.id: rule for rule in RULES}
 OWN = {"kind": "own", "type": "mine.Part", "settings": ""}
-
-
-def options(rule: Rule, one: Case) -> list[list[str]]:
-    """The settings of each remedy, as the command line would be given them."""
-    words = [shlex.split(remedy.rpartition(" (")[0]) for remedy in rule.remedies(one)]
-    return [[word for flag, word in pairwise(line) if flag == "--set"] for line in words]
-
-
 CONFIGS: dict[str, dict[str, Any]] = {
     "no configuration": {},
     "the default": RunConfig().dump(),
@@ -38,49 +35,120 @@ CONFIGS: dict[str, dict[str, Any]] = {
         penalties=[R2(gamma=Linear(start=1.0, end=0.1, images=1000))],
     ).dump(),
     "adaptive augmentation": RunConfig(show="ada", loss="hinge", generator_terms=["feature_matching"]).dump(),
-    "moderated": RunConfig(turns="moderated", loss="minimax").dump(),
-    "five turns": RunConfig(turns=Fixed(discriminator=5), loss="wasserstein", penalties=["wgan_gp"]).dump(),
+    "rare augmentation": RunConfig(show={"kind": "ada", "probability": 0.3, "colour": False}).dump(),
+    "moderated": RunConfig(turns="moderated", loss="minimax", runtime={"precision": "float32"}).dump(),
+    "five turns": RunConfig(
+        turns=Fixed(discriminator=5),
+        loss="wasserstein",
+        penalties=["wgan_gp"],
+        networks=DCGAN(discriminator_norm="none"),
+    ).dump(),
     "the user's own": RunConfig().dump() | {"penalties": [OWN], "loss": OWN},
+    **{name: tiny_recipe(name, spec_of(name)).dump() for name in RECIPES},
 }
+FAVOURS = {"favours-generator", "favours-discriminator", "rate-too-high", "rate-too-low"}  # which some faults call for
+
+
+def settings(remedy: str) -> list[str]:
+    """What a remedy sets, as the command line would be given it."""
+    words = shlex.split(remedy.rpartition(" (")[0]) if remedy.startswith("--") else []
+    return [word for flag, word in pairwise(words) if flag == "--set"]
+
+
+def options(rule: str, one: Case) -> list[list[str]]:
+    return [settings(remedy) for remedy in BY_ID[rule].remedies(one)]
+
+
+def warned(config: dict[str, Any]) -> set[str]:
+    return {found.rule for found in audit.audited(audit.RunPlan(config)) if found.severity != "info"}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@pytest.mark.parametrize("rule", RULES, ids=BY_ID)
-def test_every_remedy_can_be_typed_as_it_stands(rule, name):
+def test_every_remedy_can_be_typed_as_it_stands_and_changes_something_for_the_better(name):
     config = CONFIGS[name]
-    found = options(rule, health(loss=loss_of(config), config=config))
     base = {part: value for part, value in (config or RunConfig().dump()).items() if value not in (OWN, [OWN])}
+    before, wrong = resolve(RunConfig, base).dump(), warned(base)
+    changes: dict[tuple[str, ...], dict[str, Any]] = {}
+    for rule in RULES:
+        remedies = rule.remedies(health({"threads": [2]}, loss=loss_of(config), config=config))
+        assert remedies, rule.id
+        for remedy in remedies:
+            assert re.search(r"[^ ] \(.+\)$", remedy)
+            assert ";" not in remedy  # which stands between them
+            assert not remedy.startswith(f"--recipe {config.get('recipe')} ")
+            start = {"start": {"source": "runs/a"}} if "--from" in remedy else {}
+            if chosen := tuple(settings(remedy)):
+                if chosen not in changes:
+                    changed = resolve(RunConfig, base, *map(parse_assignment, chosen), start)
+                    check_early(changed)
+                    changes[chosen] = changed.dump()
+                off = rule.id == "augmentation-leaks" and before["show"]["kind"] == "as_is"
+                assert off or changes[chosen] != before, remedy
+    for chosen, changed in changes.items():
+        assert not config or warned(changed) - wrong <= FAVOURS, chosen
 
-    assert rule.remedies(health(config=config))[-1].startswith("--recipe steady ")
-    for settings in found:
-        changed = resolve(RunConfig, base, *(parse_assignment(text) for text in settings))
-        check_early(changed)
-        assert not settings or changed.dump() != resolve(RunConfig, base).dump()
 
-
-@pytest.mark.parametrize("rule", RULES, ids=BY_ID)
-def test_every_rule_advises_a_setting_besides_another_recipe(rule):
-    assert any(any(options(rule, health(loss=loss_of(config), config=config))) for config in CONFIGS.values())
-
-
-def test_the_recipe_that_is_advised_exists():
-    assert "steady" in RECIPES
+@pytest.mark.parametrize("rule", audit.RULES, ids=lambda rule: rule.id)
+def test_what_stands_between_remedies_of_the_audit_stands_in_none(rule):
+    assert ";" not in "".join(rule.remedies(audit.RunPlan()))
 
 
 def test_learning_rates_are_those_of_the_run():
     one = health(config={"optimizer": {"generator": {"lr": 0.004}, "discriminator": {"lr": 0.001}}})
 
-    assert ["optimizer.discriminator.lr=0.00025"] in options(BY_ID["discriminator-too-strong"], one)
-    assert ["optimizer.generator.lr=0.002", "optimizer.discriminator.lr=0.0005"] in options(BY_ID["divergence"], one)
+    assert ["optimizer.discriminator.lr=0.00025"] in options("discriminator-too-strong", one)
+    assert ["optimizer.generator.lr=0.002", "optimizer.discriminator.lr=0.0005"] in options("divergence", one)
 
 
 def test_a_log_without_settings_has_its_own_learning_rate_halved():
     one = case({"lr_d": [0.003] * 5, "lr_g": [0.001] * 5})
 
-    assert ["optimizer.generator.lr=0.0005", "optimizer.discriminator.lr=0.0015"] in options(BY_ID["divergence"], one)
+    assert ["optimizer.generator.lr=0.0005", "optimizer.discriminator.lr=0.0015"] in options("divergence", one)
 
 
 def test_a_penalty_that_is_there_is_not_advised_again():
     one = health(config=RunConfig(penalties=["r1"]).dump())
 
-    assert not any("r1" in text for settings in options(BY_ID["mode-collapse"], one) for text in settings)
+    assert not any("r1" in text for chosen in options("mode-collapse", one) for text in chosen)
+
+
+def test_only_the_player_whose_steps_are_short_gets_longer_ones():
+    one = health(signals=STUCK | {f"updates.generator.{layer}": [1e-5] * 40 for layer in LAYERS})
+
+    assert options("learning-rate-too-low", one) == [["optimizer.generator.lr=0.002"], []]
+
+
+@pytest.mark.parametrize(("share", "place"), [("penalty.r1", "penalties"), ("term.mode_seeking", "generator_terms")])
+def test_what_outweighs_the_game_is_what_is_made_lighter(share, place):
+    config = RunConfig(penalties=["r1"], generator_terms=["mode_seeking"]).dump()
+    one = health({f"shares.{share}": course(900, 400)}, STUCK, config=config)
+
+    assert BY_ID["regulariser-dominates"](one)
+    assert [text.partition("=")[0] for chosen in options("regulariser-dominates", one) for text in chosen] == [place]
+
+
+def test_pale_pictures_were_held_back_and_harsh_ones_moved_too_fast():
+    pale, harsh = (case(signals={"contrast": [own] * 9, "contrast_real": [0.4] * 9}) for own in (0.1, 0.9))
+
+    assert options("contrast-off", pale) == [["optimizer.discriminator.lr=0.0001"]]
+    assert options("contrast-off", harsh) == [["optimizer.generator.lr=0.0001"]]
+
+
+def test_augmentation_that_leaks_is_made_rarer_and_one_that_is_slow_faster():
+    rare = case(config=CONFIGS["rare augmentation"])
+    slow = case(config=RunConfig(show={"kind": "ada", "speed_images": 50_000}).dump())
+
+    assert options("augmentation-leaks", rare) == [["show=as_is"]]
+    assert options("d-overfits", slow)[0] == ["show.speed_images=10000"]
+
+
+def test_a_remedy_knows_what_the_run_is_set_to():
+    config = {"networks": {"kind": "dcgan", "upsampling": {"kind": "transposed"}}, "data": {"mirror": True}}
+    assert options("checkerboard", case(config=config))[0] == ["networks.upsampling=nearest"]
+    config["networks"]["upsampling"] = {"kind": "nearest"}
+    assert not any("upsampling" in text for chosen in options("checkerboard", case(config=config)) for text in chosen)
+    assert not any("mirror" in text for chosen in options("d-overfits", case(config=config)) for text in chosen)
+
+
+def test_threads_that_are_no_number_are_no_advice():
+    assert options("speed-drops", case({"threads": [2, float("nan")]})) == [[], []]
