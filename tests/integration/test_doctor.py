@@ -108,7 +108,7 @@ def test_the_first_tick_and_the_end_are_measured_whatever_it_takes(pictures, tmp
 
 def test_a_run_whose_networks_cannot_be_measured_goes_on_without_and_says_so(pictures, tmp_path, monkeypatch):
     def fail(*_):
-        raise RuntimeError("batches of 8 only\nand more")
+        raise AttributeError("batches of 8 only\nand more")
 
     monkeypatch.setattr(Measure, "__call__", fail)
     console = Quiet()

@@ -32,7 +32,10 @@ _FUNCTIONS: dict[Kind, str] = {
 }
 _KINDS = {name: kind for kind, names in _FUNCTIONS.items() for name in names.split()}
 _PRODUCTS = ("matmul", "mm", "addmm")  # layers only where the second factor is learned
-_SMOOTH = ("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "tanh", "sigmoid", "softsign", "hardswish")
+_ALIVE = (  # just below 0
+    *("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid"),
+    *("tanh", "hardtanh", "sigmoid", "hardsigmoid", "hardswish"),
+)
 
 
 def anatomy_of(network: nn.Module, *inputs: Tensor) -> tuple[Anatomy, Tensor]:
@@ -148,7 +151,7 @@ def _activation(what: str, module: nn.Module | None, side: int, call: _Call) -> 
     if what.endswith("softmax") and call("input", 0).ndim > 2:
         return None
     slopes = {"leaky_relu": call("negative_slope", 1, 0.01), "prelu": call("weight", 1), "rrelu": 0.23}
-    return {"slope": _number(slopes.get(what, float(what in _SMOOTH)))}
+    return {"slope": _number(slopes.get(what, float(what in _ALIVE)))}
 
 
 def _weights(what: str, module: nn.Module | None, side: int, call: _Call) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from steadygan.config import nearest
+from steadygan.doctor import audit as audit_rules
 from steadygan.doctor.answers import Reply, answers
 from steadygan.doctor.case import Case, case_of
 from steadygan.doctor.logs import read_log
@@ -169,7 +170,7 @@ def _refuse(text: str, options: Mapping[str, object]) -> None:
 
 
 def _diagnosis(target: Examined, findings: Iterable[Finding], replies: Sequence[Reply] = ()) -> Diagnosis:
-    found = ranked(findings, RULES)
+    found = ranked(findings, (*RULES, *audit_rules.RULES))
     return Diagnosis(target=target, verdict=verdict(target.kind, found), findings=found, answers=[*replies])
 
 

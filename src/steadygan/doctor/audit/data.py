@@ -93,7 +93,8 @@ RULES = (
     ),
     AuditRule(
         "batch-of-everything", "warning", "A batch of half the images", "A batch for a larger set.", _batch,
-        always("--batch 16", "add images"), "Karras et al. (2020), section 2",
+        lambda plan: [*(["--batch 16"] if plan.setting("batch", 0) > 16 else []), "add images"],
+        "Karras et al. (2020), section 2",
     ),
     AuditRule(
         "nothing-held-out", "info", "No image held out", "data.held_out=0, or a set of a few families.", _unscored,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from steadygan.doctor.audit.plan import SQUARED, AuditRule, RunPlan, always, most
+import math
 
-PLAYERS = ("generator", "discriminator")
+from steadygan.doctor.audit.plan import SQUARED, AuditRule, RunPlan, always, most
+from steadygan.doctor.remedies import PLAYERS
+
 _LARGEST = {"adam": 1.0, "rmsprop": 1.0, "sgd": 500.0}
 """Largest rate of each optimizer as a multiple of Adam's."""
 
@@ -21,44 +23,63 @@ def _rate(plan: RunPlan, player: str) -> float:
     return most(plan.setting(f"optimizer.{player}.lr"))
 
 
-def _too_high(plan: RunPlan) -> str | None:
+def _usual(plan: RunPlan, player: str) -> float:
+    """What is usual for its batch and optimizer; infinite of an unknown one."""
+    return usual_rate(plan.setting("batch", 64)) * _LARGEST.get(
+        plan.setting(f"optimizer.{player}.kind", "adam"), math.inf
+    )
+
+
+def _high(plan: RunPlan) -> list[str]:
+    times = _BOUNDED if plan.penalty(*SQUARED) else _UNSURE
+    return [player for player in PLAYERS if _rate(plan, player) > times * _usual(plan, player)]
+
+
+def _low(plan: RunPlan) -> list[str]:
+    adams = [player for player in PLAYERS if plan.setting(f"optimizer.{player}.kind") == "adam"]
+    slow = {player: rate for player in adams if (rate := _rate(plan, player)) * 8 < _usual(plan, player)}
+    steps = plan.steps or math.inf
+    return [name for name, rate in slow.items() if rate * 50 < _usual(plan, name) or rate * steps < 0.5]
+
+
+def _off(plan: RunPlan, players: list[str]) -> str | None:
+    rates = [f"{player} {_rate(plan, player):.3g}, where {_usual(plan, player):.2g} is usual" for player in players]
     batch = plan.setting("batch", 0)
-    usual, times = usual_rate(batch), _BOUNDED if plan.penalty(*SQUARED) else _UNSURE
-    high = [
-        f"{player} {_rate(plan, player):.3g}"
-        for player in PLAYERS
-        if _rate(plan, player) > times * usual * _LARGEST.get(plan.setting(f"optimizer.{player}.kind", ""), 1e9)
-    ]
-    if not batch or not high:
-        return None
-    return f"learning rate of the {', '.join(high)} for a batch of {batch}, where {usual:.2g} is usual"
+    return f"learning rate for a batch of {batch} of the {' and of the '.join(rates)}" if batch and rates else None
 
 
 def _too_low(plan: RunPlan) -> str | None:
-    batch, steps = plan.setting("batch", 0), plan.steps
-    usual = usual_rate(batch)
-    for player in PLAYERS if batch else ():
-        rate = _rate(plan, player)
-        slow = plan.setting(f"optimizer.{player}.kind") == "adam" and rate * 8 < usual
-        if slow and (rate * 50 < usual or (steps and rate * steps < 0.5)):
-            way = f"; in {steps:,} steps a weight moves {rate * steps:.2g} at most" if steps else ""
-            return f"learning rate of the {player} {rate:.3g} for a batch of {batch}, where {usual:.2g} is usual{way}"
-    return None
+    low, steps = _low(plan), plan.steps
+    way = f"; in {steps:,} steps a weight moves {_rate(plan, low[0]) * steps:.2g} at most" if low and steps else ""
+    found = _off(plan, low)
+    return found and f"{found}{way}"
 
 
 def _rates(plan: RunPlan) -> list[str]:
-    usual = f"{usual_rate(plan.setting('batch', 64)):.2g}"
-    return [f"--set optimizer.{player}.lr={usual}" for player in PLAYERS]
+    wrong = _high(plan) or _low(plan) or PLAYERS
+    return [" ".join(f"--set optimizer.{player}.lr={_usual(plan, player):.2g}" for player in wrong)]
+
+
+def _heavy(plan: RunPlan) -> list[str]:
+    return [player for player in PLAYERS if plan.setting(f"optimizer.{player}.beta1", 0.0) >= 0.8]
 
 
 def _momentum(plan: RunPlan) -> str | None:
-    high = {player: plan.setting(f"optimizer.{player}.beta1", 0.0) for player in PLAYERS}
-    named = [f"{beta:g} of the {player}" for player, beta in high.items() if beta >= 0.8]
+    named = [f"{plan.setting(f'optimizer.{player}.beta1'):g} of the {player}" for player in _heavy(plan)]
     return f"beta1 is {' and '.join(named)}; the DCGAN's is 0.5, later recipes have 0" if named else None
 
 
+def _less_momentum(plan: RunPlan) -> list[str]:
+    return [" ".join(f"--set optimizer.{player}.beta1=0.5" for player in _heavy(plan) or PLAYERS)]
+
+
+def _more_turns(plan: RunPlan) -> bool:
+    fixed = plan.setting("turns.kind") in ("fixed", "apart")
+    return fixed and plan.turns("generator") > plan.turns("discriminator")
+
+
 def _favours_generator(plan: RunPlan) -> str | None:
-    if plan.setting("turns.kind") in ("fixed", "apart") and plan.turns("generator") > plan.turns("discriminator"):
+    if _more_turns(plan):
         return (
             f"the generator has {plan.turns('generator')} turns a step, the discriminator {plan.turns('discriminator')}"
         )
@@ -72,9 +93,25 @@ def _favours_discriminator(plan: RunPlan) -> str | None:
     rates = [_rate(plan, player) for player in PLAYERS]
     if min(rates) > 0 and rates[1] > 8 * rates[0] and _same_kind(plan):
         return f"the discriminator learns at {rates[1]:.3g}, the generator at {rates[0]:.3g}; TTUR has 4 to 1"
-    if plan.turns("discriminator") > 5:
-        return f"the discriminator has {plan.turns('discriminator')} turns a step; 5 are the most that papers use"
+    if plan.turns("discriminator") > _MOST_TURNS:
+        most_turns = f"{_MOST_TURNS} are the most that papers use"
+        return f"the discriminator has {plan.turns('discriminator')} turns a step; {most_turns}"
     return None
+
+
+_MOST_TURNS = 5
+_TTUR = "--set optimizer.discriminator.lr=4e-4 --set optimizer.generator.lr=1e-4 (as TTUR has them)"
+
+
+def _even(plan: RunPlan) -> list[str]:
+    if plan.config and not _more_turns(plan):
+        return [_TTUR]
+    return ["--set turns=fixed (one turn each)", "--set turns=moderated (two turns of G only where D keeps up)"]
+
+
+def _slower_judge(plan: RunPlan) -> list[str]:
+    many = plan.turns("discriminator") > _MOST_TURNS
+    return [f"--set turns.discriminator={_MOST_TURNS}"] if many else [_TTUR]
 
 
 def _same_kind(plan: RunPlan) -> bool:
@@ -94,6 +131,11 @@ def _small_batch(plan: RunPlan) -> str | None:
     return f"a batch of {batch}{' for batch norm, whose statistics are those of so few images' if normed else ''}"
 
 
+def _larger_batch(plan: RunPlan) -> list[str]:
+    norms = " ".join(f"--set networks.{place}" for place in ("discriminator_norm=none", "generator_norm=pixel"))
+    return ["--batch 16", *([f"{norms} --set penalties=r1"] if plan.setting("batch", 4) >= 4 else [])]
+
+
 def _no_average(plan: RunPlan) -> str | None:
     value = plan.setting("ema.half_life_images")
     return (
@@ -104,7 +146,7 @@ def _no_average(plan: RunPlan) -> str | None:
 
 
 def _unbounded(plan: RunPlan) -> str | None:
-    if plan.loss != "wasserstein" or plan.bounded or plan.penalty("weight_clipping"):
+    if plan.loss != "wasserstein" or "penalties" not in plan.config or plan.bounded or plan.penalty("weight_clipping"):
         return None
     return "the Wasserstein loss has no lower bound: no penalty on the critic's slope, no clipping, no spectral norm"
 
@@ -176,7 +218,7 @@ RULES = (
     AuditRule(
         "rate-too-high", "warning", "Learning rate too high for the batch",
         "A rate for a larger batch, or another loss.",
-        _too_high, _rates, f"{_MISTAKES} 31; Radford et al. (2016), section 4",
+        lambda plan: _off(plan, _high(plan)), _rates, f"{_MISTAKES} 31; Radford et al. (2016), section 4",
         "With penalties on the discriminator's slope rates may be several times as high.",
     ),
     AuditRule(
@@ -185,20 +227,16 @@ RULES = (
     ),
     AuditRule(
         "high-momentum", "warning", "Momentum of a classifier", "Adam's defaults.", _momentum,
-        always("--set optimizer.generator.beta1=0.5 --set optimizer.discriminator.beta1=0.5"),
-        "Radford et al. (2016), section 4",
+        _less_momentum, "Radford et al. (2016), section 4",
     ),
     AuditRule(
         "favours-generator", "warning", "The generator is favoured",
         "A reply to a discriminator that seemed too strong.",
-        _favours_generator,
-        always("--set turns=fixed (one turn each)", "--set turns=moderated (two turns of G only where D keeps up)"),
-        f"{_MISTAKES} 36",
+        _favours_generator, _even, f"{_MISTAKES} 36",
     ),
     AuditRule(
         "favours-discriminator", "warning", "The discriminator is far ahead", "Two rates chosen apart.",
-        _favours_discriminator,
-        always("--set optimizer.discriminator.lr=4e-4 --set optimizer.generator.lr=1e-4 (as TTUR has them)"),
+        _favours_discriminator, _slower_judge,
         "Heusel et al. (2017), section 2; Ten lessons, lessons 4 and 9",
     ),
     AuditRule(
@@ -206,8 +244,7 @@ RULES = (
         _joint, always("--set batches=separate", "--set batches=joint_both (both turns alike)"), f"{_MISTAKES} 38",
     ),
     AuditRule(
-        "small-batch", "warning", "A very small batch", "Little memory.", _small_batch,
-        always("--batch 16", "--set networks.discriminator_norm=none --set penalties=r1"),
+        "small-batch", "warning", "A very small batch", "Little memory.", _small_batch, _larger_batch,
         "Ioffe and Szegedy (2015)",
     ),
     AuditRule(
@@ -246,7 +283,7 @@ RULES = (
     ),
     AuditRule(
         "unclear-labels", "warning", "Labels that say little", "Smoothing or noise taken too far, or labels swapped.",
-        _labels, always("""--set 'loss={"kind": "non_saturating", "real_labels": [0.9, 0.9]}'"""),
+        _labels, always("--set loss.real_labels=[0.9,0.9] --set loss.fake_labels=[0,0] --set loss.flip=0"),
         "Salimans et al. (2016), section 3.4; Eleven hacks for stable GANs",
     ),
     AuditRule(

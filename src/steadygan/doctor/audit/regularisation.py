@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steadygan.doctor.audit.optimisation import PLAYERS
 from steadygan.doctor.audit.plan import AuditRule, RunPlan, always, most
+from steadygan.doctor.remedies import PLAYERS
 
 _SANE: dict[str, tuple[str, float, float]] = {
     "r1": ("gamma", 1e-3, 100),
@@ -22,6 +22,7 @@ _SANE: dict[str, tuple[str, float, float]] = {
 """The constant of each, and between what it is in papers, with a margin; gamma grows with the number of pixels."""
 
 _SHOWN_MANY = 20_000
+_DECAY = 0.1
 
 
 def _regularised(plan: RunPlan) -> bool:
@@ -31,7 +32,7 @@ def _regularised(plan: RunPlan) -> bool:
 
 
 def _nothing(plan: RunPlan, normed: bool) -> str | None:
-    if not plan.config or not plan.draws or _regularised(plan) or _normed(plan) != normed:
+    if "penalties" not in plan.config or not plan.draws or _regularised(plan) or _normed(plan) != normed:
         return None
     return "no penalty, weight decay, spectral norm or dropout" + (" beside its norm" if normed else ", nor any norm")
 
@@ -42,10 +43,13 @@ def _normed(plan: RunPlan) -> bool:
 
 
 def _constant(plan: RunPlan) -> str | None:
-    terms = [*plan.setting("penalties", ()), *plan.setting("generator_terms", ())]
-    odd = next((said for term in terms if (said := _odd(term, plan.side))), None)
-    decay = max(plan.setting(f"optimizer.{player}.weight_decay", 0.0) for player in PLAYERS)
-    return odd or (f"weight_decay is {decay:g}; 1e-4 to 1e-2 are usual" if decay > 0.1 else None)
+    odd = next((said for term in plan.setting("penalties", ()) if (said := _odd(term, plan.side))), None)
+    decays = [plan.setting(f"optimizer.{player}.weight_decay") for player in _decaying(plan)]
+    return odd or (f"weight_decay is {max(decays):g}; 1e-4 to 1e-2 are usual" if decays else None)
+
+
+def _decaying(plan: RunPlan) -> list[str]:
+    return [player for player in PLAYERS if plan.setting(f"optimizer.{player}.weight_decay", 0.0) > _DECAY]
 
 
 def _odd(term: Mapping[str, Any], side: int) -> str | None:
@@ -60,11 +64,10 @@ def _odd(term: Mapping[str, Any], side: int) -> str | None:
 
 
 def _bounds(plan: RunPlan) -> list[str]:
-    return [
-        "look at its share of the loss in the log",
-        "--set penalties=r1 (gamma 10)",
-        "--set penalties=wgan_gp (weight 10)",
-    ]
+    if any(_odd(term, plan.side) for term in plan.setting("penalties", ())) or not plan.config:
+        look = "look at its share of the loss in the log"
+        return [look, "--set penalties=r1 (gamma 10)", "--set penalties=wgan_gp (weight 10)"]
+    return [" ".join(f"--set optimizer.{player}.weight_decay=1e-3" for player in _decaying(plan))]
 
 
 def _alone(plan: RunPlan) -> str | None:
