@@ -23,7 +23,7 @@ _FUNCTIONS: dict[Kind, str] = {
     "dense": "linear matmul mm addmm",
     "norm": "batch_norm instance_norm layer_norm group_norm rms_norm local_response_norm",
     "activation": "relu relu6 leaky_relu elu selu celu gelu silu mish softplus prelu rrelu tanh sigmoid hardtanh "
-    "hardswish hardsigmoid softsign softmax log_softmax logsigmoid threshold",
+    "hardswish hardsigmoid softsign softmax log_softmax log_sigmoid threshold",
     "pooling": "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d lp_pool2d fractional_max_pool2d "
     "adaptive_avg_pool2d adaptive_max_pool2d",
     "upsampling": "interpolate upsample pixel_shuffle",
@@ -33,7 +33,7 @@ _FUNCTIONS: dict[Kind, str] = {
 _KINDS = {name: kind for kind, names in _FUNCTIONS.items() for name in names.split()}
 _PRODUCTS = ("matmul", "mm", "addmm")  # layers only where the second factor is learned
 _ALIVE = (  # just below 0
-    *("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "logsigmoid"),
+    *("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "log_sigmoid"),
     *("tanh", "hardtanh", "sigmoid", "hardsigmoid", "hardswish"),
 )
 
