@@ -34,7 +34,7 @@ _KINDS = {name: kind for kind, names in _FUNCTIONS.items() for name in names.spl
 _PRODUCTS = ("matmul", "mm", "addmm")  # layers only where the second factor is learned
 _ALIVE = (  # just below 0
     *("elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "log_sigmoid"),
-    *("tanh", "hardtanh", "sigmoid", "hardsigmoid", "hardswish"),
+    *("tanh", "sigmoid", "hardsigmoid", "hardswish"),
 )
 
 
@@ -151,6 +151,7 @@ def _activation(what: str, module: nn.Module | None, side: int, call: _Call) -> 
     if what.endswith("softmax") and call("input", 0).ndim > 2:
         return None
     slopes = {"leaky_relu": call("negative_slope", 1, 0.01), "prelu": call("weight", 1), "rrelu": 0.23}
+    slopes["hardtanh"] = float(what == "hardtanh" and call("min_val", 1, -1.0) < 0)  # which ReLU6 is, too, from 0 on
     return {"slope": _number(slopes.get(what, float(what in _ALIVE)))}
 
 

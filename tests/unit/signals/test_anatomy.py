@@ -87,6 +87,11 @@ def test_what_is_steep_about_0_is_not_taken_for_flat_below_it(flat) -> None:
     assert found.hidden()[0].slope > 0
 
 
+def test_a_relu_with_a_ceiling_is_flat_below_0() -> None:
+    found, _ = anatomy_of(nn.Sequential(nn.Linear(4, 4), nn.ReLU6(), nn.Linear(4, 4)), torch.randn(5, 4))
+    assert found.hidden()[0].slope == 0
+
+
 def test_networks_that_are_not_finished_or_of_another_precision_are_looked_into() -> None:
     lazy = nn.Sequential(nn.LazyConv2d(32, 4, 2, 1), nn.LeakyReLU(0.2), nn.Flatten(), nn.LazyLinear(1))
     assert len(look_at(own.stack(), lazy).discriminator.weighted) == 2
