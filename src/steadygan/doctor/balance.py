@@ -38,7 +38,7 @@ def _certain(case: Case) -> str | None:
     """What shows that the discriminator is sure, of images it never saw too where that is known."""
     if facts_of(case).absolute:
         real, fake, held_out = (_accuracy(case, side) for side in ("real", "fake", "held_out"))
-        if not min(real, fake) >= SURE or held_out < SURE_HELD_OUT:
+        if not (real >= SURE and fake >= SURE) or held_out < SURE_HELD_OUT:
             return None
         unseen = "" if math.isnan(held_out) else f", {held_out:.0%} of held-out reals"
         return f"it judges {real:.0%} of reals{unseen} and {fake:.0%} of fakes rightly"

@@ -41,8 +41,8 @@ def overfitting(case: Case) -> Series:
     real, held_out, fake = (case[f"signals.{name}"] for name in ("d_real", "d_held_out", "d_fake"))
     if case.held_out < _LEAST_HELD_OUT or not len(real) == len(held_out) == len(fake) > 0:
         return case["nothing"]
-    apart = np.isfinite(real.values + held_out.values + fake.values) & (real.values > fake.values)
-    fallen = (real.values - held_out.values)[apart] / (real.values - fake.values)[apart]
+    apart = np.isfinite([real.values, held_out.values, fake.values]).all(0) & (real.values > fake.values)
+    fallen = (real.values[apart] - held_out.values[apart]) / (real.values[apart] - fake.values[apart])
     return Series(real.steps[apart], real.images[apart], fallen)
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from steadygan.doctor.balance import BALANCE
-from steadygan.doctor.case import Case, Series
+from steadygan.doctor.case import Case
 from steadygan.doctor.collapse import COLLAPSE
 from steadygan.doctor.divergence import DIVERGENCE
 from steadygan.doctor.gradients import GRADIENTS
@@ -222,7 +220,7 @@ HEALTHY: dict[str, Case] = {
     **{f"{loss or 'unknown loss'}": health(loss=loss) for loss in GAMES},
     **{
         f"{loss or 'unknown loss'}, losses alone": alone(
-            loss, course(GAMES[loss]["loss_d"][0], GAMES[loss]["loss_d"][-1], 300), course(1, 3, 300)
+            loss, course(GAMES[loss]["loss_d"][0], GAMES[loss]["loss_d"][-1], 60), course(1, 3, 60)
         )
         for loss in GAMES
     },
@@ -314,27 +312,6 @@ def test_all_rules_are_silent_all_through_a_healthy_record(record):
 @pytest.mark.parametrize(("name", "record"), [(name, record) for name, records in NEARLY.items() for record in records])
 def test_a_rule_is_silent_short_of_its_fault(name, record):
     assert BY_ID[name](NEARLY[name][record]) is None
-
-
-SPOILT: dict[str, Callable[[Series], Series]] = {
-    "missing": lambda one: one.part(0, 0),
-    "of one line": lambda one: one.part(0, 1),
-    "of four lines": lambda one: one.part(0, 4),
-    "nothing but zeros": lambda one: replace(one, values=0 * one.values),
-    "no numbers": lambda one: replace(one, values=math.nan * one.values),
-    "infinite": lambda one: replace(one, values=math.inf * np.ones(len(one))),
-    "negative": lambda one: replace(one, values=-one.values),
-}
-
-
-@pytest.mark.parametrize("how", SPOILT)
-def test_no_rule_stumbles_over_columns_that_are_not_as_they_should_be(how):
-    for whole in (health(SURE, STUCK, loss=loss) for loss in GAMES):
-        spoilt = {name: SPOILT[how](one) for name, one in whole.series.items()}
-        for group in ("", "signals.d", "signals.m", "signals.gradients", "signals.updates", "loss", "d_", "grad"):
-            changed = {name: spoilt[name] if name.startswith(group) else one for name, one in whole.series.items()}
-            for rule in RULES:
-                rule(replace(whole, series=changed))
 
 
 @pytest.mark.parametrize("rule", RULES, ids=BY_ID)
