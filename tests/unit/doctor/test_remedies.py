@@ -63,7 +63,10 @@ def warned(config: dict[str, Any]) -> set[str]:
     return {found.rule for found in audit.audited(audit.RunPlan(config)) if found.severity != "info"}
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+SLOW = {*RECIPES} - {"steady", "dcgan", "msg", "ring"}  # whose networks are those of others
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.slow] * (one in SLOW)) for one in CONFIGS])
 def test_every_remedy_can_be_typed_as_it_stands_and_changes_something_for_the_better(name):
     config = CONFIGS[name]
     base = {part: value for part, value in (config or RunConfig().dump()).items() if value not in (OWN, [OWN])}

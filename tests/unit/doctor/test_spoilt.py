@@ -31,7 +31,7 @@ RULE = {rule.id: rule for rule in RULES}
 
 
 def faults(rule: str) -> list[Case]:
-    return [*DYNAMICS[rule].values()][:2] if rule in DYNAMICS else OTHERS[rule][:2]
+    return [*DYNAMICS[rule].values()][-1:] if rule in DYNAMICS else OTHERS[rule][:1]
 
 
 def groups(one: Case) -> list[list[str]]:
@@ -40,8 +40,12 @@ def groups(one: Case) -> list[list[str]]:
     return [*([name for name in one.series if name.startswith(head)] for head in heads), [*one.series]]
 
 
+QUICK = {"missing", "of four lines", "no numbers", "at the start"}
+HOW = [pytest.param(how, marks=[] if how in QUICK else pytest.mark.slow) for how in SPOILT]
+
+
 @pytest.mark.parametrize("rule", RULE)
-@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize("how", HOW)
 def test_no_rule_stumbles_over_columns_that_are_not_as_they_should_be(rule, how):
     for sick in faults(rule):
         spoilt = {name: SPOILT[how](one) for name, one in sick.series.items()}
@@ -50,7 +54,7 @@ def test_no_rule_stumbles_over_columns_that_are_not_as_they_should_be(rule, how)
             assert not found or rule == "not-finite" or " nan" not in found.evidence
 
 
-@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize("how", HOW)
 def test_every_question_is_answered_of_columns_that_are_not_as_they_should_be(how):
     whole = health({"seconds": course(1, 900)}, {"copies": [0.01] * 40}, {"fd-training": course(90, 9)}, size=32)
     for names in groups(whole):

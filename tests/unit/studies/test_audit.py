@@ -104,7 +104,7 @@ def test_reals_in_another_range_are_found(low: float, high: float, wrong: bool) 
     assert ("reals-range" in grave(sg.audit(own.drawn(own.stack(), own.judge()), reals=reals))) == wrong
 
 
-QUICKER = {"satellite": {"networks": {"width": 16}}, "faces256": {"size": 64}}
+QUICKER = {"satellite": {"networks": {"width": 16}}, "faces256": {"size": 64, "networks": {"width": 16}}}
 
 
 def audited_recipe(name: str, size: int, settings: dict[str, Any]) -> list[Finding]:
