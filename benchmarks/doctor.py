@@ -45,6 +45,7 @@ FASHION = SETS["aerial"].parent / "fashion-mnist-20k.zip"
 DATA = {"aerial": str(SETS["aerial"]), "cifar": str(SETS["cifar"]), "fashion": str(FASHION)}
 FAMILIES = ("dcgan", "wgan-gp", "steady")
 SIZE = 32
+_LONGER = {"wgan-gp": 2.5}  # five turns of the critic a step, and the images of each are counted
 _SMALL = {
     "batch": 16,
     "doctor": {"most_time": 0.2},
@@ -127,7 +128,8 @@ def one(options: argparse.Namespace, data: str, recipe: str, seed: int, fault: F
     out = free(options.out / "doctor", f"{name or 'well'} {data} {recipe} seed{seed}")
     small = {"networks": {"width": 16}} if recipe in FAMILIES else {}
     try:
-        told = alone(play, dataset.path, out, recipe, seed, options.images, name, small)
+        images = int(options.images * _LONGER.get(recipe, 1))
+        told = alone(play, dataset.path, out, recipe, seed, images, name, small)
     except sg.SteadyganError as problem:
         print(f"{out.name}: not made: {problem}", flush=True)
         return
