@@ -136,6 +136,9 @@ FIRES: dict[str, dict[str, Case]] = {
 NEARLY: dict[str, dict[str, Case]] = {  # what is short of a fault in one respect
     "mode-collapse": {
         "low contrast alone": health(signals={"diversity": course(0.05, 0.07)}),
+        "pale ones that differ": health(
+            signals={"diversity": [0.06] * 40, "twins": [1.0] * 40, "contrast": [0.05] * 40, **STUCK}
+        ),
         "half of it": health(signals={"diversity": course(0.05, 0.16), "twins": course(1, 0.4)}),
         "at first": health(signals={"diversity": [0.02] * 40, "twins": [1.0] * 40, "distance": [30.0] * 40}).until(
             9_000
