@@ -212,7 +212,8 @@ class WrongRange:
 
 
 _LEARNS_TOO_FAST = ("learning-rate-too-high", "divergence", "exploding-gradients", "oscillation")
-_ONE_SIDED = ("discriminator-too-strong", "vanishing-gradients")
+_STANDS = ("generator-stands-still", "discriminator-stands-still")
+_ONE_SIDED = ("discriminator-too-strong", "vanishing-gradients", "generator-stands-still")
 _COPIES = ("d-overfits", "d-sure-of-reals", "memorises", "mostly-copies")
 
 FAULTS: tuple[Fault, ...] = (
@@ -220,14 +221,14 @@ FAULTS: tuple[Fault, ...] = (
     Fault("generator's learning rate x30", _LEARNS_TOO_FAST, strike=rates(generator=30, discriminator=1)),
     Fault(
         "both learning rates / 300",
-        ("learning-rate-too-low", "discriminator-too-weak"),
+        ("learning-rate-too-low", *_STANDS),
         strike=rates(generator=1 / 300, discriminator=1 / 300),
     ),
     Fault("discriminator far faster", _ONE_SIDED, strike=rates(generator=1 / 30, discriminator=3)),
-    Fault("generator stands still", (*_ONE_SIDED, "learning-rate-too-low"), strike=rates(generator=0, discriminator=1)),
+    Fault("generator stands still", _ONE_SIDED, strike=rates(generator=0, discriminator=1)),
     Fault(
         "discriminator stands still",
-        ("discriminator-too-weak", "learning-rate-too-low"),
+        ("discriminator-too-weak", "discriminator-stands-still"),
         strike=rates(generator=1, discriminator=0),
     ),
     Fault("one picture", ("mode-collapse",), strike=latents(1)),
