@@ -104,8 +104,9 @@ def _grid(made: Tensor) -> Tensor:
 
 
 def _tinted(made: Tensor) -> Tensor:
-    shift = torch.linspace(0.6, -0.6, made.shape[1]) if made.shape[1] > 1 else torch.tensor([0.6])
-    return (made + shift.view(1, -1, 1, 1).to(made.dtype)).clamp(-1, 1)
+    changed = made.clone()
+    changed[:, 0] = 0.5 + 0.5 * made[:, 0]  # the darker half of the first channel is out of reach
+    return changed
 
 
 def _dead(session: Session) -> None:
@@ -121,7 +122,7 @@ def _dead(session: Session) -> None:
 def _infinite(session: Session) -> None:
     layer: Any = layers_of(generator_of(session))[1]
     with torch.no_grad():
-        layer.weight.view(-1)[0] = float("inf")
+        layer.weight[(0,) * layer.weight.ndim] = float("inf")
 
 
 def _stale(session: Session) -> None:
@@ -234,7 +235,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("one picture", ("mode-collapse",), strike=latents(1)),
     Fault("four pictures", ("mode-collapse", "partial-collapse"), strike=latents(4)),
     Fault("grid over the pictures", ("checkerboard",), strike=pictures(_grid)),
-    Fault("pictures saturated", ("saturated", "contrast-off"), strike=pictures(lambda made: (8 * made).clamp(-1, 1))),
+    Fault("pictures saturated", ("saturated", "contrast-off"), strike=pictures(lambda made: (50 * made).clamp(-1, 1))),
     Fault("pictures tinted", ("colours-off", "saturated"), strike=pictures(_tinted)),
     Fault("pictures pale", ("contrast-off",), strike=pictures(lambda made: made * 0.2)),
     Fault("units silenced", ("dead-generator",), strike=_dead),
