@@ -104,8 +104,9 @@ def _grid(made: Tensor) -> Tensor:
 
 
 def _tinted(made: Tensor) -> Tensor:
-    shift = torch.linspace(0.6, -0.6, made.shape[1]) if made.shape[1] > 1 else torch.tensor([0.6])
-    return (made + shift.view(1, -1, 1, 1).to(made.dtype)).clamp(-1, 1)
+    changed = made.clone()
+    changed[:, 0] = 0.5 + 0.5 * made[:, 0]  # the darker half of the first channel is out of reach
+    return changed
 
 
 def _dead(session: Session) -> None:
@@ -121,7 +122,7 @@ def _dead(session: Session) -> None:
 def _infinite(session: Session) -> None:
     layer: Any = layers_of(generator_of(session))[1]
     with torch.no_grad():
-        layer.weight.view(-1)[0] = float("inf")
+        layer.weight[(0,) * layer.weight.ndim] = float("inf")
 
 
 def _stale(session: Session) -> None:
@@ -212,7 +213,8 @@ class WrongRange:
 
 
 _LEARNS_TOO_FAST = ("learning-rate-too-high", "divergence", "exploding-gradients", "oscillation")
-_ONE_SIDED = ("discriminator-too-strong", "vanishing-gradients")
+_STANDS = ("generator-stands-still", "discriminator-stands-still")
+_ONE_SIDED = ("discriminator-too-strong", "vanishing-gradients", "generator-stands-still")
 _COPIES = ("d-overfits", "d-sure-of-reals", "memorises", "mostly-copies")
 
 FAULTS: tuple[Fault, ...] = (
@@ -220,20 +222,20 @@ FAULTS: tuple[Fault, ...] = (
     Fault("generator's learning rate x30", _LEARNS_TOO_FAST, strike=rates(generator=30, discriminator=1)),
     Fault(
         "both learning rates / 300",
-        ("learning-rate-too-low", "discriminator-too-weak"),
+        ("learning-rate-too-low", *_STANDS),
         strike=rates(generator=1 / 300, discriminator=1 / 300),
     ),
     Fault("discriminator far faster", _ONE_SIDED, strike=rates(generator=1 / 30, discriminator=3)),
-    Fault("generator stands still", (*_ONE_SIDED, "learning-rate-too-low"), strike=rates(generator=0, discriminator=1)),
+    Fault("generator stands still", _ONE_SIDED, strike=rates(generator=0, discriminator=1)),
     Fault(
         "discriminator stands still",
-        ("discriminator-too-weak", "learning-rate-too-low"),
+        ("discriminator-too-weak", "discriminator-stands-still"),
         strike=rates(generator=1, discriminator=0),
     ),
     Fault("one picture", ("mode-collapse",), strike=latents(1)),
     Fault("four pictures", ("mode-collapse", "partial-collapse"), strike=latents(4)),
     Fault("grid over the pictures", ("checkerboard",), strike=pictures(_grid)),
-    Fault("pictures saturated", ("saturated", "contrast-off"), strike=pictures(lambda made: (8 * made).clamp(-1, 1))),
+    Fault("pictures saturated", ("saturated", "contrast-off"), strike=pictures(lambda made: (50 * made).clamp(-1, 1))),
     Fault("pictures tinted", ("colours-off", "saturated"), strike=pictures(_tinted)),
     Fault("pictures pale", ("contrast-off",), strike=pictures(lambda made: made * 0.2)),
     Fault("units silenced", ("dead-generator",), strike=_dead),

@@ -90,12 +90,12 @@ class Signals(Record):
     reals. `checkerboard` is the power at the frequencies of a grid of 2 or 4 pixels over that at those nearby, of the
     grid that stands out most: about 1 without a grid, 10 and more with one. `contrast` is the mean deviation within a
     channel of a picture, `colour` the mean of each channel, `saturated` the share of values at the ends of the range.
-    `dead` is, by player, the share of units behind an activation that answer the same to everything. `modes` is the
-    mean difference of a picture with batch norms in training and in evaluation mode, over the contrast; None without
-    any, and large until their statistics have settled, some 50 steps. `augment` is the probability with which
-    augmentation is applied, `leak` how far pictures have moved from reals (0) to augmented reals (1), None where these
-    are hardly different. `inputs` are least, mean, deviation and most of the reals as the discriminator is given them.
-    `seconds` is what measuring took.
+    `dead` is, by player, the share of a layer's units behind an activation that answer the same to everything, in the
+    layer with the most. `modes` is the mean difference of a picture with batch norms in training and in evaluation
+    mode, over the contrast; None without any, and large until their statistics have settled, some 50 steps. `augment`
+    is the probability with which augmentation is applied, `leak` how far pictures have moved from reals (0) to
+    augmented reals (1), None where these are hardly different. `inputs` are least, mean, deviation and most of the
+    reals as the discriminator is given them. `seconds` is what measuring took.
     """
 
     d_real: float | None = None

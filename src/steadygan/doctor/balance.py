@@ -58,9 +58,8 @@ def _stuck(case: Case, now: Improvement) -> str | None:
         return f"its pictures move by {movement:.1%} of the reals' diversity between two looks"
     if gradient <= FAINT * at_first:
         return f"its gradient has fallen from {at_first:.3g} to {gradient:.3g}"
-    if now.little:
-        return "its pictures are hardly better than at first"
-    return "its pictures have been better" if now.worse else None
+    unlike = _unlike(case, now)
+    return f"its pictures are not like the reals: {unlike}" if unlike else None
 
 
 def _too_strong(case: Case) -> str | None:
@@ -76,7 +75,7 @@ def _blind(case: Case) -> str | None:
     facts, gap = facts_of(case), _gap(case)
     if facts.absolute:
         real, fake = _accuracy(case, "real"), _accuracy(case, "fake")
-        if abs((real + fake) / 2 - 0.5) <= CHANCE and abs(gap) <= NO_GAP * facts.unit:
+        if (real + fake) / 2 <= 0.5 + CHANCE and gap <= NO_GAP * facts.unit:  # below: it takes fakes for reals
             return f"it judges {real:.0%} of reals and {fake:.0%} of fakes rightly, mean logits {gap:.2g} apart"
         return None
     loss = lately(case["loss_d"])

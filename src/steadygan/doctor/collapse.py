@@ -18,6 +18,7 @@ from steadygan.doctor.trends import RECENT, used
 # al. (2017), section 4.2, count classes whose pictures are more alike (MS-SSIM) than reals as collapsed. Blurred
 # pictures of a young or small generator stand at some tenths, copies of one at 1.
 LIMITS = {"diversity": (0.75, 0.4), "rank": (0.8, 0.55), "twins": (0.9, 0.5), "ms_ssim": (0.8, 0.5)}
+PALE = 0.5  # of the reals' contrast: below, pictures are near each other however they differ
 SIGNS = 2  # must agree: each alone has another cause too, a low contrast for diversity, a blur for likeness
 
 HAD = 0.5  # of the reals' diversity: pictures that had so much were no longer those of an untrained generator
@@ -30,12 +31,15 @@ LINES, BLOCKS = 50, 200  # of a log of losses alone, to tell a level from a slop
 
 def _signs(case: Case) -> Iterator[tuple[str, float, str]]:
     """Each measure that is there: its name, how far it is from that of reals to that of one picture, and both."""
+    contrast, of_reals = lately(case["signals.contrast"]), lately(case["signals.contrast_real"])
+    share = min(1.0, contrast / of_reals) if contrast > 0 and of_reals > 0 else 1.0
+    shares = {"diversity": share, "rank": 1.0}
     for name, called in (("diversity", "their mean distance"), ("rank", "their effective rank")):
         ours, reals = lately(case[f"signals.{name}"]), lately(case[f"signals.{name}_real"])
         if math.isfinite(ours) and reals > 0:
-            yield name, 1 - ours / reals, f"{called} is {ours:.3g}, of as many reals {reals:.3g}"
+            yield name, 1 - ours / reals / shares[name], f"{called} is {ours:.3g}, of as many reals {reals:.3g}"
     twins = lately(case["signals.twins"])
-    if math.isfinite(twins):
+    if math.isfinite(twins) and share >= PALE:
         yield "twins", twins, f"{twins:.0%} of them have a twin, of reals 1%"
     ours, reals = lately(case["signals.ms_ssim"]), lately(case["signals.ms_ssim_real"])
     if math.isfinite(ours) and reals < 1:

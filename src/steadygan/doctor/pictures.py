@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from steadygan.doctor.case import Case
-from steadygan.doctor.progress import grown
+from steadygan.doctor.progress import grown, medians
 from steadygan.doctor.remedies import dcgan_choice, option, rate, recipe
 from steadygan.doctor.rule import Rule
-from steadygan.doctor.trends import level, past_beginning, start
+from steadygan.doctor.trends import RECENT, level, past_beginning, start
 
 # Times the reals' ratio of a grid's frequencies to those nearby, 9 dB: for some hundred steps a DCGAN has 6 dB more.
 _GRID = 8.0
@@ -24,17 +24,18 @@ _TIMES = 2.0
 # late: a half that was alive before is a network of half the size.
 _DEAD = 0.5
 _DIED = 0.1  # of the units since the run began; or they never lived
-# A generator that has learned nothing has grids and pale colours too, of which something else is the cause: its
-# pictures are 1.6 times the reals' contrast away from them, those of 300 to 500 good steps half of it.
-_NEAR = 1.2
-_FADING = 0.75  # of what it was at half the images: what goes away by itself is no fault
+# A generator that has learned nothing has grids and pale colours too, of which something else is the cause: it has
+# learned once its pictures were nearer than so much of the first distance, or than so much of the reals' contrast.
+_LEARNED, _NEAR = 0.7, 1.2
+_FADING = 0.9  # of what it was at half the images: what goes away by itself is no fault
 _MODES = 0.5  # of the contrast: two unrelated pictures differ by about 1.4 of it
 
 
 def _near(case: Case) -> bool:
-    """Whether the pictures can be judged, and have anything of the reals."""
-    far = level(case["signals.distance"]) > _NEAR * level(case["signals.contrast_real"])
-    return grown(case) and not far
+    """Whether the pictures can be judged, and have had anything of the reals."""
+    distance = case["signals.distance"].finite().values
+    limits = _NEAR * level(case["signals.contrast_real"]), _LEARNED * (distance[0] if len(distance) else math.nan)
+    return grown(case) and not (len(distance) >= RECENT and medians(distance).min() > max(limits))
 
 
 def _lasting(case: Case, measure: Callable[[Case], float]) -> float:
@@ -90,7 +91,7 @@ def _harshness(case: Case) -> float:
 def _contrast_off(case: Case) -> str | None:
     share = _harshness(case)
     pale = _lasting(case, lambda one: 1 - _harshness(one)) > 1 - _WEAK
-    if not (pale or (share > _STRONG and past_beginning(case))):
+    if not (pale or _lasting(case, _harshness) > _STRONG):
         return None
     real = level(case["signals.contrast_real"])
     return f"the deviation within a picture is {share * real:.2f}, {share:.0%} of the reals' {real:.2f}"
@@ -108,7 +109,10 @@ def _dead(player: str, case: Case) -> str | None:
     now, before = level(dead), start(dead)
     if not (now >= _DEAD and (now >= before + _DIED or before >= _DEAD)):
         return None
-    return f"{now:.0%} of the {player}'s units answer nothing to any latent or image; it was {before:.0%} at the start"
+    return (
+        f"{now:.0%} of the units of a layer of the {player} answer nothing to any latent or image; it was {before:.0%} "
+        "at the start"
+    )
 
 
 def _modes(case: Case) -> str | None:
@@ -191,6 +195,7 @@ PICTURES: tuple[Rule, ...] = (
         source="Odena et al. (2016), Deconvolution and Checkerboard Artifacts, doi:10.23915/distill.00003",
         unless="the run is short: nets often lose a faint grid by themselves as they go on",
         picture="progress.gif",
+        leads_to=("discriminator-too-strong", "past-best"),
     ),
     Rule(
         id="colours-off",
@@ -203,6 +208,7 @@ PICTURES: tuple[Rule, ...] = (
         source="Karras et al. (2020), arXiv:2006.06676, section 2.2",
         unless="the colours go round from tick to tick and the averaged generator has the right ones",
         picture="progress.gif",
+        leads_to=("discriminator-too-strong", "past-best"),
     ),
     Rule(
         id="contrast-off",
@@ -215,6 +221,7 @@ PICTURES: tuple[Rule, ...] = (
         source="Karras et al. (2020), Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958",
         unless="the pictures' distance to the reals still falls: then the contrast often follows",
         picture="progress.gif",
+        leads_to=("discriminator-too-strong", "past-best"),
     ),
     Rule(
         id="saturated",
@@ -226,23 +233,30 @@ PICTURES: tuple[Rule, ...] = (
         source="Radford et al. (2016), arXiv:1511.06434, section 3",
         unless="the reals are drawings of black and white, of which fewer were measured than there are",
         picture="progress.gif",
-        leads_to=("contrast-off", "colours-off"),
+        leads_to=("contrast-off", "colours-off", "discriminator-too-strong", "past-best"),
     ),
     Rule(
         id="dead-generator",
         severity="warning",
-        says="half of the generator's units answer nothing",
+        says="half of a layer of the generator answers nothing",
         causes="steps too large early on, which drove ReLUs below 0 for every latent; an initialisation too large",
         judge=partial(_dead, "generator"),
         remedies=partial(_against_death, "generator"),
         source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Maas et al. (2013), Rectifier Nonlinearities",
         unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
-        leads_to=("contrast-off", "colours-off", "partial-collapse", "mode-collapse"),
+        leads_to=(
+            "contrast-off",
+            "colours-off",
+            "partial-collapse",
+            "mode-collapse",
+            "discriminator-too-strong",
+            "past-best",
+        ),
     ),
     Rule(
         id="dead-discriminator",
         severity="warning",
-        says="half of the discriminator's units answer nothing",
+        says="half of a layer of the discriminator answers nothing",
         causes="ReLUs in the discriminator, whose dead units give the generator no gradient; steps too large early on",
         judge=partial(_dead, "discriminator"),
         remedies=partial(_against_death, "discriminator"),

@@ -12,8 +12,9 @@ from steadygan.doctor.inputs import INPUTS
 from steadygan.doctor.machine import MACHINE
 from steadygan.doctor.pictures import PICTURES
 from steadygan.doctor.rule import Rule
+from steadygan.doctor.standing import STANDING
 
 RULES: tuple[Rule, ...] = (
-    *(*DIVERGENCE, *INPUTS, *GRADIENTS, *BALANCE, *COLLAPSE, *FEWNESS),
+    *(*DIVERGENCE, *INPUTS, *GRADIENTS, *STANDING, *BALANCE, *COLLAPSE, *FEWNESS),
     *(*PICTURES, *BUDGET, *MACHINE),
 )

@@ -45,7 +45,10 @@ class Units(TorchFunctionMode):
         return made
 
     def dead(self) -> Tensor | None:
-        """Share of units that answered the same to everything, as a ReLU does that is always 0; None without units."""
+        """Share of units that answered the same to everything, as a ReLU does that is always 0; None without units.
+
+        It is that of the layer with the most of them: all that a picture says has to pass it.
+        """
         if not self.ranges:
             return None
-        return torch.cat([low == high for low, high in self.ranges.values()]).float().mean()
+        return torch.stack([(low == high).float().mean() for low, high in self.ranges.values()]).max()

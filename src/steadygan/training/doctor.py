@@ -87,9 +87,9 @@ class Doctor(Listener):
 
 
 def audit(session: Session, pair: Pair) -> None:
-    """Write down what can be seen before the first step; say what is more than an info, and not of images.
+    """Write down what can be seen of settings and networks before the first step, and say what is more than an info.
 
-    What is to be said of these was said when they were opened.
+    What is to be said of the images was said when they were opened, and is in their folder.
     """
     try:
         found = audit_config(session.config, session.dataset, pair)
@@ -97,9 +97,9 @@ def audit(session: Session, pair: Pair) -> None:
         session.say(f"not audited: {problem}")
         return
     of_images = {rule.id for rule in OF_IMAGES}
-    for finding in found:
+    for finding in [one for one in found if one.rule not in of_images]:
         session.write(finding)
-        if finding.severity != "info" and finding.rule not in of_images:
+        if finding.severity != "info":
             session.say(sentence(finding))
 
 

@@ -14,9 +14,10 @@ from steadygan.doctor.collapse import COLLAPSE
 from steadygan.doctor.divergence import DIVERGENCE
 from steadygan.doctor.gradients import GRADIENTS
 from steadygan.doctor.rule import Rule, story
+from steadygan.doctor.standing import STANDING
 from unit.doctor.cases import GAMES, case, course, health
 
-RULES: tuple[Rule, ...] = (*COLLAPSE, *BALANCE, *GRADIENTS, *DIVERGENCE)
+RULES: tuple[Rule, ...] = (*COLLAPSE, *BALANCE, *GRADIENTS, *STANDING, *DIVERGENCE)
 BY_ID = {rule.id: rule for rule in RULES}
 
 SETTLED = {"distance": [*course(40, 12, 20), *course(12, 12, 20)]}
@@ -52,7 +53,24 @@ def alone(loss: str, loss_d: list[float], loss_g: list[float]) -> Case:
 RESTLESS = {"movement": [0.95] * 40, "distance": [20.0 + 6 * (-1) ** (line // 2) for line in range(40)]}
 LEFT_ITS_LEVEL = [*course(0.5, 0.03, 50), *course(0.027, 0.026, 100), *course(0.002, 0.002, 50)]
 
+
+def stopping(player: str, to: float) -> dict[str, list[float]]:
+    """Steps of a player that become shorter by and by."""
+    return {f"updates.{player}.{layer}": course(4e-3, 4e-3 * to) for layer in ("first", "second", "last")}
+
+
 FIRES: dict[str, dict[str, Case]] = {
+    "generator-stands-still": {
+        "its rate fell": health(signals=stopping("generator", 0.01)),
+        "at once": health(
+            signals={f"updates.generator.{layer}": [4e-3] * 20 + [0.0] * 20 for layer in ("first", "second", "last")}
+        ),
+        "both do": health(signals=stopping("generator", 0.001) | stopping("discriminator", 0.02)),
+    },
+    "discriminator-stands-still": {
+        "its rate fell": health(signals=stopping("discriminator", 0.01)),
+        "both do": health(signals=stopping("generator", 0.02) | stopping("discriminator", 0.001)),
+    },
     "mode-collapse": {
         "one picture after many": health(signals=ONE_PICTURE),
         "one picture from the start": health(
@@ -84,10 +102,12 @@ FIRES: dict[str, dict[str, Case]] = {
         "unlearned": health(SURE, WORSENING),
         "relativistic": health({"d_real": course(2, 7), "d_fake": course(1, -3)}, STUCK, loss="relativistic"),
         "frozen": health(SURE, SETTLED | {"movement": [0.001] * 40}),
+        "pale pictures that stay so": health(SURE, SETTLED | {"contrast": [0.1] * 40}),
     },
     "discriminator-too-weak": {
         "nothing learned": health(GUESSING, STUCK),
         "grey pictures": health(GUESSING, SETTLED | {"contrast": [0.1] * 40}),
+        "fooled": health(GUESSING | {"accuracy_fake": [0.0] * 40, "d_fake": [3.0] * 40}, STUCK),
         "relativistic": health(GUESSING | {"loss_d": [0.693] * 40}, STUCK, loss="relativistic"),
         "least squares": health(GUESSING | {"d_real": [0.51] * 40, "d_fake": [0.5] * 40}, STUCK, loss="least_squares"),
     },
@@ -137,8 +157,21 @@ FIRES: dict[str, dict[str, Case]] = {
 }
 
 NEARLY: dict[str, dict[str, Case]] = {  # what is short of a fault in one respect
+    "generator-stands-still": {
+        "by its schedule": health({"lr_g": course(2e-4, 1e-6)}, stopping("generator", 0.01)),
+        "a fifth is left": health(signals=stopping("generator", 0.2)),
+        "the other stands stiller": health(signals=stopping("generator", 0.02) | stopping("discriminator", 0.001)),
+    },
+    "discriminator-stands-still": {
+        "by its schedule": health({"lr_d": course(2e-4, 1e-6)}, stopping("discriminator", 0.01)),
+        "a fifth is left": health(signals=stopping("discriminator", 0.2)),
+        "the other stands stiller": health(signals=stopping("generator", 0.001) | stopping("discriminator", 0.02)),
+    },
     "mode-collapse": {
         "low contrast alone": health(signals={"diversity": course(0.05, 0.07)}),
+        "pale ones that differ": health(
+            signals={"diversity": [0.06] * 40, "twins": [1.0] * 40, "contrast": [0.05] * 40, **STUCK}
+        ),
         "half of it": health(signals={"diversity": course(0.05, 0.16), "twins": course(1, 0.4)}),
         "at first": health(signals={"diversity": [0.02] * 40, "twins": [1.0] * 40, "distance": [30.0] * 40}).until(
             9_000
