@@ -98,6 +98,9 @@ def play(data: Path, out: Path, recipe: str, seed: int, images: int, name: str, 
     fault = next((one for one in FAULTS if one.name == name), Fault("", ()))
     settings = merge(_SMALL, small, {"seed": seed, "budget": {"images": images}}, dict(fault.settings))
     config, dataset = plan(data, recipe, settings)
+    if fault.penalties:
+        settings["penalties"] = [*config.dump()["penalties"], *fault.penalties]
+        config, dataset = plan(data, recipe, settings)
     onset, ended = int(fault.onset * images), ""
     if fault.at_start:
         fault.at_start()

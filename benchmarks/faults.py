@@ -31,11 +31,15 @@ def _always(_: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to break a training. `settings` are merged into the run's, `limit` is how many images it gets."""
+    """A way to break a training. `settings` are merged into the run's, `penalties` added to its own.
+
+    `limit` is how many images it gets.
+    """
 
     name: str
     causes: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    penalties: tuple[Mapping[str, Any], ...] = ()
     limit: int | None = None
     strike: Act | None = None
     each: Act | None = None
@@ -258,8 +262,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "penalty too large",
-        ("regulariser-dominates",),
-        settings={"penalties": [{"kind": "l2", "weight": 10.0}]},
+        ("regulariser-dominates", "regularisation-constant"),
+        penalties=({"kind": "l2", "weight": 10.0},),
     ),
     Fault(
         "saturating loss, fast discriminator",

@@ -9,23 +9,24 @@ from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, smooth
 
 _STALLED = 0.25  # of the time waited for images: a quarter of the run is lost
+_WAITS = 5  # ticks whose median counts: a checkpoint or a first pass over the images is one or two
 _TICKS = 8  # ticks whose median counts: one that wrote a checkpoint, or the first after a pause, is none of them
 _LEAK = 0.25  # of the memory of the second quarter, by which that of the last one is larger
 _LEAK_MB = 100.0  # and by so much: Python and torch settle within less
 _ON = 0.6  # of the growth before, that the last growth still is: caches fill up and stop
-_QUARTER = 5  # ticks; fewer are no level
+_QUARTER = 3  # ticks; fewer are no level
 _SLOWED = 0.6  # of the best lasting rate of this very run
 _BEST = 90  # percentile of the smoothed rates that counts as the best lasting one
 
 
 def _stalls(case: Case) -> str | None:
-    waited = level(case["input_wait_fraction"].part(1, len(case["input_wait_fraction"])), _TICKS)
+    waited = level(case["input_wait_fraction"].part(1, len(case["input_wait_fraction"])), _WAITS)
     if not waited >= _STALLED:
         return None
     lost = (
-        f"; without it, it would do {level(case['images_per_second'], _TICKS) / (1 - min(waited, 0.99)):.0f} images/s"
+        f"; without it, it would do {level(case['images_per_second'], _WAITS) / (1 - min(waited, 0.99)):.0f} images/s"
     )
-    return f"{waited:.0%} of the time of the last {_TICKS} ticks went into waiting for images" + lost
+    return f"{waited:.0%} of the time of the last {_WAITS} ticks went into waiting for images" + lost
 
 
 def _memory(case: Case) -> str | None:
