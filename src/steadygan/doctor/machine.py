@@ -62,7 +62,7 @@ def _against_slowness(case: Case) -> list[str]:
     free = [f"--threads {fewer} (leaves a processor to the other programs)"] if fewer > 0 else []
     return [
         *free,
-        "end the other programs, or press Ctrl-C, which keeps everything, and go on later with steadygan resume RUN",
+        "end the other programs, or go on later with steadygan resume RUN (Ctrl-C keeps everything)",
     ]
 
 
