@@ -61,7 +61,10 @@ def _slowed(case: Case) -> str | None:
 def _against_slowness(case: Case) -> list[str]:
     fewer = round(case["threads"].last) - 1 if len(case["threads"]) else 0
     free = [f"--threads {fewer} (leaves a processor to the other programs)"] if fewer > 0 else []
-    return [*free, "steadygan resume RUN (later, when the machine is free, after Ctrl-C, which keeps everything)"]
+    return [
+        *free,
+        "end the other programs, or go on later with steadygan resume RUN (Ctrl-C keeps everything)",
+    ]
 
 
 MACHINE: tuple[Rule, ...] = (
