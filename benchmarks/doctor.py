@@ -48,7 +48,6 @@ SIZE = 32
 _TRUE = {"few-steps"}  # said of every run that is as short as these, and true: it is not counted
 _LONGER = {"wgan-gp": 2.5}  # five turns of the critic a step, and the images of each are counted
 _SMALL = {
-    "batch": 16,
     "doctor": {"most_time": 0.2},
     "checkpoint": {"every_images": 4000},
 }
@@ -99,6 +98,9 @@ def play(data: Path, out: Path, recipe: str, seed: int, images: int, name: str, 
     fault = next((one for one in FAULTS if one.name == name), Fault("", ()))
     settings = merge(_SMALL, small, {"seed": seed, "budget": {"images": images}}, dict(fault.settings))
     config, dataset = plan(data, recipe, settings)
+    if fault.penalties:
+        settings["penalties"] = [*config.dump()["penalties"], *fault.penalties]
+        config, dataset = plan(data, recipe, settings)
     onset, ended = int(fault.onset * images), ""
     if fault.at_start:
         fault.at_start()
@@ -127,7 +129,7 @@ def one(options: argparse.Namespace, data: str, recipe: str, seed: int, fault: F
         return
     dataset = open_set(DATA[data], SIZE, options.out / "data", limit)
     out = free(options.out / "doctor", f"{name or 'well'} {data} {recipe} seed{seed}")
-    small = {"networks": {"width": 16}} if recipe in FAMILIES else {}
+    small = {"batch": 16, "networks": {"width": 16}} if recipe in FAMILIES else {}
     try:
         images = int(options.images * _LONGER.get(recipe, 1))
         told = alone(play, dataset.path, out, recipe, seed, images, name, small)

@@ -31,11 +31,15 @@ def _always(_: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to break a training. `settings` are merged into the run's, `limit` is how many images it gets."""
+    """A way to break a training. `settings` are merged into the run's, `penalties` added to its own.
+
+    `limit` is how many images it gets.
+    """
 
     name: str
     causes: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    penalties: tuple[Mapping[str, Any], ...] = ()
     limit: int | None = None
     strike: Act | None = None
     each: Act | None = None
@@ -100,7 +104,7 @@ def pictures(change: Callable[[Tensor], Tensor]) -> Act:
 
 def _grid(made: Tensor) -> Tensor:
     rows, columns = (torch.arange(side) % 2 for side in made.shape[-2:])
-    return (made + 0.25 * (1 - 2 * (rows[:, None] ^ columns)).to(made.dtype)).clamp(-1, 1)
+    return made * (rows[:, None] ^ columns)  # every other pixel is grey, which no generator can make good again
 
 
 def _tinted(made: Tensor) -> Tensor:
@@ -154,7 +158,7 @@ def _shaken(session: Session) -> None:
     with torch.no_grad():
         for layer in layers_of(generator_of(session)):
             weight: Any = layer.weight
-            weight.add_(torch.randn_like(weight) * weight.std() * 0.03)
+            weight.add_(torch.randn_like(weight) * weight.std() * 0.15)
 
 
 class Leak:
@@ -215,7 +219,7 @@ class WrongRange:
 _LEARNS_TOO_FAST = ("learning-rate-too-high", "divergence", "exploding-gradients", "oscillation")
 _STANDS = ("generator-stands-still", "discriminator-stands-still")
 _ONE_SIDED = ("discriminator-too-strong", "vanishing-gradients", "generator-stands-still")
-_COPIES = ("d-overfits", "d-sure-of-reals", "memorises", "mostly-copies")
+_COPIES = ("few-images-as-they-are", "d-overfits", "d-sure-of-reals", "memorises", "mostly-copies")
 
 FAULTS: tuple[Fault, ...] = (
     Fault("both learning rates x30", _LEARNS_TOO_FAST, strike=rates(generator=30, discriminator=30)),
@@ -237,14 +241,19 @@ FAULTS: tuple[Fault, ...] = (
     Fault("grid over the pictures", ("checkerboard",), strike=pictures(_grid)),
     Fault("pictures saturated", ("saturated", "contrast-off"), strike=pictures(lambda made: (50 * made).clamp(-1, 1))),
     Fault("pictures tinted", ("colours-off", "saturated"), strike=pictures(_tinted)),
-    Fault("pictures pale", ("contrast-off",), strike=pictures(lambda made: made * 0.2)),
+    Fault("pictures pale", ("contrast-off", "colours-off"), strike=pictures(lambda made: made * 0.2)),
     Fault("units silenced", ("dead-generator",), strike=_dead),
     Fault("statistics stale", ("batch-norm-modes",), strike=_stale, fits=_has_batch_norm),
     Fault("weight infinite", ("not-finite",), strike=_infinite),
     Fault("discriminator x1000", ("exploding-gradients", "divergence", *_ONE_SIDED), strike=_loud),
     Fault("generator shaken", ("past-best", "divergence", *_LEARNS_TOO_FAST), each=_shaken),
     Fault("30 images", _COPIES, limit=30),
-    Fault("reals augmented for good", ("augmentation-leaks",), at_start=_augmented_reals),
+    Fault(
+        "reals augmented for good",
+        ("augmentation-leaks",),
+        settings={"show": {"kind": "diff_augment", "probability": 0.3}},
+        at_start=_augmented_reals,
+    ),
     Fault("images in 0..1", ("input-range", "narrow-inputs"), settings={"show": WrongRange(0.5, 0.5)}),
     Fault(
         "normalised twice",
@@ -253,8 +262,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "penalty too large",
-        ("regulariser-dominates",),
-        settings={"penalties": [{"kind": "l2", "weight": 10.0}]},
+        ("regulariser-dominates", "regularisation-constant"),
+        penalties=({"kind": "l2", "weight": 10.0},),
     ),
     Fault(
         "saturating loss, fast discriminator",

@@ -289,3 +289,9 @@ def test_in_python_it_gives_the_findings(here):
     with pytest.raises(sg.ConfigError):
         sg.diagnose("nowhere")
     assert "steadygan.studies.doctor" in sys.modules
+
+
+def test_what_was_seen_before_the_first_step_is_said_to_be(here, say):
+    run = write_run(here / "run")
+    append(run.files.findings, Finding(step=0, images=0, rule="few-steps", severity="info", evidence="10", remedy=""))
+    assert "  seen      before the first step" in say("run")[1].splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +15,11 @@ from steadygan.doctor.rule import Rule
 from steadygan.networks import Pair
 from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
+from steadygan.records import Finding
 from steadygan.signals.measure import Measure
 from steadygan.training import run as running
 from steadygan.training.console import Silent
-from steadygan.training.doctor import Doctor
+from steadygan.training.doctor import Doctor, sentence
 from steadygan.training.run import train
 from tiny import TINY, fingerprint
 
@@ -220,3 +222,10 @@ def test_a_divergence_that_does_not_come_again_is_not_given_a_place(pictures, tm
     with pytest.raises(sg.Diverged, match="played once more, stayed finite, so that the layer is not known"):
         run(pictures, tmp_path / "a", Quiet(poison))
     assert all(np.isfinite(tick.loss_d) for tick in sg.Run(tmp_path / "a").log())
+
+
+def test_what_is_advised_while_a_run_goes_on_names_the_run():
+    words = {"step": 1, "images": 8, "rule": "x", "severity": "info", "says": "it is slow", "evidence": "1 image/s"}
+    finding = Finding.model_validate(words | {"remedy": "go on later with steadygan resume RUN; --threads 1"})
+    said = sentence(finding, Path("runs/my run"))
+    assert said == "info: it is slow: 1 image/s; try go on later with steadygan resume 'runs/my run'"

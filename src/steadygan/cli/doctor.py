@@ -150,5 +150,7 @@ def _when(finding: Finding, target: Examined) -> str:
     whole = target.budget_images or target.images
     if target.kind not in ("run", "log") or not whole:
         return ""
+    if target.kind == "run" and not finding.images:
+        return "before the first step"
     at = f"{finding.images:,} images" if target.kind == "run" else f"step {finding.step:,}"
     return f"first at {at}, {finding.images / whole:.0%} of {'the run' if target.kind == 'run' else 'the log'}"

@@ -19,10 +19,13 @@ from steadygan.doctor.trends import RECENT, quality
 _QUARTER = 4  # the part of a run that counts as now
 _SURE = 0.1  # of the loss of a discriminator that knows nothing: less is one that is sure of nearly everything
 _BLIND = 0.02  # within which it is one that knows nothing
+_LEFT = ("divergence", "losses-left-their-level")  # rules that see in losses alone that something happened
 _ABOVE = 1.5  # times it: worse than knowing nothing
 _FURTHEST = 3.0  # times the images so far, beyond which no trend is believed
 _SOME = 0.5  # of the copies that are no chance any more
 _FALLEN = 0.25  # of the way from reals to fakes, how far held-out images lie
+UNTOLD = "it cannot be told"
+"""How an answer begins that says what is missing."""
 _NO_SIGNALS = "no signals were written in this run"
 _JUDGES = {rule.id: rule.judge for rule in RULES}
 
@@ -53,8 +56,12 @@ def loss_is_normal(case: Case) -> str:
         return f"no, it is not finite any more; {said}"
     if facts.bounded and now < 0:
         return f"no: below 0, where a {case.loss} loss cannot be; is it another kind, or another column? {said}"
+    told = (_JUDGES[rule](case) for rule in _LEFT)
+    wrong = next(filter(None, told), None)
     if now > _ABOVE * facts.blind_d:
-        return f"no: D pays more than if it knew nothing ({facts.blind_d:.3g}); {said}"
+        wrong = wrong or f"D pays more than if it knew nothing ({facts.blind_d:.3g}), unless other terms are in it"
+    if wrong:
+        return f"no: {wrong}; {said}"
     blind = abs(now - facts.blind_d) < _BLIND * facts.blind_d
     known = "D knows hardly more than nothing" if blind else "yes, as far as losses tell" if case.loss else "unknown"
     return f"{known}: {said}; {facts.normal}"
@@ -137,7 +144,9 @@ def go_on(case: Case) -> str:
     """Where the trend of the last doubling leads in another hour."""
     if past := past_best(case):
         called, images, best, now, _ = past
-        return f"stop: {called} was {best:.3g} after {images:,} images and is {now:.3g} now; the best is kept"
+        return f"stop: {called} was {best:.3g} after {images:,} images and is {now:.3g} now" + (
+            "; the best is kept" if case.config else ""
+        )
     found = tail(case)
     if found is None:
         there = quality(case, 1)

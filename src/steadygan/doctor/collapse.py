@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from steadygan.doctor.case import SCORES, SIGNALS, Case
 from steadygan.doctor.losses import facts_of
@@ -25,8 +26,11 @@ HAD = 0.5  # of the reals' diversity: pictures that had so much were no longer t
 FORGIVEN = 0.3  # of the budget, until which pictures that get better may be few
 FALLEN = 0.75  # of the run's own most diverse: well below what a set of 64 pictures varies by
 
-PLATEAU, WITHIN, DROP = 0.2, 2.0, 8.0  # of a run a loss kept within this factor, by which it then fell
-LINES, BLOCKS = 50, 200  # of a log of losses alone, to tell a level from a slope; medians that stand for a longer one
+# Of losses alone: for this share of the whole run D's loss kept within this factor, then fell by that one within this
+# share. A discriminator that is strong from early on has no such level, one that becomes strong takes its time.
+PLATEAU, WITHIN, DROP, AT_ONCE = 0.15, 2.0, 8.0, 0.03
+ABOVE_NOTHING, NOTHING = 0.03, 0.02  # of what knowing nothing costs, or of an unknown loss: a level below is none
+LINES, SIDED = 20, 2.0  # lines to tell a level from a slope; times G's loss then is what it was, if the kind is unknown
 
 
 def _signs(case: Case) -> Iterator[tuple[str, float, str]]:
@@ -88,25 +92,38 @@ def _most(case: Case, name: str) -> float:
 
 def _from_losses(case: Case) -> str | None:
     """A log that shows no pictures: D's loss kept its level for long, then fell at once and stayed there."""
-    loss = case["loss_d"].finite().values
-    known = any(name.startswith((SIGNALS, SCORES)) for name in case.series.keys() - {f"{SIGNALS}augment"})
-    if known or not facts_of(case).bounded or len(loss) < LINES or not loss.min() > 0:
+    loss, facts = case["loss_d"].finite(), facts_of(case)
+    shown = any(name.startswith((SIGNALS, SCORES)) for name in case.series.keys() - {f"{SIGNALS}augment"})
+    alone = used(case) > 0 and not shown
+    if not alone or len(loss) < LINES or loss.values.min() < 0 or (case.loss and not facts.bounded):
         return None
-    many = len(loss) > BLOCKS
-    blocks = np.array([np.median(block) for block in np.array_split(loss, BLOCKS)]) if many else loss
-    lasted = int(PLATEAU * len(blocks))
-    past = np.lib.stride_tricks.sliding_window_view(blocks, lasted)[: -2 * RECENT]
-    least, most = past.min(axis=1), past.max(axis=1)
-    from_there = np.maximum.accumulate(blocks[::-1])[::-1]  # the most of a block and all after it
-    since = from_there[lasted + RECENT :][: len(past)]
-    fell = np.flatnonzero((most <= WITHIN * least) & (since * DROP <= least))
-    if not len(fell):
+    whole = len(loss) / min(used(case), 1)
+    third, gap = max(2, int(PLATEAU * whole / 3)), max(2, int(AT_ONCE * whole))
+    ends = np.arange(3 * third, len(loss) - gap - max(2 * RECENT, third) + 1)
+    if not len(ends):
         return None
-    place = fell[0]
-    return (
-        f"the discriminator's loss kept from {least[place]:.3g} to {most[place]:.3g} for {PLATEAU:.0%} of the run, "
-        f"then fell to {since[place]:.3g} or less at once: it tells fakes with ease all of a sudden"
-    )
+    levels = _of_each(loss.values, third)  # the line at which each begins
+    # The most of all that is after a line, but for single lines.
+    most_after = np.maximum.accumulate(_of_each(loss.values, max(RECENT, len(loss) // 100))[::-1])[::-1]
+    level = np.stack([levels[ends - part * third] for part in (3, 2, 1)])
+    least, most, since = level.min(axis=0), level.max(axis=0), most_after[ends + gap]
+    worth = least >= (ABOVE_NOTHING * facts.blind_d if facts.bounded else NOTHING)
+    for place in np.flatnonzero(worth & (most <= WITHIN * least) & (since * DROP <= least)):
+        at = loss.images[ends[place] - 1]
+        before, after = (lately(series) for series in (case["loss_g"].until(at), case["loss_g"].since(at)))
+        if facts.bounded or abs(after) >= SIDED * abs(before):
+            return (
+                f"the discriminator's loss kept near {level[:, place].mean():.3g} for {PLATEAU:.0%} of the run, then "
+                f"fell to {since[place]:.3g} or less and stayed there"
+                + (f"; the generator's went from {before:.3g} to {after:.3g}" if math.isfinite(before + after) else "")
+            )
+    return None
+
+
+def _of_each(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """The median of each so many values in turn."""
+    found: NDArray[np.float64] = np.median(np.lib.stride_tricks.sliding_window_view(values, width), axis=1)
+    return found
 
 
 def _remedies(case: Case) -> Sequence[str]:

@@ -22,12 +22,14 @@ from steadygan.doctor.remedies import (
     steady,
 )
 from steadygan.doctor.rule import Rule
+from steadygan.doctor.trends import past_beginning
 
 GROWN = 10.0  # times the run's own past: losses and logits of a healthy game drift by a factor of a few
 RISES = 3  # of a run's last three tenths, each above the one before: growth, not a jump
 
 # Without pictures: worse than knowing nothing, which costs a discriminator that is free to say nothing too much.
 ASTRAY, FROM_PAST = 3.0, 5.0  # times that loss, and times its own past; auxiliary terms of other programs add a little
+UNSIGNED, OFF = 10.0, 20.0  # of an unknown loss that is never below 0, hardly a critic's, and times its own past
 BOUNDLESS, FAR = 1e4, 100.0  # of a loss without bound, and times its own past; healthy ones stay within hundreds
 
 RESTLESS = 0.85  # of the reals' diversity between two looks: 1 is a picture that has nothing to do with the last
@@ -74,6 +76,9 @@ def _astray(case: Case) -> str | None:
         return (
             f"the discriminator's loss is {now:.3g}, {past:.3g} before, where knowing nothing costs {facts.blind_d:.3g}"
         )
+    unsigned = not case.loss and not (case["loss_d"].values < 0).any() and past_beginning(case)
+    if unsigned and now >= UNSIGNED and now >= OFF * past > 0:
+        return f"the discriminator's loss, which is never below 0, is {now:.3g}, {now / past:.0f} times that before"
     if facts.grows and now >= BOUNDLESS and now >= FAR * past > 0 and _rising(loss):
         return f"the discriminator's loss has grown to {now:.3g}, {now / past:.0f} times that of the run before"
     return None
@@ -187,7 +192,7 @@ DIVERGENCE: tuple[Rule, ...] = (
     Rule(
         id="divergence",
         severity="serious",
-        says="the game diverges: its numbers grow without bound while the pictures get worse",
+        says="the game diverges: its numbers leave all bounds",
         causes="no gradient penalty or Lipschitz constraint, learning rates too high, a discriminator that ran away",
         judge=_diverging,
         remedies=_calm,

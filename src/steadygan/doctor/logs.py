@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from steadygan.config import nearest
 from steadygan.doctor.case import SCORES, Case, Series
+from steadygan.doctor.collapse import LINES
 from steadygan.doctor.losses import LOSSES
 from steadygan.doctor.quantities import FIELDS, PLACES
 from steadygan.doctor.reading import TOTAL, Column, Sheet, read_sheet
@@ -30,7 +31,7 @@ _LEAST = 1e-6  # a probability's distance from 0 and 1, so that its logit is a n
 class Log:
     """Another program's log: the case, `read` which field was taken from which column, and `remarks` how.
 
-    Where it does not say how many images were seen, one is counted for each step.
+    Where it does not say how many images were seen, one is counted for each step. It is taken for that of a whole run.
     """
 
     case: Case
@@ -56,19 +57,38 @@ def read_log(path: Path, columns: Mapping[str, str] | None = None, loss: str = "
     for place, name in asked.items():
         if place not in chosen or chosen[place].quantity.far >= 0:
             raise ConfigError(f"column {place}={name}: {path} has no such column with numbers; {_there(sheet)}")
-    if not chosen.keys() - {*PLACES, TOTAL}:
+    if not chosen.keys() - {*PLACES, *_ASIDE, TOTAL}:
         raise DataError(
-            f"{path} has no column that is known; {_there(sheet)}; say which is which, as in --column loss_d="
-            f"{shlex.quote([*sheet.names][-1])}"
+            f"{path} has no column that says how the game goes; {_there(sheet)}; say which is which, as in "
+            f"--column loss_d={shlex.quote([*sheet.names][-1])}"
         )
     remarks: list[str] = []
     if sheet.damaged:
         remarks.append(f"{sheet.damaged:,} damaged lines were passed over")
     order = _order(chosen, sheet.lines, remarks)
     series = {place: order.series(column) for place, column in chosen.items() if place not in {*PLACES, TOTAL}}
-    _settle(series, kind, chosen, remarks)
+    kind = _settle(series, kind, chosen, remarks)
     names = {place: column.name for place, column in chosen.items() if place != TOTAL}
-    return Log(Case(series=series, loss=kind), names, tuple(remarks))
+    case = Case(series=series, loss=kind)
+    return Log(replace(case, budget_images=case.images), names, (*remarks, *_wanting(case, sheet, chosen)))
+
+
+_ASIDE = ("lr_d", "lr_g", "signals.augment")  # says nothing of a game by itself
+
+
+def _wanting(case: Case, sheet: Sheet, chosen: Mapping[str, Column]) -> Iterator[str]:
+    """What could be told if more were known."""
+    for place in ("loss_d", "loss_g"):
+        used = chosen.get(place)
+        others = [one.name for one in sheet.kept() if one.quantity.field == place and one is not used]
+        if used and others and used.quantity.far >= 0:
+            again = f"--column {place}={shlex.quote(others[0])}"
+            yield f"{', '.join(others[:5])} may be {place}, too: ask again with {again}"
+    losses = [len(case[place]) for place in ("loss_d", "loss_g") if place in case.series]
+    if losses and max(losses) < LINES:
+        yield f"{max(losses)} lines are too few to tell how a loss goes: from {LINES} on it can be"
+    elif losses and not case.loss:
+        yield "the kind of loss is not known: --loss bce (or wgan, lsgan, hinge, relativistic) lets more be judged"
 
 
 _USUAL = "there are loss_d, loss_g, d_real, d_fake, accuracy_real, accuracy_fake, step, epoch, images and scores.NAME"
@@ -190,20 +210,15 @@ def _whole(places: NDArray[np.float64]) -> NDArray[np.int64]:
 # -- in which unit -----------------------------------------------------------------------------------------------------
 
 
-def _settle(series: dict[str, Series], loss: str, chosen: Mapping[str, Column], remarks: list[str]) -> None:
-    """Bring what programs write in several ways to the one that rules read."""
+def _settle(series: dict[str, Series], loss: str, chosen: Mapping[str, Column], remarks: list[str]) -> str:
+    """Bring what programs write in several ways to the one that rules read; the kind of loss, as far as it is known."""
     if both := series.pop("accuracy", None):
         remarks.append(f"{chosen['accuracy'].name} is taken for the discriminator's accuracy on reals and fakes alike")
         for name in ("accuracy_real", "accuracy_fake"):
             series.setdefault(name, both)
     for name in [name for name in series if name.startswith("accuracy") and _most(series[name]) > 1.5]:
         series[name] = _with(series[name], series[name].values / 100)
-    named = chosen["loss_g"].name.lower() if "loss_g" in chosen else ""
-    if (
-        "gan" in named
-        and {"d_real", "d_fake"} <= series.keys()
-        and not any(name.startswith("loss_d") for name in series)
-    ):
+    if _are_halves(series, chosen):
         remarks.append(f"{chosen['d_real'].name} and {chosen['d_fake'].name} are taken for halves of D's loss")
         series["loss_d_real"], series["loss_d_fake"] = series.pop("d_real"), series.pop("d_fake")
     halves = [series[name] for name in ("loss_d_real", "loss_d_fake") if name in series]
@@ -217,6 +232,24 @@ def _settle(series: dict[str, Series], loss: str, chosen: Mapping[str, Column], 
         for name in verdicts:
             probable = np.clip(series[name].values, _LEAST, 1 - _LEAST)
             series[name] = _with(series[name], np.log(probable / (1 - probable)))
+        if not loss and "loss_d" in series and len(verdicts) == 2 and not np.min(series["loss_d"].finite().values) < 0:
+            remarks.append(
+                "D gives probabilities, so the loss is taken for non_saturating; --loss says if it is another"
+            )
+            return "non_saturating"
+    return loss
+
+
+def _are_halves(series: Mapping[str, Series], chosen: Mapping[str, Column]) -> bool:
+    """Whether D_real and D_fake are losses, as pix2pix calls them: beside G_GAN, or as D's loss is of them."""
+    if not {"d_real", "d_fake"} <= series.keys() or {"loss_d_real", "loss_d_fake"} & series.keys():
+        return False
+    if "loss_d" not in series:
+        return "loss_g" in chosen and "gan" in chosen["loss_g"].name.lower()
+    whole, real, fake = (series[name].values for name in ("loss_d", "d_real", "d_fake"))
+    return len(whole) == len(real) == len(fake) and any(
+        np.allclose(whole, part * (real + fake), rtol=0.02, atol=1e-3, equal_nan=True) for part in (1, 0.5)
+    )
 
 
 def _with(series: Series, values: NDArray[np.float64]) -> Series:

@@ -9,22 +9,23 @@ from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import level, smooth
 
 _STALLED = 0.25  # of the time waited for images: a quarter of the run is lost
+_WAITS = 5  # ticks whose median counts: a checkpoint or a first pass over the images is one or two
 _TICKS = 8  # ticks whose median counts: one that wrote a checkpoint, or the first after a pause, is none of them
 _LEAK = 0.25  # of the memory of the second quarter, by which that of the last one is larger
 _LEAK_MB = 100.0  # and by so much: Python and torch settle within less
 _ON = 0.6  # of the growth before, that the last growth still is: caches fill up and stop
-_QUARTER = 5  # ticks; fewer are no level
+_QUARTER = 3  # ticks; fewer are no level
 _SLOWED = 0.6  # of the best lasting rate of this very run
 _BEST = 90  # percentile of the smoothed rates that counts as the best lasting one
 
 
 def _stalls(case: Case) -> str | None:
-    waited = level(case["input_wait_fraction"].part(1, len(case["input_wait_fraction"])), _TICKS)
+    waited = level(case["input_wait_fraction"].part(1, len(case["input_wait_fraction"])), _WAITS)
     if not waited >= _STALLED:
         return None
-    rate = level(case["images_per_second"], _TICKS) / (1 - min(waited, 0.99))
+    rate = level(case["images_per_second"], _WAITS) / (1 - min(waited, 0.99))
     without = f"; without it, it would do {rate:.0f} images/s" if rate > 0 else ""
-    return f"{waited:.0%} of the time of the last {_TICKS} ticks went into waiting for images{without}"
+    return f"{waited:.0%} of the time of the last {_WAITS} ticks went into waiting for images{without}"
 
 
 def _memory(case: Case) -> str | None:
@@ -59,7 +60,7 @@ def _slowed(case: Case) -> str | None:
 def _against_slowness(case: Case) -> list[str]:
     threads = case["threads"].finite().last
     free = [f"--threads {threads - 1:.0f} (leaves a processor to the other programs)"] if threads > 1 else []
-    return [*free, "steadygan resume RUN (later, when the machine is free, after Ctrl-C, which keeps everything)"]
+    return [*free, "end the other programs, or go on later with steadygan resume RUN (Ctrl-C keeps everything)"]
 
 
 MACHINE: tuple[Rule, ...] = (

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from functools import partial
 
 from steadygan.doctor.case import Case
-from steadygan.doctor.progress import grown, medians
+from steadygan.doctor.progress import YOUNG, medians, progress
 from steadygan.doctor.remedies import dcgan_choice, option, rate, recipe
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import RECENT, level, past_beginning, start
 
-# Times the reals' ratio of a grid's frequencies to those nearby, 9 dB: for some hundred steps a DCGAN has 6 dB more.
-_GRID = 8.0
-_NOISY = 5  # measurements whose median is taken: of a few pictures it goes up and down by half
+# Times the reals' ratio of a grid's frequencies to those nearby, 12 dB: small DCGANs and critics keep 5 to 12 times it.
+_GRID = 16.0
+_NOISY = 5  # measurements that must all show it: a DCGAN's go up and down by 10 dB from one to the next
 _OFF = 0.5  # of the reals' deviation within a picture, by which the mean of a channel is off
 _STRONG = 1.6  # times the reals' contrast: harsher than a photograph two stops apart
 _WEAK = 0.55
@@ -27,6 +27,8 @@ _DIED = 0.1  # of the units since the run began; or they never lived
 # A generator that has learned nothing has grids and pale colours too, of which something else is the cause: it has
 # learned once its pictures were nearer than so much of the first distance, or than so much of the reals' contrast.
 _LEARNED, _NEAR = 0.7, 1.2
+_CAME = 0.5  # of it, that pictures had before they became worse: then it came later, and training does not begin so
+_PARTS = 8  # of the run so far, at whose ends that is looked for
 _FADING = 0.9  # of what it was at half the images: what goes away by itself is no fault
 _MODES = 0.5  # of the contrast: two unrelated pictures differ by about 1.4 of it
 
@@ -35,27 +37,33 @@ def _near(case: Case) -> bool:
     """Whether the pictures can be judged, and have had anything of the reals."""
     distance = case["signals.distance"].finite().values
     limits = _NEAR * level(case["signals.contrast_real"]), _LEARNED * (distance[0] if len(distance) else math.nan)
-    return grown(case) and not (len(distance) >= RECENT and medians(distance).min() > max(limits))
+    return past_beginning(case) and not (len(distance) >= RECENT and medians(distance).min() > max(limits))
 
 
-def _lasting(case: Case, measure: Callable[[Case], float]) -> float:
-    """How large a fault is now, if it does not fade; NaN if it does, or if it cannot be judged."""
-    now, before = measure(case), measure(case.until(case.images // 2))
-    return now if _near(case) and not now < _FADING * before else math.nan
+def _lasting(case: Case, measure: Callable[[Case], float], more_than: float) -> bool:
+    """Whether a fault is so large now and does not fade, in pictures that have learned, or did without it."""
+    now = measure(case)
+    if not now > more_than or case.step < YOUNG:
+        return False
+    before = [measure(case.until(case.images * part // _PARTS)) for part in range(1, _PARTS)]
+    had = min((one for one in before if math.isfinite(one)), default=now) <= _CAME * now
+    way = progress(case)
+    came = had and way is not None and way.worse
+    return (came or _near(case)) and not now < _FADING * before[_PARTS // 2 - 1]
 
 
 def _grid(case: Case) -> float:
-    real, fake = (level(case[f"signals.{name}"], _NOISY) for name in ("checkerboard_real", "checkerboard"))
-    return fake / real if real > 0 else math.nan
+    real, fake = level(case["signals.checkerboard_real"]), case["signals.checkerboard"].finite().values
+    return float(fake[-_NOISY:].min() / real) if len(fake) >= _NOISY and real > 0 else math.nan
 
 
 def _checkerboard(case: Case) -> str | None:
-    times = _lasting(case, _grid)
-    if not times > _GRID:
+    if not _lasting(case, _grid, _GRID):
         return None
     return (
         f"at the frequencies of a grid of 2 or 4 pixels the pictures have {level(case['signals.checkerboard']):.3g} "
-        f"times the power of those nearby, reals {level(case['signals.checkerboard_real']):.3g}: {times:.1f} times that"
+        f"times the power of those nearby, reals {level(case['signals.checkerboard_real']):.3g}: {_grid(case):.1f} "
+        "times that"
     )
 
 
@@ -72,7 +80,7 @@ def _shift(case: Case) -> float:
 
 def _colours_off(case: Case) -> str | None:
     spread = level(case["signals.contrast_real"])
-    if not _lasting(case, _shift) > _OFF * spread:
+    if not (spread > 0 and _lasting(case, _shift, _OFF * spread)):
         return None
     shifts = _shifts(case)
     worst = max(shifts, key=lambda channel: abs(shifts[channel]))
@@ -90,8 +98,7 @@ def _harshness(case: Case) -> float:
 
 def _contrast_off(case: Case) -> str | None:
     share = _harshness(case)
-    pale = _lasting(case, lambda one: 1 - _harshness(one)) > 1 - _WEAK
-    if not (pale or _lasting(case, _harshness) > _STRONG):
+    if not (_lasting(case, lambda one: 1 - _harshness(one), 1 - _WEAK) or _lasting(case, _harshness, _STRONG)):
         return None
     real = level(case["signals.contrast_real"])
     return f"the deviation within a picture is {share * real:.2f}, {share:.0%} of the reals' {real:.2f}"

@@ -43,7 +43,7 @@ _SPELLINGS = {
     "norm": "norm norms gradnorm",
     "penalty": "penalty reg gp r1",
     "lr": "lr rate",
-    "step": "step steps iter iters iteration iterations it",
+    "step": "step steps itr iter iters iteration iterations it",
     "batch": "batch batches minibatch",
     "epoch": "epoch epochs ep",
     "images": "images nimg imgs",
@@ -57,6 +57,8 @@ _NEUTRAL = (
 )
 _EMPTY = set(_NEUTRAL.split())
 """Words that change nothing about what a number is."""
+_OF_SEVERAL = {"a", "b", "1", "2"}
+"""Of which of two games, as in a CycleGAN's D_A and G_B."""
 
 _KNOWN = {
     "loss_d": ("d loss", "d"),
@@ -104,7 +106,7 @@ def recognise(name: str) -> Quantity | None:
     if (metrics and metrics != ["is"]) or name == "IS":
         rest = {word for word in words if not _METRIC.fullmatch(word)} - _EMPTY - {"score"}
         return None if rest else Quantity(f"scores.{metrics[0]}")
-    for far, empty in enumerate((set[str](), _EMPTY, _EMPTY | {"epoch", "step", "batch"})):
+    for far, empty in enumerate((set[str](), _EMPTY, _EMPTY | {"epoch", "step", "batch"}, _EMPTY | _OF_SEVERAL)):
         if known := _TABLE.get(frozenset(words) - empty):
             alone = 3 * (words in (["d"], ["g"]))
             return Quantity(known.field, known.scale, known.offset, far + alone)

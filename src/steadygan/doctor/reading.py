@@ -99,6 +99,8 @@ def read_sheet(path: Path, asked: Mapping[str, str]) -> Sheet:
         start = raw.read(1 << 16)
     if not start.strip():
         raise DataError(f"{path} is empty; give the log of a training that has written something")
+    if re.match(rb"\s*<(!doctype|html|\?xml)", start, re.IGNORECASE):
+        raise DataError(f"{path} is a page for a browser and no log; give what the program wrote or printed")
     encoding = "utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     if encoding == "utf-8-sig" and b"\0" in start:
         raise DataError(
@@ -290,7 +292,7 @@ _PAIR = re.compile(
     rf"(?:\s*/\s*({_NUMBER}))?(%?)(?!\w|\.\d)",
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"\W*(\d+)\s*/\s*(\d+)\W+(\d+)\s*/\s*(\d+)\s*[\])]")  # [0/5][50/1583]
+_HEAD = re.compile(r"\W*(?:epochs?\W+)?(\d+)\s*/\s*(\d+)\W+(\d+)\s*/\s*(\d+)\s*[\])]", re.IGNORECASE)  # [0/5][50/1583]
 _FIRST = re.compile(r"\s*\[?(\d+)\]?[\s:,|]+\[?\s*[a-z]", re.IGNORECASE)  # 300 [D loss: 0.4] [G loss: 1.2]
 _OF = re.compile(r"(?:^|[|\s])(\d+)/(\d+) \[")  # 450/1000 [00:12<00:15, d_loss=0.4], and Keras's bars
 _BETWEEN = re.compile(r"([a-z][\w ]*) \(([^()]*[:=][^()]*)\)\s*:", re.IGNORECASE)  # FID score (Step: 2000): 45.9

@@ -115,7 +115,9 @@ def ranked(findings: Iterable[Finding], rules: Iterable[RuleOf[Any]]) -> list[Fi
         for cause in found
     }
     follows = Counter(one.rule for ones in brought.values() for one in ones)
-    weight = {one.rule: min(ORDER.index(each.severity) for each in (one, *brought[one.rule])) for one in found}
+    weight = {one.rule: ORDER.index(one.severity) for one in found}
+    for _ in found:  # as often as a chain of causes can be long
+        weight = {name: min([own, *(weight[one.rule] for one in brought[name])]) for name, own in weight.items()}
     return sorted(found, key=lambda one: (weight[one.rule], follows[one.rule], one.images))
 
 

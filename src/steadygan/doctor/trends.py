@@ -128,4 +128,5 @@ _QUALITY = {
     "scores.fd-training": "the score that picks the best (fd-training)",
     "scores.swd": "the sliced Wasserstein distance",
     "signals.distance": "the pictures' distance to the training images",
+    "scores.fid": "the score FID",  # other programs' own
 }

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from steadygan.doctor.audit.anatomy import Anatomy
 from steadygan.errors import ConfigError
@@ -40,6 +41,9 @@ def look_at(generator: nn.Module, discriminator: nn.Module, latent: int | Shape 
         if not isinstance(network, nn.Module):
             made = type(network).__name__
             raise ConfigError(f"the {name} is no torch.nn.Module but {made}; give the pair (generator, discriminator)")
+        for called, one in network.named_parameters():
+            if not isinstance(one, UninitializedParameter) and not one.isfinite().all():
+                raise ConfigError(f"the {name}: {called} holds values that are not finite; start from others")
     given = [(latent,) if isinstance(latent, int) else tuple(latent)] if latent else _latents(generator)
     parameter = next((one for one in generator.parameters() if one.is_floating_point()), torch.zeros(()))
     with torch.random.fork_rng(devices=[]):
@@ -47,7 +51,7 @@ def look_at(generator: nn.Module, discriminator: nn.Module, latent: int | Shape 
         looked, fakes = _first(generator, batches, "generator", "say what a latent is, as latent=100")
         shapes = dict.fromkeys(_pictures(tuple(fakes.shape[1:])))
         judged, _ = _first(discriminator, [fakes.reshape(_BATCH, *shape) for shape in shapes], "discriminator",
-                           f"the generator makes {_words(looked.output)}: give both one form")  # fmt: skip
+                           f"fakes are {_words(looked.output)}: give both one form, generator first")  # fmt: skip
     made = f"of which it makes pictures of {_words(looked.output)}"
     return Looked(looked, judged, f"the generator was given latents of {_words(looked.input)}, {made}")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from steadygan.config import python_function
 from steadygan.data import Dataset, PrepareSettings, inspect, is_dataset, is_path, open_dataset, prepare_cached
 from steadygan.doctor.audit import Images, RunPlan, audited
-from steadygan.errors import ConfigError, os_errors
+from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.recipes.choose import RECIPES, choose_recipe
 from steadygan.recipes.start import plan
 from steadygan.records import Finding
@@ -96,6 +96,8 @@ def audit_dataset(path: str | Path) -> list[Finding]:
     if not is_path(str(path)):
         return _of_images(prepare_cached(str(path), PrepareSettings()))
     found = inspect(path)
+    if not found.images:
+        raise DataError(f"{path} holds no image that can be used; steadygan inspect says why, file by file")
     unusable = sum(not one.left_out for one in found.rejected)
     about = Images(training=found.images, unusable=unusable, size=found.size, remarks=remarks_of(found.health))
     return audited(RunPlan(data=about))

@@ -6,6 +6,7 @@ A run and a log are read without torch; the rest is audited where it is asked fo
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from steadygan.config import nearest
 from steadygan.doctor import audit as audit_rules
-from steadygan.doctor.answers import Reply, answers
+from steadygan.doctor.answers import UNTOLD, Reply, answers
 from steadygan.doctor.case import Case, case_of
 from steadygan.doctor.logs import read_log
 from steadygan.doctor.rule import ranked, story
@@ -106,7 +107,14 @@ def _of_run(run: Run) -> Diagnosis:
 def _of_log(path: Path, columns: Mapping[str, str], loss: str) -> Diagnosis:
     log = read_log(path, columns, loss)
     target = _examined(log.case, kind="log", path=str(path), read=log.read, remarks=log.remarks)
-    return _diagnosis(target, story(log.case, RULES))
+    told = [reply for reply in answers(log.case) if not reply.text.startswith(UNTOLD)]
+    return _diagnosis(target, map(_of_others, story(log.case, RULES)), told)
+
+
+def _of_others(finding: Finding) -> Finding:
+    """A finding without what can only be done with a run of our own."""
+    remedies = [remedy for remedy in finding.remedy.split("; ") if not re.search(r"\bRUN\b", remedy)]
+    return finding.model_copy(update={"remedy": "; ".join(remedies)})
 
 
 def _examined(case: Case, **about: object) -> Examined:
@@ -178,7 +186,7 @@ def verdict(kind: Kind, findings: list[Finding]) -> str:
     """In one line: how many findings of which severity, and what the first says."""
     counts = {severity: sum(one.severity == severity for one in findings) for severity in ("serious", "warning")}
     if not any(counts.values()):
-        return "healthy so far" if kind in ("run", "log") else "nothing wrong was seen"
+        return "healthy so far" if kind == "run" else "nothing wrong was seen"
     serious, warnings = counts.values()
     parts = [f"{serious} serious"] * (serious > 0) + [f"{warnings} warning{'s' * (warnings > 1)}"] * (warnings > 0)
     return f"{', '.join(parts)}: {findings[0].says or findings[0].evidence}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -81,7 +84,7 @@ class Doctor(Listener):
         for finding in examine(self.growing.case, self.rules, self.known):
             self.known.append(finding)
             session.write(finding)
-            session.say(sentence(finding))
+            session.say(sentence(finding, session.run.path))
         self.measured_images, self.last_seconds = session.progress.images, time.perf_counter() - start
         self.seconds += self.last_seconds
 
@@ -100,7 +103,7 @@ def audit(session: Session, pair: Pair) -> None:
     for finding in [one for one in found if one.rule not in of_images]:
         session.write(finding)
         if finding.severity != "info":
-            session.say(sentence(finding))
+            session.say(sentence(finding, session.run.path))
 
 
 def players_of(session: Session, reals: Reals) -> Players:
@@ -125,9 +128,9 @@ def last_updates(game: Game) -> dict[str, dict[nn.Parameter, Tensor]]:
     return {"generator": game.optimizers["generator"].taken(), "discriminator": judge.taken()}
 
 
-def sentence(finding: Finding) -> str:
+def sentence(finding: Finding, run: Path) -> str:
     """A finding as it is said while a run goes on: how bad, what, the evidence, and what to try first."""
-    first = finding.remedy.split("; ")[0]
+    first = re.sub(r"\bRUN\b", lambda _: shlex.quote(str(run)), finding.remedy.split("; ")[0])
     return f"{finding.severity}: {finding.says or finding.rule}: {finding.evidence}" + (
         f"; try {first}" if first else ""
     )

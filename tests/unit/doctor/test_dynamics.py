@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from steadygan.doctor.balance import BALANCE
 from steadygan.doctor.case import Case
@@ -47,11 +48,20 @@ def layers(kind: str, player: str, first: float, last: float) -> dict[str, list[
 
 def alone(loss: str, loss_d: list[float], loss_g: list[float]) -> Case:
     """Another program's log."""
-    return case({"loss_d": loss_d, "loss_g": loss_g}, loss=loss, budget_images=0, training=0, held_out=0)
+    return case({"loss_d": loss_d, "loss_g": loss_g}, loss=loss, training=0, held_out=0)
 
 
 RESTLESS = {"movement": [0.95] * 40, "distance": [20.0 + 6 * (-1) ** (line // 2) for line in range(40)]}
 LEFT_ITS_LEVEL = [*course(0.5, 0.03, 50), *course(0.027, 0.026, 100), *course(0.002, 0.002, 50)]
+
+FALLEN_TO_0 = [*course(0.6, 0.5, 120, noise=0.4), *[0.0] * 80]
+LIFTED = [*course(2, 2, 120), *course(20, 25, 80)]
+
+
+def noisy(values: list[float]) -> list[float]:
+    """Losses of single batches: each off by a factor, of which every third is 1.5 or more."""
+    factors: NDArray[np.float64] = np.random.default_rng(0).lognormal(0, 0.4, len(values))
+    return (values * factors).tolist()
 
 
 def stopping(player: str, to: float) -> dict[str, list[float]]:
@@ -92,7 +102,13 @@ FIRES: dict[str, dict[str, Case]] = {
     },
     "losses-left-their-level": {
         "least squares": alone("least_squares", LEFT_ITS_LEVEL, course(0.3, 0.4, 200)),
-        "with its augmentation": case({"loss_d": LEFT_ITS_LEVEL}, {"augment": course(0.1, 0.5, 200)}, loss="hinge"),
+        "with its augmentation": case(
+            {"loss_d": LEFT_ITS_LEVEL}, {"augment": course(0.1, 0.5, 200)}, loss="least_squares", budget_images=0
+        ),
+        "noisy lines": alone("non_saturating", noisy([0.6] * 320 + [1e-5] * 480), noisy([2.0] * 320 + [15.0] * 480)),
+        "nothing left, as printed": alone("non_saturating", FALLEN_TO_0, LIFTED),
+        "an unknown loss": alone("", FALLEN_TO_0, LIFTED),
+        "a line for each epoch": alone("hinge", [*course(1, 1, 12), *[0.0] * 8], course(1, 9, 20)),
     },
     "discriminator-too-strong": {
         "nothing learned": health(SURE, STUCK),
@@ -138,6 +154,7 @@ FIRES: dict[str, dict[str, Case]] = {
         "norms": health({"grad_norm_d": [*course(5, 1.2, 37), math.inf, math.inf, math.nan]}),
     },
     "divergence": {
+        "an unknown loss that is never below 0": alone("", [*course(0.5, 0.5, 60), *[40.0] * 40], course(1, 1, 100)),
         "logits and pictures": health({"d_real": [*course(3, 3, 30), *np.geomspace(5, 500, 10)]}, WORSENING),
         "a critic without a bound": health(
             {"loss_d": [*course(-3, -3, 30), *(-np.geomspace(10, 1e5, 10))]}, WORSENING, loss="wasserstein"
@@ -183,7 +200,13 @@ NEARLY: dict[str, dict[str, Case]] = {  # what is short of a fault in one respec
         "still getting better": health(signals={"diversity": course(0.05, 0.15), "twins": course(1, 0.6)}),
     },
     "losses-left-their-level": {
-        "a short log": alone("least_squares", [*course(0.03, 0.03, 30), *course(0.002, 0.002, 10)], course(1, 1)),
+        "a short log": alone("least_squares", [*course(0.03, 0.03, 12), *course(0.002, 0.002, 7)], course(1, 1)),
+        "a fall that takes its time": alone("non_saturating", np.geomspace(0.7, 1e-5, 200), course(2, 15, 200)),
+        "a small loss that becomes nothing": alone("hinge", [*[0.02] * 100, *[0.0] * 100], course(1, 9, 200)),
+        "a level early on": alone("hinge", [*course(1, 1, 20), *[0.0] * 180], course(1, 9, 200)),
+        "an unknown loss whose opponent stays": alone("", [*course(1, 1, 100), *[0.01] * 100], course(1, 1, 200)),
+        "an unknown loss that may be below 0": alone("", [-0.5, *FALLEN_TO_0[1:]], LIFTED),
+        "a critic": alone("wasserstein", FALLEN_TO_0, LIFTED),
         "a smaller fall": alone(
             "least_squares", [*course(0.03, 0.03, 100), *course(0.006, 0.006, 100)], course(1, 1, 200)
         ),
@@ -231,6 +254,7 @@ NEARLY: dict[str, dict[str, Case]] = {  # what is short of a fault in one respec
     },
     "not-finite": {"two infinite gradients": health({"grad_norm_g": [*course(9, 2, 38), math.inf, math.inf]})},
     "divergence": {
+        "an unknown loss that may be below 0": alone("", [*course(-0.5, -0.5, 60), *[40.0] * 40], course(1, 1, 100)),
         "logits twice as large": health({"d_real": [*course(3, 3, 28), *np.linspace(3, 9, 12)]}, WORSENING),
         "pictures get better": health({"d_real": [*course(3, 3, 30), *np.geomspace(5, 500, 10)]}),
         "nearly blind": alone("non_saturating", [*course(0.1, 0.1, 80), *course(1.3, 1.3, 20)], course(1, 3, 100)),

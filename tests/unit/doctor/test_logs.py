@@ -57,6 +57,9 @@ STYLES = {
     "a bar that is drawn over": printed(" 45%|███ | {n}/1000 [00:12<00:15, d_loss={d}, g_loss={g}]").replace(
         "\n", "\r"
     ),
+    "the DCGAN of TensorFlow": printed("Epoch: [ 0/25] [{n:>4}/ 300] time: 4.1, d_loss: {d}, g_loss: {g}"),
+    "one of two games": printed("(epoch: 1, iters: {n}, time: 0.2) D_A: {d} G_A: {g} cycle_A: 1.2 D_B: 9.0 G_B: 9.0"),
+    "BigGAN": lines(objects(step="itr", d="D_loss", g="G_loss")),
     "prose": printed("At step {n} the discriminator loss is {d} and the generator loss is {g}."),
     "dictionaries": printed("{{'step': {n}, 'd_loss': {d}, 'g_loss': {g}}}"),
     "tensors": printed("step {n} errD tensor({d}, device='cuda:0') errG tensor({g}, grad_fn=<X>)"),
@@ -240,7 +243,9 @@ REFUSED = {
     "prose": (b"hello\nthis is a letter\n", "holds no number with a name"),
     "a header alone": (b"step,d_loss,g_loss\n", "holds no number with a name"),
     "JSON that was cut off": (b'[{"d_loss": 1},\n', "is cut off"),
-    "places alone": (b"step,epoch\n1,1\n2,1\n", "no column that is known"),
+    "a page for a browser": (b"\n<!DOCTYPE html>\n<p>loss: 3</p>", "page for a browser"),
+    "the lines of StyleGAN2-ADA": (b"tick 3 kimg 12.1 time 1m sec/tick 50.2 augment 0.100\n" * 30, "how the game goes"),
+    "places alone": (b"step,epoch\n1,1\n2,1\n", "no column that says how"),
 }
 
 
@@ -269,3 +274,27 @@ def test_the_losses_that_can_be_named_are_those_there_are():
     kinds = AnyLoss.__origin__.__args__
     assert set(LOSSES) == {kind.model_fields["kind"].default for kind in kinds}
     assert {"loss_d", "d_real", "step", "signals.diversity"} <= set(FIELDS)
+
+
+def test_a_log_of_probabilities_is_of_a_cross_entropy_unless_told(write):
+    text = printed("[0/5][{n}/1583] Loss_D: {d} Loss_G: {g} D(x): 0.7 D(G(z)): 0.3 / 0.2")
+    assert read_log(write(text)).case.loss == "non_saturating"
+    assert read_log(write(text), loss="lsgan").case.loss == "least_squares"
+    below_0 = printed("[0/5][{n}/1583] Loss_D: -{d} Loss_G: {g} D(x): 0.7 D(G(z)): 0.3 / 0.2")
+    assert read_log(write(below_0)).case.loss == ""
+
+
+def test_d_real_and_d_fake_are_halves_of_a_loss_that_they_add_up_to(write):
+    apart = read_log(write("D_loss,D_real,D_fake\n" + printed("{d},0.9,0.2"))).case
+    assert "loss_d_real" not in apart.series
+    halves = read_log(write("D_loss,D_real,D_fake\n" + "".join(f"{d},{d / 4},{3 * d / 4}\n" for d in D))).case
+    assert halves["loss_d_real"].values.tolist() == [d / 4 for d in D]
+
+
+def test_what_would_let_more_be_judged_is_said(write):
+    two = read_log(write("step,D_A,G_A,D_B,G_B\n" + printed("{n},{d},{g},9,9")))
+    assert "D_B may be loss_d, too: ask again with --column loss_d=D_B" in two.remarks
+    assert "4 lines are too few to tell how a loss goes: from 20 on it can be" in two.remarks
+    long = "step,d_loss,g_loss\n" + "".join(f"{i},0.5,1\n" for i in range(30))
+    assert any("--loss bce" in remark for remark in read_log(write(long)).remarks)
+    assert not any("--loss" in remark for remark in read_log(write(long), loss="hinge").remarks)

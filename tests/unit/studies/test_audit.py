@@ -82,6 +82,47 @@ def test_a_good_pair_is_good(pair) -> None:
         assert grave(sg.audit(pair())) == set()
 
 
+class Mapped(nn.Module):
+    """A generator that maps its latents through many dense layers to the styles of a few maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = nn.Sequential(*(layer for _ in range(8) for layer in (nn.Linear(64, 64), nn.LeakyReLU(0.2))))
+        self.styles = nn.ModuleList(nn.Linear(64, 32) for _ in range(3))
+        self.maps = nn.ModuleList(nn.Conv2d(32, 32, 3, padding=1) for _ in range(3))
+        self.last = nn.Conv2d(32, 3, 1)
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        maps, z = z.new_ones(len(z), 32, 4, 4), self.map(z)
+        for style, layer in zip(self.styles, self.maps, strict=True):
+            maps = nn.functional.interpolate(maps * style(z)[..., None, None], scale_factor=2)
+            maps = nn.functional.leaky_relu(layer(maps))
+        return torch.tanh(self.last(maps))
+
+
+def test_dense_layers_that_make_styles_are_no_depth() -> None:
+    assert "asymmetric-depth" not in grave(sg.audit((Mapped(), own.judge())))
+
+
+def test_layers_that_spectral_norm_scales_may_start_as_torch_leaves_them() -> None:
+    scaled = [nn.utils.spectral_norm(one) if isinstance(one, nn.Conv2d) else one for one in own.judge()]
+    generator = own.drawn(own.stack(), own.judge())[0]
+    assert "default-initialisation" in grave(sg.audit((generator, own.judge())))
+    assert "default-initialisation" not in grave(sg.audit((generator, nn.Sequential(*scaled))))
+
+
+def test_weights_that_are_no_numbers_are_one_line() -> None:
+    generator, discriminator = own.drawn(own.stack(), own.judge())
+    nn.init.constant_(next(discriminator.parameters()), float("nan"))
+    with pytest.raises(ConfigError, match=r"the discriminator: 0.weight holds values that are not finite"):
+        sg.audit((generator, discriminator))
+
+
+def test_a_pair_the_other_way_round_is_told_which_comes_first() -> None:
+    with pytest.raises(ConfigError, match="generator first"):
+        sg.audit((own.judge(), own.stack()))
+
+
 def test_what_was_assumed_of_a_pair_is_said_unless_it_was_told() -> None:
     pair = own.drawn(own.stack(), own.judge())
     assert [it.evidence for it in sg.audit(pair) if it.rule == "assumed"] == [
@@ -208,6 +249,12 @@ def test_a_data_set_is_audited_and_a_configuration_for_its_images(photos, tmp_pa
     found = audit_config(override(config, {"size": 16}), dataset)
     assert {"few-images-as-they-are", "batch-of-everything", "images-grey"} <= grave(found)
     assert json.loads(found[0].model_dump_json())["step"] == 0
+
+
+def test_images_of_which_none_can_be_used_are_one_line(tmp_path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+    with pytest.raises(DataError, match="holds no image that can be used"):
+        sg.audit(tmp_path)
 
 
 def test_images_that_are_not_there_are_one_line(tmp_path) -> None:

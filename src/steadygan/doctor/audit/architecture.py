@@ -91,12 +91,16 @@ def _few_filters(plan: RunPlan) -> str | None:
 def _asymmetric(plan: RunPlan) -> str | None:
     if not plan.pair:
         return None
-    generator, discriminator = (
-        sum(layer.kernel > 1 or layer.kind == "dense" for layer in network.weighted) for network in plan.pair
-    )
+    generator, discriminator = (_depth(network) for network in plan.pair)
     if max(generator, discriminator) <= 2 * min(generator, discriminator):
         return None
     return f"the generator has {generator} layers that look further than a pixel, the discriminator {discriminator}"
+
+
+def _depth(network: Anatomy) -> int:
+    """Layers that look further than a pixel; beside convolutions dense ones, of which styles are made, are one."""
+    maps, dense = (sum(it.kernel > 1 for it in network.weighted), len(network.of("dense")))
+    return maps + min(dense, 1) if maps else dense
 
 
 def _lopsided(plan: RunPlan) -> str | None:
@@ -107,7 +111,7 @@ def _lopsided(plan: RunPlan) -> str | None:
     inner = max(maps) > 6 * min(maps) > 0  # what turns latents into maps weighs much and says little
     if not inner and max(whole) <= (40 if min(maps) else 6) * min(whole):
         return None
-    (generator, discriminator), what = (maps, "weights between maps") if inner else (whole, "parameters")
+    (generator, discriminator), what = (maps, "weights between maps") if inner else (whole, "parameters that learn")
     ratio = max(generator, discriminator) / max(1, min(generator, discriminator))
     return f"the generator has {generator:,} {what}, the discriminator {discriminator:,}: {ratio:.3g} to 1"
 

@@ -37,7 +37,8 @@ def _biases(name: str, network: Anatomy) -> str | None:
 
 def _defaults(name: str, network: Anatomy) -> str | None:
     layers = _default(network)
-    if not layers or len(network.of("convolution", "transposed")) < 3:
+    maps = [layer for layer in network.of("convolution", "transposed") if not layer.spectral]  # those are scaled
+    if not layers or len(maps) < 3:
         return None
     layer, bias = layers[len(layers) // 2], ", biases not 0" if any(it.bias for it in layers) else ""
     he = math.sqrt(2 / layer.fan_in)
