@@ -103,7 +103,7 @@ FIRES: dict[str, dict[str, Case]] = {
     "losses-left-their-level": {
         "least squares": alone("least_squares", LEFT_ITS_LEVEL, course(0.3, 0.4, 200)),
         "with its augmentation": case(
-            {"loss_d": LEFT_ITS_LEVEL}, {"augment": course(0.1, 0.5, 200)}, loss="least_squares", budget_images=0
+            {"loss_d": LEFT_ITS_LEVEL}, {"augment": course(0.1, 0.5, 200)}, loss="least_squares"
         ),
         "noisy lines": alone("non_saturating", noisy([0.6] * 320 + [1e-5] * 480), noisy([2.0] * 320 + [15.0] * 480)),
         "nothing left, as printed": alone("non_saturating", FALLEN_TO_0, LIFTED),
