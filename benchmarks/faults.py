@@ -274,7 +274,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "critic without constraint",
-        _LEARNS_TOO_FAST,
+        ("critic-unbounded", *_LEARNS_TOO_FAST),
         settings={"penalties": []},
         fits=lambda config: config["loss"]["kind"] == "wasserstein",
     ),
