@@ -82,6 +82,8 @@ LINES = {
     "evaluate's metrics": ["evaluate", "--list"],
     "probe": ["probe", "läuft"],
     "compare": ["compare", "läuft", "run"],
+    "doctor": ["doctor", "läuft"],
+    "doctor's rules": ["doctor", "--rules"],
     "note": ["note", "läuft", ODD[:-1]],
     "recipes": ["recipes"],
     "recipe": ["recipes", "steady"],
