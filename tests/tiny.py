@@ -18,7 +18,10 @@ TINY = {
     "log": {"every_images": 16},
     "samples": {"every_images": 64, "count": 9},
     "checkpoint": {"every_images": 32, "keep": 2},
+    "doctor": {"most_time": 0},  # a second of every run of some steps
 }
+WATCHED = TINY | {"doctor": {"most_time": 0.03}}
+"""The same with the doctor beside it, as runs have it by default."""
 
 
 def set_options(settings: dict, path: str = "") -> list[str]:

@@ -12,11 +12,11 @@ import time
 import pytest
 
 import steadygan as sg
-from tiny import TINY, command, fingerprint, set_options, steadygan
+from tiny import WATCHED, command, fingerprint, set_options, steadygan
 
 STEPS, SHORT = 600, 14
 # a checkpoint every other step: about half of the time goes into writing them, so half of the kills hit one
-SETTINGS = TINY | {"checkpoint": {"every_images": 16, "keep": 2}, "samples": {"every_images": 400, "count": 4}}
+SETTINGS = WATCHED | {"checkpoint": {"every_images": 16, "keep": 2}, "samples": {"every_images": 400, "count": 4}}
 
 
 def _kill_after_some_steps(arguments: list[str], log, rng: random.Random) -> None:

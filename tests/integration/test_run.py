@@ -15,29 +15,15 @@ import torch
 from PIL import Image
 
 import steadygan as sg
+from quiet import Quiet
 from steadygan import records
 from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
-from steadygan.training.console import Silent
 from steadygan.training.run import train
 from steadygan.training.sampling import generate, rows
 from steadygan.training.seeds import fixed_latents
 from steadygan.visual.points import picture
-from tiny import TINY, draw, fingerprint
-
-
-class Quiet(Silent):
-    """Says nothing, remembers everything, and lets a test act at each step."""
-
-    def __init__(self, act=lambda session: None) -> None:
-        self.said: list[str] = []
-        self.act = act
-
-    def say(self, text):
-        self.said.append(text)
-
-    def step(self, session):
-        self.act(session)
+from tiny import TINY, WATCHED, draw, fingerprint
 
 
 def run(pictures, out, console=None, budget=None, **settings):
@@ -47,15 +33,16 @@ def run(pictures, out, console=None, budget=None, **settings):
 
 @pytest.fixture(scope="module")
 def finished(pictures, tmp_path_factory):
-    return run(pictures, tmp_path_factory.mktemp("runs") / "a")
+    return run(pictures, tmp_path_factory.mktemp("runs") / "a", doctor=WATCHED["doctor"])
 
 
 def test_a_run_folder_holds_everything_the_contract_names(finished):
     names = {path.name for path in finished.path.iterdir()}
-    assert names - {"findings.jsonl"} == {
+    assert names == {
         "run.json",
         "log.jsonl",
         "signals.jsonl",
+        "findings.jsonl",
         "scores.jsonl",
         "notes.jsonl",
         "inputs.png",

@@ -177,18 +177,20 @@ def _relax(case: Case) -> Sequence[str]:
     return [*(penalties_times(case, 0.1, why) or [f"a tenth of its weight ({why})"]), *rest]
 
 
+NOT_FINITE = Rule(
+    id="not-finite",
+    severity="serious",
+    says="a number of the training is not finite any more",
+    causes="gradients that exploded, a learning rate too high, half precision, or images that hold such values",
+    judge=_not_finite,
+    remedies=_with_room,
+    source="Chintala et al. (2016), item 10; Zhang et al. (2021), AutoTrainer, ICSE",
+    unless="the log itself writes an empty cell so",
+    picture="curves.png",
+)
+
 DIVERGENCE: tuple[Rule, ...] = (
-    Rule(
-        id="not-finite",
-        severity="serious",
-        says="a number of the training is not finite any more",
-        causes="gradients that exploded, a learning rate too high, half precision, or images that hold such values",
-        judge=_not_finite,
-        remedies=_with_room,
-        source="Chintala et al. (2016), item 10; Zhang et al. (2021), AutoTrainer, ICSE",
-        unless="the log itself writes an empty cell so",
-        picture="curves.png",
-    ),
+    NOT_FINITE,
     Rule(
         id="divergence",
         severity="serious",

@@ -51,8 +51,10 @@ class RuleOf(Generic[S]):
     def __call__(self, case: S) -> Finding | None:
         """What this rule finds in the case as it is now."""
         evidence = self.judge(case)
-        if evidence is None:
-            return None
+        return None if evidence is None else self.finding(case, evidence)
+
+    def finding(self, case: S, evidence: str) -> Finding:
+        """The finding, on evidence that somebody has."""
         return Finding(
             step=case.step,
             images=case.images,

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import torch
 
 from steadygan import records
+from steadygan.doctor.case import Case, loss_of
+from steadygan.doctor.divergence import NOT_FINITE
 from steadygan.errors import Diverged, SteadyganError
 from steadygan.networks import classes_of
-from steadygan.records import Finding, Note, Tick
+from steadygan.records import Note, Tick
 from steadygan.runs import checkpoints
 from steadygan.schedule import at
 from steadygan.training import checkpoint
@@ -101,29 +103,17 @@ def _refuse_divergence(session: Session, healthy: float) -> None:
     """Stop, in every process, if a value was not finite in any; say and write down which layer made it."""
     if healthy < 1:
         where = first_not_finite(session)
-        evidence, left, remedy = _diverged(session)
+        evidence, advice = _diverged(session)
         if session.runtime.main:
-            session.write(
-                Finding(
-                    step=session.progress.steps,
-                    images=session.progress.images,
-                    rule="not-finite",
-                    severity="serious",
-                    says="values are not finite",
-                    evidence=f"{evidence}; {where}",
-                    causes="steps too long for the loss, or numbers too large for the precision",
-                    remedy="; ".join(remedy),
-                    source="Micikevicius et al. (2018), arXiv:1710.03740, section 3.2",
-                )
-            )
-        raise Diverged(
-            f"training diverged: {evidence}; {where}; no weight was changed with it and {left}. In a new run, try "
-            + " or ".join(remedy)
-        )
+            config = session.config.dump()
+            found = NOT_FINITE.finding(Case({}, config, loss_of(config)), f"{evidence}; {where}")
+            now = {"step": session.progress.steps, "images": session.progress.images}
+            session.write(found.model_copy(update=now))
+        raise Diverged(f"training diverged: {evidence}; {where}; {advice}")
 
 
-def _diverged(session: Session) -> tuple[str, str, list[str]]:
-    """When a value was not finite: who and when, what is left, and what to try."""
+def _diverged(session: Session) -> tuple[str, str]:
+    """When a value was not finite: who and when; what is left, and what to try."""
     game = session.game
     generator = game.optimizers["generator"]
     player = "generator" if bool(generator.broke) else "discriminator"
@@ -131,14 +121,12 @@ def _diverged(session: Session) -> tuple[str, str, list[str]]:
     kept = latest.read_text(encoding="utf-8").strip() if latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
     lower = at(getattr(session.config.optimizer, player).lr, game.images) / 2
-    return (
-        f"the {player}'s gradient was not finite after {int(generator.turns):,} turns of the generator",
-        left,
-        [
-            f"a lower learning rate (--set optimizer.{player}.lr={lower:g})",
-            'a gradient penalty (--set \'penalties=[{"kind":"r1","gamma":1}]\')',
-        ],
+    advice = (
+        f"no weight was changed with it and {left}. In a new run, try a lower learning rate "
+        f"(--set optimizer.{player}.lr={lower:g}) or a gradient penalty "
+        '(--set \'penalties=[{"kind":"r1","gamma":1}]\')'
     )
+    return f"the {player}'s gradient was not finite after {int(generator.turns):,} turns of the generator", advice
 
 
 class SampleWriter(Listener):

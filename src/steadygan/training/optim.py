@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -25,7 +26,7 @@ class OptimizerSettings(Protocol):
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer: ...
 
 
-class OptimizerBase(Part):
+class OptimizerBase(Part, ABC):
     """Base of our optimizers."""
 
     lr: Positive = 2e-4
@@ -34,9 +35,9 @@ class OptimizerBase(Part):
         """What the optimizer's groups hold after so many images seen."""
         return {"lr": at(self.lr, images)}
 
+    @abstractmethod
     def taken(self, weight: Tensor, gradient: Tensor, left: dict[str, Any], group: dict[str, Any]) -> Tensor:
         """What the last update took from a weight, by what it `left` as its state: the formula once more."""
-        raise NotImplementedError
 
 
 class Adam(OptimizerBase):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import steadygan as sg
+from quiet import Quiet
 from steadygan.networks import Pair
 from steadygan.ops.convolution import WAYS, compute_
 from steadygan.recipes import configure
@@ -206,16 +207,8 @@ def config(pictures):
     return lambda **changed: configure(pictures, "dcgan", settings={**settings, **changed})
 
 
-class Heard(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
-
-
 def test_a_run_notes_how_it_computes_and_goes_on_so_to_the_bit(clock, config, tmp_path):
-    console = Heard()
+    console = Quiet()
     whole = train(config(), tmp_path / "whole", console)
     assert [line for line in console.said if "computed another way" in line]
     noted = whole.info().device.convolutions
@@ -225,7 +218,7 @@ def test_a_run_notes_how_it_computes_and_goes_on_so_to_the_bit(clock, config, tm
     clock.seconds |= {"blocks": 9.0, "product": 0.1}
     (tmp_path / "cache").rename(tmp_path / "forgotten")
     count = len(clock.passes)
-    console = Heard()
+    console = Quiet()
     sg.resume(broken.path, sg.Budget(steps=2), console=console)
     assert len(clock.passes) == count
     assert broken.info().device.convolutions == noted

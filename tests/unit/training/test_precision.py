@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 import steadygan as sg
+from quiet import Quiet
 from steadygan.networks import Pair
 from steadygan.recipes import RECIPES, configure
 from steadygan.training import precision, runtime
 from steadygan.training.build import make_pair
-from steadygan.training.console import Silent
 from steadygan.training.precision import LEAST, disagreement, likeness
 from steadygan.training.run import train
 from steadygan.training.runtime import Choices, Runtime
@@ -171,14 +171,6 @@ def test_the_bound_lets_nothing_through_that_lacks_a_fifth():
     assert likeness({"a.w": full}, {"a.w": cut})["a.w"] < LEAST
 
 
-class Heard(Silent):
-    def __init__(self):
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
-
-
 @pytest.fixture
 def fast_bfloat16(monkeypatch):
     """A machine that says it has bfloat16 and does it in half the time."""
@@ -190,7 +182,7 @@ def fast_bfloat16(monkeypatch):
 def trained(pictures, out, asked):
     machine = {**TINY["runtime"], "precision": asked}
     settings = {**TINY, "size": 16, "budget": {"steps": 2}, "runtime": machine}
-    console = Heard()
+    console = Quiet()
     run = train(configure(pictures, "dcgan", settings=settings), out, console)
     return run, [line for line in console.said if "wrong" in line]
 
@@ -206,7 +198,7 @@ def test_wrong_bfloat16_makes_a_run_in_float32_and_one_line_says_why(pictures, t
     assert info.device.bfloat16_gain == 2.0
     plain, _ = trained(pictures, tmp_path / "plain", "float32")
     assert fingerprint(run.files.checkpoint(16)) == fingerprint(plain.files.checkpoint(16))
-    console = Heard()
+    console = Quiet()
     sg.resume(run.path, sg.Budget(steps=4), console=console)
     assert run.info().device.precision == "float32"
     assert not [line for line in console.said if "wrong" in line]
