@@ -56,6 +56,7 @@ def test_satellite_saves_every_500_steps_and_draws_every_tenth_whatever_the_batc
     assert config.size == 64
 
 
+@pytest.mark.slow
 def test_satellite_trains_at_64_pixels_on_larger_tiles_and_keeps_its_cadence(tmp_path: Path) -> None:
     prepare(draw(tmp_path / "tiles", 24, size=96), tmp_path / "set", PrepareSettings(size=96), workers=0)
     settings = {**SMALL, "samples": {"every_steps": 2, "count": 4}, "checkpoint": {"every_steps": 3}}

@@ -70,6 +70,7 @@ def runtime():
     return Runtime(Choices("cpu", "float32", "channels_last", 1, 1))
 
 
+@pytest.mark.slow
 def test_every_question_is_answered_with_figures(found):
     report, _ = found
     compiled = [row for row in report.ways if row.way == "torch.compile"]
@@ -83,6 +84,7 @@ def test_every_question_is_answered_with_figures(found):
     assert 0 < report.memory[0].peak_mib <= report.memory[1].peak_mib
 
 
+@pytest.mark.slow
 def test_figures_of_one_step_agree(found):
     report, _ = found
     for row in report.steps:
@@ -94,6 +96,7 @@ def test_figures_of_one_step_agree(found):
         assert row.gain == pytest.approx(row.images_per_second / row.shipped_images_per_second, rel=0.01)
 
 
+@pytest.mark.slow
 def test_all_that_the_text_says_was_said_before_and_is_in_the_json(found):
     report, said = found
     again = DeviceReport.model_validate_json(report.model_dump_json())
@@ -125,6 +128,7 @@ def drawn(path) -> np.ndarray:
         return np.asarray(picture.convert("L"))
 
 
+@pytest.mark.slow
 def test_the_picture_has_an_ink_in_every_panel(found, tmp_path):
     save_device_picture(found[0], tmp_path / "device.png")
     pixels = drawn(tmp_path / "device.png")

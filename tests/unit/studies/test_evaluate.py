@@ -301,6 +301,7 @@ def test_picking_looks_at_training_images_and_reporting_at_other_pictures(square
     assert not held_out & {image.tobytes() for image in picked[0]}
 
 
+@pytest.mark.slow
 def test_runs_of_different_seeds_are_scored_by_the_same_reals(squares, tmp_path):
     runs = []
     for seed in (0, 1):

@@ -207,6 +207,7 @@ def config(pictures):
     return lambda **changed: configure(pictures, "dcgan", settings={**settings, **changed})
 
 
+@pytest.mark.slow
 def test_a_run_notes_how_it_computes_and_goes_on_so_to_the_bit(clock, config, tmp_path):
     console = Quiet()
     whole = train(config(), tmp_path / "whole", console)
