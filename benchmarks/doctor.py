@@ -147,18 +147,18 @@ def read(folder: Path) -> list[Told]:
     return [Told.model_validate_json(line) for line in lines]
 
 
-def tries(names: Sequence[str], each: int) -> list[tuple[Fault, str, str]]:
-    """Faults, sets and families in the order in which they are tried; `each` cells of either half for every fault.
+def tries(names: Sequence[str], each: int, kept: Sequence[Half], seed: int) -> list[tuple[Fault, str, str]]:
+    """Faults, sets and families in the order in which they are tried; `each` cells of every half kept, for every fault.
 
-    Which cells goes round with the faults, and the first ones of all faults come first.
+    Which cells goes round with the faults and seeds, and the first ones of all faults come first.
     """
     cells = [(data, recipe) for data in DATA for recipe in FAMILIES]
-    halves = cells[0::2], cells[1::2]
+    halves = {"tuned": cells[0::2], "reported": cells[1::2]}
     chosen = [fault for fault in FAULTS if not names or fault.name in names]
     return [
-        (fault, *half[(FAULTS.index(fault) + 2 * turn) % len(half)])
+        (fault, *halves[half][(FAULTS.index(fault) + 2 * turn + seed) % len(halves[half])])
         for turn in range(each)
-        for half in halves
+        for half in kept
         for fault in chosen
     ]
 
@@ -295,6 +295,7 @@ def main() -> None:
     parser.add_argument("--without-audit", action="store_true", help="leave out what can be said before the first step")
     parser.add_argument("--sets", nargs="+", default=list(DATA))
     parser.add_argument("--each", type=int, default=2, metavar="N", help="cells of either half for a fault")
+    parser.add_argument("--halves", nargs="+", default=["tuned", "reported"], help="of which faults' cells are tried")
     parser.add_argument("--recipes", nargs="+", help="of the runs that are well")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, default=16_000, help="that each run sees")
@@ -304,7 +305,9 @@ def main() -> None:
         for data in options.sets:
             for recipe in (options.recipes or [name for name in RECIPES if name != "ring"]) if options.healthy else []:
                 one(options, data, recipe, seed, None)
-        for fault, data, recipe in tries(options.faults, options.each) if options.faults is not None else []:
+        for fault, data, recipe in (
+            tries(options.faults, options.each, options.halves, seed) if options.faults is not None else []
+        ):
             if fault.fits(configure(DATA[data], recipe, {"size": SIZE}).dump()):
                 one(options, data, recipe, seed, fault)
     if options.table:

@@ -7,6 +7,7 @@ of both look alike. A fault that `fits` only some networks is not tried on other
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from steadygan.augment.diffaugment import DiffAugmentation
 from steadygan.data.loader import Batches
+from steadygan.ops.images import from_uint8
 from steadygan.spec import ImageSpec
 from steadygan.training.game import bare
 from steadygan.training.session import Session
@@ -144,6 +146,28 @@ def _has_batch_norm(config: Mapping[str, Any]) -> bool:
 
 def _without_penalty(config: Mapping[str, Any]) -> bool:
     return config["loss"]["kind"] in ("non_saturating", "minimax", "hinge", "least_squares")
+
+
+def _copied(session: Session) -> None:
+    """The generator shows one of 200 training images, and hardly anything of its own."""
+    dataset = session.dataset
+    chosen = dataset.images[dataset.training[:200]]
+    images = from_uint8(torch.from_numpy(chosen).permute(0, 3, 1, 2))
+
+    def copied(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> Tensor:
+        return 0.98 * images[(given[0][:, 0].abs() * 1e4).long() % len(images)] + 0.02 * made
+
+    generator_of(session).register_forward_hook(copied)
+
+
+def _swinging(session: Session) -> None:
+    """The generator's pictures go over into their negatives and back, ten times in the rest of the run."""
+    period = (session.config.budget.images or 0) * (1 - ONSET) / 10
+
+    def swung(_: nn.Module, __: Any, made: Tensor) -> Tensor:
+        return made * math.cos(2 * math.pi * session.progress.images / period)
+
+    generator_of(session).register_forward_hook(swung)
 
 
 def _loud(session: Session) -> None:
@@ -280,4 +304,6 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault("input late", ("input-stalls",), at_start=_slow_input),
     Fault("memory leaks", ("memory-grows",), each=Leak()),
+    Fault("pictures swing", ("oscillation",), strike=_swinging),
+    Fault("copies shown", ("memorises", "mostly-copies"), strike=_copied),
 )
