@@ -25,10 +25,10 @@ from steadygan.data.loader import Batch
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, latents_of
 from steadygan.recipes import RECIPES
-from steadygan.recipes.choose import override
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
 from steadygan.training.build import make_game, make_pair
+from steadygan.training.changing import override
 from steadygan.training.check import check
 from steadygan.training.config import RunConfig
 from steadygan.training.loop import step

@@ -11,9 +11,16 @@ __all__ = ["Part"]
 
 
 class Value(BaseModel):
-    """Base of all values: frozen, no unknown names, no infinite numbers."""
+    """Base of all values: frozen, no unknown names, no infinite numbers.
+
+    `mid_run` names those of its own settings that may be others from one step of a run to the next, with all that is
+    inside them; `beside` those that change no weight, so that a run may go on under others after a stop.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    mid_run: ClassVar[frozenset[str]] = frozenset()
+    beside: ClassVar[frozenset[str]] = frozenset()
 
 
 class Part(Value):

@@ -168,7 +168,8 @@ class Finding(Record):
 
     `step` and `images` are when it was first to be seen. `says` is it in a few words, `causes` what usually leads to
     it, `remedy` what to do, the first thing to try first, `unless` when that advice does not hold, `picture` a file of
-    the run folder that shows it.
+    the run folder that shows it. `back_to` is set where the run went back: to the state after so many images, 0 being
+    fresh weights. What was written after that, up to and with `images`, is of weights that were given up.
     """
 
     rule: str
@@ -180,6 +181,7 @@ class Finding(Record):
     unless: str = ""
     source: str = ""
     picture: str = ""
+    back_to: int | None = Field(default=None, ge=0)
 
 
 class Note(Record):

@@ -14,7 +14,7 @@ from steadygan.doctor.audit import RULES
 from steadygan.doctor.audit.mistakes import MISTAKES, Mistake
 from steadygan.doctor.rules import RULES as OF_RUNS
 from steadygan.recipes import choose_recipe
-from steadygan.recipes.choose import override
+from steadygan.training.changing import override
 
 COMMANDS = typer.main.get_command(app).commands
 OFFERED = sorted({way for it in MISTAKES for way in it.offered})

@@ -21,9 +21,9 @@ from steadygan.networks.norms import AnyNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling
 from steadygan.objectives import AnyGeneratorTerm, AnyLoss, AnyPenalty
 from steadygan.recipes import RECIPES, plan
-from steadygan.recipes.choose import override
 from steadygan.spec import ImageSpec
 from steadygan.training.build import make_game, make_pair
+from steadygan.training.changing import override
 from steadygan.training.check import check
 from steadygan.training.config import RunConfig
 from steadygan.training.console import Silent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from steadygan.config.compare import difference, flatten
-from steadygan.config.load import explain, merge, nearest, parse_assignment, read_toml, resolve
+from steadygan.config.load import explain, merge, nearest, nested, parse_assignment, read_toml, resolve
 from steadygan.config.parts import BY_NAME, BY_NAMES
 from steadygan.config.python import python_function
 from steadygan.config.show import to_toml
@@ -16,6 +16,7 @@ __all__ = [
     "flatten",
     "merge",
     "nearest",
+    "nested",
     "parse_assignment",
     "python_function",
     "read_toml",

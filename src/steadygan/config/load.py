@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -39,10 +39,14 @@ def parse_assignment(text: str) -> Tree:
     names = [name.strip() for name in path.split(".")]
     if not equals or not all(names):
         raise ConfigError(f"--set {text}: write it as --set name.of.setting=value")
-    tree: Any = _value(value.strip())
+    return nested(names, _value(value.strip()))
+
+
+def nested(names: Sequence[str], value: Any) -> Tree:
+    """A value where these names, one or more, lead to it."""
     for name in reversed(names):
-        tree = {name: tree}
-    assert isinstance(tree, dict)
+        value = {name: value}
+    tree: Tree = value
     return tree
 
 

@@ -47,7 +47,13 @@ class Series:
 
     def finite(self) -> Series:
         """Without the values that are no numbers."""
-        good = np.isfinite(self.values)
+        return self._only(np.isfinite(self.values))
+
+    def without(self, back_to: int, images: int) -> Series:
+        """What is not of the stretch that begins after `back_to` images and ends with `images`."""
+        return self._only((self.images <= back_to) | (self.images > images))
+
+    def _only(self, good: NDArray[np.bool_]) -> Series:
         return Series(self.steps[good], self.images[good], self.values[good])
 
 
@@ -115,11 +121,20 @@ class Case(Configured):
         """The same run when it had seen so many images."""
         return replace(self, series={name: series.until(images) for name, series in self.series.items()})
 
+    def without(self, back_to: int, images: int) -> Case:
+        """The same run without what it wrote of weights that it gave up after `images`, going back to `back_to`."""
+        return replace(self, series=_without(self.series, back_to, images))
+
 
 def case_of(run: Run) -> Case:
-    """The case of a run folder. Errors as in `Run.info` and `Run.log`."""
+    """The case of a run folder, without the stretches that the run went back over. Errors as in `Run.info` and
+    `Run.log`.
+    """
     info = run.info()
     series = {**columns(run.log()), **columns(run.signals(), SIGNALS), **score_columns(run.scores())}
+    for finding in run.findings():
+        if finding.back_to is not None:
+            series = _without(series, finding.back_to, finding.images)
     config = info.config
     data, budget = info.data, _budget(config, series)
     return Case(series, config, loss_of(config), data.training, data.held_out, budget, data.spec.size)
@@ -147,11 +162,20 @@ class GrowingCase:
     def _append(self, name: str, record: Record, value: float) -> None:
         self._columns.setdefault(name, _Column(_NONE)).append(record.step, record.images, value)
 
+    def forget(self, back_to: int, images: int) -> None:
+        """Leave out what `Case.without` does; what is added afterwards counts, be it of that stretch or not."""
+        left = _without({name: column.series for name, column in self._columns.items()}, back_to, images)
+        self._columns = {name: _Column(series) for name, series in left.items()}
+
     @property
     def case(self) -> Case:
         """The run as far as it has come."""
         series = {name: column.series for name, column in self._columns.items()}
         return replace(self._start, series=series, budget_images=_budget(self._start.config, series))
+
+
+def _without(series: Mapping[str, Series], back_to: int, images: int) -> dict[str, Series]:
+    return {name: one.without(back_to, images) for name, one in series.items()}
 
 
 _PREFIXES: Mapping[type[Record], str] = {Tick: "", Signals: SIGNALS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from steadygan.doctor.case import Case
 
@@ -21,16 +21,27 @@ _UNMOVED = {"msg", "points"}  # networks whose images cannot be shifted or colou
 _SPEED = 500_000  # images in which an adaptive probability goes from 0 to 1, if not said otherwise
 
 
-def options(settings: Mapping[str, Any], why: str) -> str:
+class Remedy(str):
+    """A remedy as it is said, of which a program can read the `settings` that it changes: values by their places."""
+
+    settings: Mapping[str, Any]
+
+    def __new__(cls, text: str, settings: Mapping[str, Any] | None = None) -> Self:
+        made = super().__new__(cls, text)
+        made.settings = settings or {}
+        return made
+
+
+def options(settings: Mapping[str, Any], why: str) -> Remedy:
     """Settings that belong together, as they are written on the command line, and why."""
     texts = (
         f"{place}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"
         for place, value in settings.items()
     )
-    return f"{' '.join(f'--set {shlex.quote(text)}' for text in texts)} ({why})"
+    return Remedy(f"{' '.join(f'--set {shlex.quote(text)}' for text in texts)} ({why})", settings)
 
 
-def option(place: str, value: Any, why: str) -> str:
+def option(place: str, value: Any, why: str) -> Remedy:
     """One setting, as `options` writes several."""
     return options({place: value}, why)
 
@@ -55,12 +66,12 @@ def times(value: Any, factor: float) -> Any:
     return float(f"{value * factor:.3g}") if isinstance(value, int | float) else value
 
 
-def rates(case: Case, factor: float, why: str, players: Sequence[str] = PLAYERS) -> str:
+def rates(case: Case, factor: float, why: str, players: Sequence[str] = PLAYERS) -> Remedy:
     """Learning rates, multiplied: one step of advice."""
     return options({f"optimizer.{player}.lr": times(_rate(case, player), factor) for player in players}, why)
 
 
-def rate(case: Case, player: str, factor: float, why: str) -> str:
+def rate(case: Case, player: str, factor: float, why: str) -> Remedy:
     """A player's learning rate, multiplied."""
     return rates(case, factor, why, [player])
 
@@ -164,7 +175,7 @@ def _begin(case: Case) -> list[str]:
     ]
 
 
-def _ada(case: Case) -> str:
+def _ada(case: Case) -> Remedy:
     if case.loss in _SURE_ABOVE_ZERO:
         return option("show", "ada", "as much augmentation as the over-fitting asks for")
     return option("show", {"kind": "ada", "probability": 0.3}, "more kinds of it, for three images in ten")

@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from steadygan.config import merge, nearest, python_function, read_toml, resolve
+from steadygan.config import nearest, python_function, read_toml
 from steadygan.errors import ConfigError
 from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.modern import r3gan, steady
+from steadygan.training.changing import override
 from steadygan.training.config import Budget, Cadence, RunConfig
 from steadygan.training.restoring import own_again
 
@@ -96,12 +97,6 @@ def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
     groups = {name: value for name, value in settings.items() if isinstance(value, Mapping) and name in _EITHER}
     given = {name: dict(value) for name, value in groups.items() if value.keys() & _EITHER[name]}
     return {**settings, **{name: dict.fromkeys(_EITHER[name]) | value for name, value in given.items()}}
-
-
-def override(config: RunConfig, *layers: Mapping[str, Any]) -> RunConfig:
-    """A configuration with settings laid over it, checked as a whole; objects of the user's own stay."""
-    tree = own_again(config.dump(), config, Path(config.recipe), config.recipe)
-    return resolve(RunConfig, merge(tree, *layers))
 
 
 def describe(name: str) -> str:

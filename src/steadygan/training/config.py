@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -134,6 +134,8 @@ class DataSettings(Settings):
     `held_out` is the share of the images that training does not see, at most 5,000 images.
     `labels` are those of tables or class folders, of "folders" alone, or "none".
     """
+
+    beside: ClassVar[frozenset[str]] = frozenset({"source"})
 
     source: str = ""
     fit: Literal["crop", "pad", "stretch", "random-crops", "faces"] = "crop"
@@ -269,6 +271,12 @@ class RunConfig(Settings):
     `batches`: reals and fakes go through the discriminator apart, or "joint" in one batch in its own turn, while the
     generator's turn judges fakes alone, or "joint_both" in one batch in both turns.
     """
+
+    mid_run: ClassVar[frozenset[str]] = frozenset({"penalties", "generator_terms", "show", "turns"})
+    # another precision or device rounds otherwise, too
+    beside: ClassVar[frozenset[str]] = frozenset(
+        {"budget", "runtime", "log", "samples", "checkpoint", "scores", "doctor"}
+    )
 
     recipe: str = "custom"
     seed: int = Field(default=0, ge=0, lt=2**63)

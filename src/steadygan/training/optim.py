@@ -29,6 +29,8 @@ class OptimizerSettings(Protocol):
 class OptimizerBase(Part, ABC):
     """Base of our optimizers."""
 
+    mid_run: ClassVar[frozenset[str]] = frozenset({"lr"})
+
     lr: Positive = 2e-4
 
     def rates(self, images: int) -> dict[str, Any]:

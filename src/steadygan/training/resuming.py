@@ -15,6 +15,7 @@ from steadygan.runs import Run, SavedCheckpoint
 from steadygan.training import checkpoint
 from steadygan.training.budget import spent
 from steadygan.training.build import make_parts, make_session
+from steadygan.training.changing import beside
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter
 from steadygan.training.restoring import stored_config
@@ -22,9 +23,6 @@ from steadygan.training.run import make_listeners, play_out, write_info
 from steadygan.training.runtime import enough_memory
 from steadygan.training.session import Progress
 from steadygan.training.state import unpack
-
-# what a resumed run may do otherwise; another precision or device rounds otherwise, too
-_CHANGEABLE = ("budget", "log", "samples", "checkpoint", "scores", "doctor", "runtime", "data.source")
 
 
 @os_errors()
@@ -115,7 +113,7 @@ def _same_settings(before: dict[str, Any], config: RunConfig, run: Run) -> None:
     changed = {
         name: values
         for name, values in difference(before, config.dump()).items()
-        if not any(name == free or name.startswith(f"{free}.") for free in _CHANGEABLE) and not _moved(name, *values)
+        if not beside(config, name) and not _moved(name, *values)
     }
     if changed:
         lines = "; ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())

@@ -71,6 +71,20 @@ def test_the_past_knows_nothing_of_what_came_later():
     assert one["loss_d"].since(200).values.tolist() == [3.0, 4.0]
 
 
+def test_a_stretch_that_was_given_up_is_left_out_of_everything_and_what_came_later_stays():
+    one = case({"loss_d": [1.0, 2.0, 3.0, 4.0]}, {"rank": [1.0, 2.0]}, {"swd": [5.0]}, images=400)
+    left = one.without(100, 300)
+
+    assert left["loss_d"].images.tolist() == [100, 400]
+    assert left["loss_d"].values.tolist() == [1.0, 4.0]
+    assert left["loss_d"].steps.tolist() == [2, 8]
+    assert left["signals.rank"].images.tolist() == [400]
+    assert left["scores.swd"].images.tolist() == [400]
+    assert one["loss_d"].images.tolist() == [100, 200, 300, 400]
+    assert left.without(100, 300)["loss_d"].images.tolist() == [100, 400]
+    assert one.without(0, 400).images == 0
+
+
 def test_columns_may_end_at_other_moments():
     one = Case({"a": series_of([(1, 10, 0.0)]), "b": series_of([(3, 30, 0.0), (4, 40, 0.0)])}, training=20)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import shlex
 from itertools import pairwise
@@ -9,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from steadygan.config.load import parse_assignment, resolve
+from steadygan.config.load import merge, nested, parse_assignment, resolve
 from steadygan.doctor import audit
 from steadygan.doctor.case import Case, loss_of
+from steadygan.doctor.remedies import Remedy
 from steadygan.doctor.rules import RULES
 from steadygan.networks import DCGAN
 from steadygan.objectives import R2
@@ -89,6 +91,21 @@ def test_every_remedy_can_be_typed_as_it_stands_and_changes_something_for_the_be
                 assert off or changes[chosen] != before, remedy
     for chosen, changed in changes.items():
         assert not config or warned(changed) - wrong <= FAVOURS, chosen
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_program_reads_of_a_remedy_the_settings_that_a_person_is_told(name):
+    config = CONFIGS[name]
+    one = health({"threads": [2]}, loss=loss_of(config), config=config)
+    remedies = [remedy for rule in RULES for remedy in rule.remedies(one)]
+
+    for remedy in remedies:
+        assert isinstance(remedy, Remedy) == remedy.startswith("--set ")
+        if isinstance(remedy, Remedy):
+            told = (nested(place.split("."), value) for place, value in remedy.settings.items())
+            assert merge({}, *told) == merge({}, *map(parse_assignment, settings(remedy)))
+    assert {type(remedy) for remedy in remedies} == {str, Remedy}
+    assert copy.deepcopy(remedies[0]).settings == remedies[0].settings
 
 
 @pytest.mark.parametrize("rule", audit.RULES, ids=lambda rule: rule.id)

@@ -12,8 +12,8 @@ from torch import Tensor
 import steadygan as sg
 from steadygan.config import to_toml
 from steadygan.recipes import Facts, choose_recipe, configure, plan
-from steadygan.recipes.choose import override
 from steadygan.recipes.start import facts_of
+from steadygan.training.changing import override
 from steadygan.training.config import Optimizers
 from steadygan.training.console import Silent
 from steadygan.training.run import train

@@ -15,9 +15,9 @@ import own_pairs as own
 import steadygan as sg
 from steadygan.errors import ConfigError, DataError
 from steadygan.recipes import RECIPES, Facts, choose_recipe
-from steadygan.recipes.choose import override
 from steadygan.records import Finding
 from steadygan.training.audit import audit_config
+from steadygan.training.changing import override
 from steadygan.training.config import RunConfig
 
 

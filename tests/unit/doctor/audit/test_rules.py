@@ -19,9 +19,9 @@ from steadygan.doctor.audit.optimisation import usual_rate
 from steadygan.doctor.audit.plan import most
 from steadygan.doctor.rule import ORDER
 from steadygan.recipes import Facts, choose_recipe
-from steadygan.recipes.choose import override
 from steadygan.signals.anatomy import anatomy_of
 from steadygan.spec import ImageSpec
+from steadygan.training.changing import override
 from steadygan.training.config import RunConfig
 
 BY_ID = {rule.id: rule for rule in RULES}
