@@ -11,7 +11,8 @@ others are only reported. Healthy runs are of all recipes that make such images,
 A run leaves its records, and a line in OUT/doctor.jsonl that says what was done to it; `--table` lets the doctor read
 those records as it does of a run long past, so that a changed rule needs no new runs. `--without-audit` leaves out what
 can be said before the first step. Noticed is a fault of which a warning or worse is given after it struck; its cause is
-named if the first of all findings, in the order in which they are shown, is among its `causes`. Beside it stand three
+named if the first of all findings, in the order in which they are shown, is among its `causes`. Faster learning that
+did no harm, beside the healthy run of the same set, recipe and seed, is no fault and left out. Beside it stand three
 rules that people go by, with the same ticks.
 """
 
@@ -195,6 +196,24 @@ SIMPLE: dict[str, Callable[[Case], int | None]] = {
 }
 
 
+def harmless(told: Told, others: Sequence[Told]) -> bool:
+    """Whether a fault that may help did, by the score that picks the best, beside the run that is well."""
+    if not any(fault.may_help for fault in FAULTS if fault.name == told.fault):
+        return False
+    well = next(
+        (one for one in others if not one.fault and one.model_dump(include=_CELL) == told.model_dump(include=_CELL)),
+        None,
+    )
+    if well is None:
+        return False
+    last, usual = (case_of(sg.Run(one.path))["scores.fd-training"].last for one in (told, well))
+    return last <= _AS_GOOD * usual
+
+
+_CELL = {"data", "recipe", "seed"}
+_AS_GOOD = 1.1  # times the score of the run that is well
+
+
 class Verdict(BaseModel):
     """What one judge said of one run: warnings or worse, how many are serious, when the first came, which it was."""
 
@@ -236,6 +255,8 @@ def judged(told: Told, audit: bool) -> dict[str, Verdict]:
 
 def table(all_told: Sequence[Told], audit: bool) -> str:
     """Markdown: both halves, then each fault by itself, then every healthy run that got a warning."""
+    unharmed = [told for told in all_told if harmless(told, all_told)]
+    all_told = [told for told in all_told if told not in unharmed]
     verdicts = {told.path: judged(told, audit) for told in all_told}
     lines = [
         "| half | judge | faults | noticed | cause named | median delay | healthy | serious | warnings | an hour |",
@@ -268,6 +289,7 @@ def table(all_told: Sequence[Told], audit: bool) -> str:
             f"| {fault.name} | {len(mine)} | {_share(one.noticed for one in mine)} "
             f"| {_share(one.named for one in mine)} | {median} | {found} |"
         )
+    lines += ["", "Left out, as their pictures are no worse: " + ", ".join(told.path.name for told in unharmed)]
     lines += ["", "| healthy run | half | found |", "|---|---|---|"]
     for told in all_told:
         grave = [one for one in findings_of(told, audit)[1] if one.severity != "info"] if not told.fault else []

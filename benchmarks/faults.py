@@ -35,7 +35,7 @@ def _always(_: Mapping[str, Any]) -> bool:
 class Fault:
     """A way to break a training. `settings` are merged into the run's, `penalties` added to its own.
 
-    `limit` is how many images it gets.
+    `limit` is how many images it gets. One that `may_help` is none in runs whose pictures are as good with it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Fault:
     settings: Mapping[str, Any] = field(default_factory=dict)
     penalties: tuple[Mapping[str, Any], ...] = ()
     limit: int | None = None
+    may_help: bool = False
     strike: Act | None = None
     each: Act | None = None
     at_start: Callable[[], None] | None = None
@@ -246,8 +247,10 @@ _ONE_SIDED = ("discriminator-too-strong", "vanishing-gradients", "generator-stan
 _COPIES = ("few-images-as-they-are", "d-overfits", "d-sure-of-reals", "memorises", "mostly-copies")
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("both learning rates x30", _LEARNS_TOO_FAST, strike=rates(generator=30, discriminator=30)),
-    Fault("generator's learning rate x30", _LEARNS_TOO_FAST, strike=rates(generator=30, discriminator=1)),
+    Fault("both learning rates x30", _LEARNS_TOO_FAST, strike=rates(generator=30, discriminator=30), may_help=True),
+    Fault(
+        "generator's learning rate x30", _LEARNS_TOO_FAST, strike=rates(generator=30, discriminator=1), may_help=True
+    ),
     Fault(
         "both learning rates / 300",
         ("learning-rate-too-low", *_STANDS),
@@ -305,5 +308,5 @@ FAULTS: tuple[Fault, ...] = (
     Fault("input late", ("input-stalls",), at_start=_slow_input),
     Fault("memory leaks", ("memory-grows",), each=Leak()),
     Fault("pictures swing", ("oscillation",), strike=_swinging),
-    Fault("copies shown", ("memorises", "mostly-copies"), strike=_copied),
+    Fault("copies shown", ("memorises", "mostly-copies"), strike=_copied, limit=1500),
 )
