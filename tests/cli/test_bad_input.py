@@ -491,6 +491,19 @@ def test_an_edited_run_json_is_refused_with_what_was_changed(run, refusal, name)
     assert snapshot(run.path) == before
 
 
+def test_an_edited_run_json_is_taken_where_no_weight_follows_from_what_was_changed(run):
+    def change(info):
+        info["config"]["log"] = {"every_steps": 2}
+        info["config"]["samples"]["count"] = 16
+        info["config"]["checkpoint"]["keep"] = 7
+        info["config"]["scores"]["metrics"] = []
+        info["config"]["budget"] = {"steps": 20}
+
+    edit(run, change)
+    assert exit_code(["resume", run.path]) == 0
+    assert [tick.step for tick in run.log()][-3:] == [16, 18, 20]
+
+
 @pytest.mark.parametrize("content", [b"hello {", b"\xff\xfe", b"[]", b"{}", b""])
 def test_a_run_json_that_is_none_is_refused_by_every_command(run, refusal, tmp_path, content):
     run.files.run_json.write_bytes(content)
