@@ -54,9 +54,10 @@ class StorageError(DataError):
 
 
 class Diverged(SteadyganError):
-    """Training produced a value that is not finite; nothing was updated with it."""
+    """Training produced a value that is not finite; nothing was updated with it. `evidence` says which and where."""
 
     exit_code = 5
+    evidence = ""
 
 
 class Interrupted(SteadyganError):

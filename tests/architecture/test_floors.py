@@ -14,7 +14,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 FLOORS = {
     **dict.fromkeys(("errors", "names", "part", "version", "spec", "schedule", "config"), 0),
     **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal"), 0),
-    **dict.fromkeys(("ops", "doctor", "visual"), 1),
+    **dict.fromkeys(("ops", "doctor", "care", "visual"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
     **dict.fromkeys(("scoring", "signals"), 3),
     "training": 4,
@@ -30,10 +30,11 @@ NEIGHBOURS = {
     ("runs", "rundir"): "a run is a folder, and its methods write into it",
     ("runs", "records"): "a run gives its records",
     ("runs", "spec"): "run.json holds the form of the images",
+    ("care", "doctor"): "care acts on what the doctor finds",
     ("claim", "rundir"): "a claim is of a run folder, and fails as other writing does",
 }
-ROW_ZERO_AND_ONE_ONLY = {"doctor", "visual", "web"}
-WITHOUT_TORCH = {room for room, floor in FLOORS.items() if floor == 0} | {"doctor", "visual", "web"}
+ROW_ZERO_AND_ONE_ONLY = {"doctor", "care", "visual", "web"}
+WITHOUT_TORCH = {room for room, floor in FLOORS.items() if floor == 0} | {"doctor", "care", "visual", "web"}
 LOADED_WITHOUT_TORCH = WITHOUT_TORCH | {"cli", "data"}
 NEEDS_TORCH_IN_DATA = {"steadygan.data.loader"}
 

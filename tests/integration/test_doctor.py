@@ -39,8 +39,8 @@ def always(monkeypatch):
     """The doctor measures at every tick, and its rules are those above."""
 
     class Eager(Doctor):
-        def __init__(self, cadence, most_time):
-            super().__init__(cadence, 1e9, RULES)
+        def __init__(self, settings, ticks):
+            super().__init__(settings.model_copy(update={"most_time": 1e9}), ticks, RULES)
 
     monkeypatch.setattr(running, "Doctor", Eager)
 
@@ -56,7 +56,7 @@ def lean(monkeypatch):
 def run(pictures, out, console=None, steps=6, **settings):
     lean = {**WATCHED, "size": 16, "samples": {"every_images": 10**6, "count": 1}, "scores": {"metrics": ()}}
     lean |= {"runtime": {**WATCHED["runtime"], "convolution": "plain"}}
-    lean |= {"checkpoint": {"every_images": 32}, "budget": {"steps": steps}}
+    lean |= {"checkpoint": {"every_images": 32}, "budget": {"steps": steps}, "care": "watch"}
     config = configure(pictures, "dcgan", settings={**lean, **settings})
     return train(config, out, console or Quiet())
 
@@ -95,8 +95,8 @@ def test_signals_and_findings_go_on_after_a_resume_without_repeating_any(picture
 
 def test_the_first_tick_and_the_end_are_measured_whatever_it_takes(pictures, tmp_path, monkeypatch):
     class Frugal(Doctor):
-        def __init__(self, cadence, most_time):
-            super().__init__(cadence, 1e-9)
+        def __init__(self, settings, ticks):
+            super().__init__(settings.model_copy(update={"most_time": 1e-9}), ticks)
 
     monkeypatch.setattr(running, "Doctor", Frugal)
     done = run(pictures, tmp_path / "a")

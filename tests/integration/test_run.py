@@ -177,7 +177,7 @@ def test_a_divergence_stops_the_run_and_keeps_the_last_good_checkpoint(pictures,
         Exploding.now = session.progress.steps >= 9
 
     with pytest.raises(sg.Diverged) as error:
-        run(pictures, tmp_path / "c", Quiet(act), loss=Exploding())
+        run(pictures, tmp_path / "c", Quiet(act), loss=Exploding(), care="watch")
     assert "the discriminator's gradient was not finite after 9 turns of the generator" in str(error.value)
     assert "the last good checkpoint is images-000000064" in str(error.value)
     assert error.value.exit_code == 5
@@ -332,7 +332,7 @@ def test_a_divergence_between_ticks_is_seen_before_a_checkpoint_is_written(pictu
         Exploding.now = session.progress.steps >= 3
 
     with pytest.raises(sg.Diverged, match=r"after 3 turns of the generator.*no checkpoint had been written yet"):
-        run(pictures, tmp_path / "d", Quiet(act), loss=Exploding(), log={"every_images": 64})
+        run(pictures, tmp_path / "d", Quiet(act), loss=Exploding(), log={"every_images": 64}, care="watch")
     assert not (tmp_path / "d" / "checkpoints").exists()
 
 

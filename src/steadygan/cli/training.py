@@ -20,6 +20,15 @@ Images = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", parser=how_many, metavar="N")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
 
+Care = Annotated[
+    str | None,
+    typer.Option(
+        help="watch (only says what goes wrong), keep (goes on from the last good checkpoint, ends what is past its "
+        "best) or treat (also tries the doctor's remedies). [default: keep]",
+        metavar="watch|keep|treat",
+    ),
+]
+
 Recipe = Annotated[
     str | None,
     typer.Option(help="NAME (see `steadygan recipes`), FILE.toml or FILE.py:FUNCTION. [default: steady, or as --from]"),
@@ -58,6 +67,7 @@ def train(
         int | None,
         typer.Option(help="Processor threads. [default: OMP_NUM_THREADS, or as many as other programs leave free]"),
     ] = None,
+    care: Care = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change any setting; repeatable.")
     ] = None,
@@ -78,6 +88,7 @@ def train(
         device=device,
         precision=precision,
         threads=threads,
+        care=care,
         start=start,
     )
     settings = merge(given, *map(parse_assignment, set_ or []))
@@ -95,6 +106,11 @@ def resume(
     steps: Steps = None,
     minutes: Minutes = None,
     data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
+    care: Care = None,
+    checkpoint: Annotated[
+        str,
+        typer.Option("--from-checkpoint", metavar="NAME", help="Go on from this one, and remove what came after it."),
+    ] = "latest",
     recipe: OwnRecipe = "",
 ) -> None:
     """Continue a run from its last checkpoint. Limits count from the beginning of the run."""
@@ -103,7 +119,7 @@ def resume(
     from steadygan.training.config import Budget
 
     budget = resolve(Budget, {"images": images, "steps": steps, "minutes": minutes})
-    _say_where(resume_run(run, budget, data, recipe=recipe).path)
+    _say_where(resume_run(run, budget, data, recipe=recipe, care=care or "", checkpoint=checkpoint).path)
 
 
 def _say_where(path: Path) -> None:

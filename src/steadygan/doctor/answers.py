@@ -143,7 +143,7 @@ def best_checkpoint(case: Case) -> str:
 def go_on(case: Case) -> str:
     """Where the trend of the last doubling leads in another hour."""
     if past := past_best(case):
-        called, images, best, now, _ = past
+        called, images, best, now, *_ = past
         return f"stop: {called} was {best:.3g} after {images:,} images and is {now:.3g} now" + (
             "; the best is kept" if case.config else ""
         )

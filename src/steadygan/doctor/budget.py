@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,11 +29,22 @@ _FITTED = 4  # values a trend needs
 _GAIN = 0.03  # by which twice the images must lower the score, for somebody to wait for it
 
 
-def past_best(case: Case) -> tuple[str, int, float, float, float] | None:
-    """What measures it, the images of the best, its value, the value now and the noise as a share; None if it is not.
+class Past(NamedTuple):
+    """That the best is over: what measures it, the images of the best, its value, the value now, the noise as a share.
 
-    The value now is a median of the last, the best one of neighbours where there are many values.
+    `cheap` as in `Quality`.
     """
+
+    called: str
+    images: int
+    best: float
+    now: float
+    scatter: float
+    cheap: bool
+
+
+def past_best(case: Case) -> Past | None:
+    """None if it is not. The value now is a median of the last, the best one of neighbours where there are many."""
     found = quality(case, _FEW_SCORES)
     if found is None or found.series.values.min() <= 0:
         return None
@@ -45,7 +57,7 @@ def past_best(case: Case) -> tuple[str, int, float, float, float] | None:
     worse = _WORSE_CHEAP if found.cheap else _WORSE
     if not long_ago or not math.log(now / values[best]) > max(math.log(1 + worse), _SIGMAS * scatter):
         return None
-    return found.called, int(series.images[best]), float(values[best]), now, scatter
+    return Past(found.called, int(series.images[best]), float(values[best]), now, scatter, found.cheap)
 
 
 @dataclass(frozen=True)
@@ -81,10 +93,10 @@ def _past(case: Case) -> str | None:
     found = past_best(case)
     if found is None:
         return None
-    called, images, best, now, scatter = found
     return (
-        f"{called} was {best:.3g} after {images:,} images and is {now:.3g} now, {now / best - 1:.0%} worse where "
-        f"single values scatter by {scatter:.0%}; {1 - images / case.images:.0%} of the run came after its best"
+        f"{found.called} was {found.best:.3g} after {found.images:,} images and is {found.now:.3g} now, "
+        f"{found.now / found.best - 1:.0%} worse where single values scatter by {found.scatter:.0%}; "
+        f"{1 - found.images / case.images:.0%} of the run came after its best"
     )
 
 
@@ -97,7 +109,7 @@ def _improves(case: Case) -> str | None:
 
 def _against_decline(case: Case) -> list[str]:
     found = past_best(case)
-    end = f"--images {found[1]} (end where it was best)" if found else "--images N (end where it was best)"
+    end = f"--images {found.images} (end where it was best)" if found else "--images N (end where it was best)"
     again = augment(case) if case.views > _OFTEN else []
     return ["steadygan sample RUN (it takes the best checkpoint, which was kept)", *again, *falling_rates(case), end]
 

@@ -32,7 +32,7 @@ ASTRAY, FROM_PAST = 3.0, 5.0  # times that loss, and times its own past; auxilia
 UNSIGNED, OFF = 10.0, 20.0  # of an unknown loss that is never below 0, hardly a critic's, and times its own past
 BOUNDLESS, FAR = 1e4, 100.0  # of a loss without bound, and times its own past; healthy ones stay within hundreds
 
-RESTLESS = 0.85  # of the reals' diversity between two looks: 1 is a picture that has nothing to do with the last
+RESTLESS = 0.7  # of the reals' diversity between two looks: 1 is a picture that has nothing to do with the last
 SWING = 0.3  # of its middle a distance goes up and down; a few hundred pictures explain 0.1
 CROSSINGS = 4  # of that middle, for up and down
 

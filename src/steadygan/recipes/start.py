@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 
 from pydantic import ValidationError
 
+from steadygan.care import AnyCare
 from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge, nearest
 from steadygan.data import Dataset, is_path
@@ -132,6 +133,7 @@ class PlainSettings(TypedDict, total=False):
     device: str | None
     precision: str | None
     threads: int | None
+    care: str | None
     start: str | Path | None
 
 
@@ -149,6 +151,8 @@ def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
     given = {name: value for name, value in plain.items() if value is not None}
     if "start" in given:
         given["start"] = {"source": str(given["start"])}
+    if "care" in given:
+        given["care"] = {"kind": given["care"]}
     return merge({}, *({home[name]: {name: value}} if name in home else {name: value} for name, value in given.items()))
 
 
@@ -165,9 +169,9 @@ def train(
 
     `recipe` is a name, a file, or a RunConfig, "steady" by default; `out` a new folder, by default the next free one in
     `runs/`. As on the command line there are `images`, `steps` (also "200k", "1.5M") or `minutes` to stop after,
-    `batch`, `size`, `seed`, `device`, `precision` and `threads`; `settings` is a nested dict of all others. `start` is
-    `--from` there: a run, one of its checkpoints or an exported generator to start from, and the recipe is by default
-    that run's. Raises what `steadygan.errors` lists.
+    `batch`, `size`, `seed`, `device`, `precision`, `threads` and `care`; `settings` is a nested dict of all others.
+    `start` is `--from` there: a run, one of its checkpoints or an exported generator to start from, and the recipe is
+    by default that run's. Raises what `steadygan.errors` lists.
     """
     return begin(source, recipe, merge(settings or {}, placed(**plain)), Path(out) if out else None)
 
@@ -179,14 +183,17 @@ def resume(
     data: str = "",
     console: Reporter | None = None,
     recipe: str | RunConfig | None = None,
+    care: str | AnyCare = "",
+    checkpoint: str = "latest",
 ) -> Run:
     """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
 
     `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now; `recipe`
-    is what the run was started with, needed if it holds objects of the user's own. Raises ConfigError if the run is
-    still training.
+    is what the run was started with, needed if it holds objects of the user's own. `care` ("watch", "keep", "treat" or
+    a value) replaces what the run does by itself. From another `checkpoint`, by its name, what came after it is
+    removed. Raises ConfigError if the run is still training.
     """
-    return go_on(path, budget, data, console, told_again(recipe, Run(Path(path))))
+    return go_on(path, budget, data, console, told_again(recipe, Run(Path(path))), care, checkpoint)
 
 
 def told_again(recipe: str | RunConfig | None, run: Run) -> RunConfig | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,9 +107,12 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def prune(run: RunDir, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints, the best one and the one that `latest` names."""
-    named = {pointer.read_text(encoding="utf-8").strip() for pointer in (run.best, run.latest) if pointer.exists()}
+def prune(run: RunDir, keep: int, needed: Iterable[int] = ()) -> None:
+    """Delete all but the newest `keep` checkpoints, the best, the one that `latest` names, and those after so many
+    images as are `needed`.
+    """
+    named = {run.checkpoint(images).name for images in needed}
+    named |= {pointer.read_text(encoding="utf-8").strip() for pointer in (run.best, run.latest) if pointer.exists()}
     for folder in run.all_checkpoints()[:-keep]:
         if folder.name not in named:
             _delete(folder)

@@ -117,6 +117,10 @@ class Run:
         """Let `best` name the checkpoint after so many images."""
         atomic_write(self.files.best, self.files.checkpoint(images).name + "\n")
 
+    def call_latest(self, images: int) -> None:
+        """Let `latest` name the checkpoint after so many images."""
+        atomic_write(self.files.latest, self.files.checkpoint(images).name + "\n")
+
     def forget_later(self, images: int) -> None:
         """Remove what was written after so many images, as far as a run that goes on from there writes it again."""
         for name, kind in WRITTEN_AGAIN.items():

@@ -166,4 +166,7 @@ def make_session(parts: Parts, out: Path, console: Reporter) -> Session:
         run.note(text, "run")
 
     threads = Threads(choices.most_threads, choices.threads, choices.threads_pinned, tell)
-    return Session(parts.config, parts.dataset, run, parts.runtime, game, parts.average, threads, say=console.say)
+    care = parts.config.care.build()
+    return Session(
+        parts.config, parts.dataset, run, parts.runtime, game, parts.average, threads, say=console.say, care=care
+    )

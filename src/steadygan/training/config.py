@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from steadygan.augment import AnyShow, AsIs
+from steadygan.care import AnyCare, Keep
 from steadygan.config import BY_NAME, BY_NAMES
 from steadygan.data.settings import Channels
 from steadygan.features import AnyFeatures, Scattering
@@ -101,6 +102,7 @@ ReplayPart = Annotated[AnyReplay, BY_NAME, _accept(Builds), _SHOWN]
 OptimizerPart = Annotated[AnyOptimizer, BY_NAME, _accept(OptimizerSettings), _SHOWN]
 OpponentPart = Annotated[AnyOpponent, BY_NAME, _accept(Opponent), _SHOWN]
 TurnsPart = Annotated[AnyTurns, BY_NAME, _accept(Turns), _SHOWN]
+CarePart = Annotated[AnyCare, BY_NAME]
 MetricPart = Annotated[AnyMetric, BeforeValidator(_measuring)]
 
 
@@ -255,11 +257,12 @@ class ScoreSettings(Settings):
     most_time: float = Field(default=0.02, ge=0, le=1)
 
 
-class DoctorSettings(Settings):
+class DoctorSettings(Cadence):
     """How much of a run's time the doctor may take to measure and to look, `most_time`; 0 is off.
 
-    It looks at ticks, as often as that allows, but at the first and at the end in any case. What it measures is in
-    `signals.jsonl`, what it finds in `findings.jsonl` and, once each, on the screen.
+    It looks at ticks, as often as that allows, but at the first and at the end in any case; or every so many images or
+    steps, whatever it takes, as care that treats has it do. What it measures is in `signals.jsonl`, what it finds in
+    `findings.jsonl` and, once each, on the screen.
     """
 
     most_time: float = Field(default=0.03, ge=0, le=1)
@@ -275,7 +278,7 @@ class RunConfig(Settings):
     mid_run: ClassVar[frozenset[str]] = frozenset({"penalties", "generator_terms", "show", "turns"})
     # another precision or device rounds otherwise, too
     beside: ClassVar[frozenset[str]] = frozenset(
-        {"budget", "runtime", "log", "samples", "checkpoint", "scores", "doctor"}
+        {"budget", "runtime", "log", "samples", "checkpoint", "scores", "doctor", "care"}
     )
 
     recipe: str = "custom"
@@ -303,6 +306,7 @@ class RunConfig(Settings):
     checkpoint: CheckpointSettings = CheckpointSettings()
     scores: ScoreSettings = ScoreSettings()
     doctor: DoctorSettings = DoctorSettings()
+    care: CarePart = Keep()
 
     def dump(self) -> dict[str, Any]:
         """As plain data, ready for JSON and TOML."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from steadygan.doctor.audit.data import RULES as OF_IMAGES
-from steadygan.doctor.case import GrowingCase
 from steadygan.doctor.rule import Rule, examine
 from steadygan.doctor.rules import RULES
 from steadygan.errors import SteadyganError
@@ -20,7 +19,7 @@ from steadygan.records import Finding, Signals
 from steadygan.signals.measure import COUNT, Measure, Reals
 from steadygan.signals.players import Players
 from steadygan.training.audit import audit_config
-from steadygan.training.config import Cadence
+from steadygan.training.config import Cadence, DoctorSettings
 from steadygan.training.game import Game, bare
 from steadygan.training.listeners import Listener
 from steadygan.training.seeds import fixed_latents
@@ -32,12 +31,14 @@ class Doctor(Listener):
     """Writes signals at ticks, as often as `most_time` of the run's time allows, and each finding of the rules once.
 
     The first tick of a run and its end are measured in any case. What earlier sessions took counts. It looks whenever
-    it has measured, as `doctor.rule.story` does afterwards, and acts in the first process alone.
+    it has measured, as `doctor.rule.story` does afterwards, and acts in the first process alone. With a cadence of its
+    own it measures at that, whatever it takes: then what it sees follows from the seed.
     If it cannot measure, as some networks of a user's own may have it, it says so and the run goes on without.
     """
 
-    def __init__(self, cadence: Cadence, most_time: float, rules: Sequence[Rule] = RULES) -> None:
-        self.cadence, self.most_time, self.rules = cadence, most_time, rules
+    def __init__(self, settings: DoctorSettings, ticks: Cadence, rules: Sequence[Rule] = RULES) -> None:
+        self.fixed = not settings.is_open()
+        self.cadence, self.most_time, self.rules = settings if self.fixed else ticks, settings.most_time, rules
         self.seconds = self.last_seconds = 0.0
         self.measured_images = -1
 
@@ -48,7 +49,6 @@ class Doctor(Listener):
         before = session.run.signals()
         self.seconds = sum(line.seconds for line in before)
         self.last_seconds = before[-1].seconds if before else 0.0
-        self.growing = GrowingCase(session.run)
         self.measure = Measure(
             Reals(
                 session.dataset,
@@ -57,10 +57,10 @@ class Doctor(Listener):
                 mirror=session.config.data.mirror,
             )
         )
-        session.hear = self.growing.add
 
     def __call__(self, session: Session, now: Snapshot) -> None:
-        if session.runtime.main and self.seconds + self.last_seconds <= self.most_time * session.progress.seconds:
+        cheap = self.seconds + self.last_seconds <= self.most_time * session.progress.seconds
+        if session.runtime.main and self.most_time >= 0 and (self.fixed or cheap):
             self._look(session)
 
     def finish(self, session: Session, now: Snapshot, done: bool) -> None:
@@ -81,7 +81,7 @@ class Doctor(Listener):
             return
         seconds = time.perf_counter() - start
         session.write(Signals.model_validate({**found, **place, "seconds": round(seconds, 4)}))
-        for finding in examine(self.growing.case, self.rules, self.known):
+        for finding in examine(session.case(), self.rules, self.known):
             self.known.append(finding)
             session.write(finding)
             session.say(sentence(finding, session.run.path))

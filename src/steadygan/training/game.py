@@ -228,23 +228,31 @@ class Game:
             "images": self.images,
             "report": dict(self.report),
             "descents": {move: optimizer.state_dict() for move, optimizer in self.optimizers.items()},
-            "memories": [memory.state_dict() for memory in self._memories()],
+            "memories": {name: memory.state_dict() for name, memory in self._memories().items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` gave; the networks are restored by whoever owns them."""
+        """Restore what `state_dict` gave, perhaps under other rules: what is of none that are now is passed over, and
+        what is new begins anew. The networks are restored by whoever owns them.
+        """
         self.steps, self.d_turns, self.images = state["steps"], state["d_turns"], state["images"]
         self.healthy.fill_(1)
-        self.report = {name: value.to(self.healthy.device) for name, value in state["report"].items()}
-        for move, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["descents"][move])
-        for memory, saved in zip(self._memories(), state["memories"], strict=True):
-            memory.load_state_dict(saved)
+        self.report |= {n: value.to(self.healthy.device) for n, value in state["report"].items() if n in self.report}
+        for move in self.optimizers.keys() & state["descents"].keys():
+            self.optimizers[move].load_state_dict(state["descents"][move])
+        memories, saved = self._memories(), state["memories"]
+        if isinstance(saved, list):  # of older runs, in this order
+            saved = dict(zip(memories, saved, strict=True))
+        for name in memories.keys() & saved.keys():
+            if memories[name].state_dict().keys() == saved[name].keys():
+                memories[name].load_state_dict(saved[name])
 
-    def _memories(self) -> list[nn.Module]:
-        """The parts that remember something, in an order that never changes."""
-        parts = (self.show, self.replay, *(term.formula for term in (*self._penalties, *self._terms)))
-        return [part for part in parts if isinstance(part, nn.Module)]
+    def _memories(self) -> dict[str, nn.Module]:
+        """The parts that remember something, by name, in an order that never changes."""
+        parts: dict[str, Any] = {"show": self.show, "replay": self.replay}
+        parts |= {f"penalty.{one.name}": one.formula for one in self._penalties}
+        parts |= {f"term.{one.name}": one.formula for one in self._terms}
+        return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
 
 
 class _Deal(NamedTuple):

@@ -109,7 +109,9 @@ def _refuse_divergence(session: Session, healthy: float) -> None:
             found = NOT_FINITE.finding(Case({}, config, loss_of(config)), f"{evidence}; {where}")
             now = {"step": session.progress.steps, "images": session.progress.images}
             session.write(found.model_copy(update=now))
-        raise Diverged(f"training diverged: {evidence}; {where}; {advice}")
+        problem = Diverged(f"training diverged: {evidence}; {where}; {advice}")
+        problem.evidence = f"{evidence}; {where}"
+        raise problem
 
 
 def _diverged(session: Session) -> tuple[str, str]:
@@ -181,13 +183,13 @@ class CheckpointWriter(Listener):
         if self.scores:  # in the first process
             score = self.scores.pick(session, now)
             plain, tensors = pack(session.state_dict())
-            meta = {"config": session.config.dump(), "state": plain, "score": score}
+            meta = {"config": session.asked.dump(), "state": plain, "score": score}
             networks = session.networks() | {"average": now.network}
             parts = {name: weights(network) for name, network in networks.items()}
             checkpoint.save(session.run.files, session.progress.images, {**parts, "state": tensors}, meta)
             session.run.pick(score)
             session.hear(score)
-            checkpoints.prune(session.run.files, self.keep)
+            checkpoints.prune(session.run.files, self.keep, session.care.needs())
         session.runtime.wait()
 
 

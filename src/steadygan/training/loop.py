@@ -10,8 +10,10 @@ from types import FrameType
 from torch import Tensor
 
 from steadygan.data.loader import Batches
+from steadygan.errors import Diverged
 from steadygan.terminal import GONE, when_asked_to_stop
 from steadygan.training.budget import spent
+from steadygan.training.caring import decide
 from steadygan.training.listeners import Listener
 from steadygan.training.seeds import seed_everything
 from steadygan.training.session import Session
@@ -53,10 +55,13 @@ def play(
     """
     runtime, progress, config = session.runtime, session.progress, session.config
     before, start = progress.seconds, time.perf_counter()
+    enough = False  # whether care ended the run before its budget is spent
     over = runtime.any(spent(config.budget, progress) >= 1)
     due: list[Listener] = []
     for listener in listeners:
         listener.begin(session)
+    if session.decides and not over:  # what was decided at the checkpoint that the run goes on from
+        over = enough = decide(session)
     while not over:
         began = time.perf_counter()
         step(session, batches)
@@ -65,19 +70,30 @@ def play(
         progress.seconds = before + ended - start
         session.input_wait_seconds = batches.wait_seconds
         due = [listener for listener in listeners if session.crossed(listener.cadence)]
-        now = _snapshot(session, due)
-        for listener in due:
-            listener(session, now)
+        problem = _call(due, session, _snapshot(session, due))
         on_step(session)
         if runtime.world == 1 or session.crossed(config.log):
             over = runtime.any(stop.asked or spent(config.budget, progress) >= 1)
-    now, done = _snapshot(session, listeners), spent(config.budget, progress) >= 1
-    for listener in listeners:
-        if listener not in due:  # else it has just acted, at the last step
-            listener(session, now)
+        if problem or (not over and session.crossed(config.checkpoint)):
+            enough = decide(session, problem)
+            over, due = over or enough, [] if problem else due
+    done = enough or spent(config.budget, progress) >= 1
+    now = _snapshot(session, listeners)
+    if problem := _call([one for one in listeners if one not in due], session, now):  # the others have just acted
+        raise problem
     for listener in listeners:
         listener.finish(session, now, done)
     return done
+
+
+def _call(listeners: Sequence[Listener], session: Session, now: Snapshot) -> Diverged | None:
+    """Call them; what was not finite, if one of them saw that, after which none is called."""
+    try:
+        for listener in listeners:
+            listener(session, now)
+    except Diverged as problem:
+        return problem
+    return None
 
 
 def _snapshot(session: Session, listeners: Sequence[Listener]) -> Snapshot:

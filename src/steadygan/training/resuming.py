@@ -6,8 +6,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from steadygan.care import AnyCare
 from steadygan.claim import writer
-from steadygan.config import difference
+from steadygan.config import difference, resolve
 from steadygan.data import is_missing, is_path
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
@@ -15,8 +16,9 @@ from steadygan.runs import Run, SavedCheckpoint
 from steadygan.training import checkpoint
 from steadygan.training.budget import spent
 from steadygan.training.build import make_parts, make_session
+from steadygan.training.caring import put_on
 from steadygan.training.changing import beside
-from steadygan.training.config import Budget, RunConfig
+from steadygan.training.config import Budget, CarePart, RunConfig, Settings
 from steadygan.training.console import Reporter, Silent, reporter
 from steadygan.training.restoring import stored_config
 from steadygan.training.run import make_listeners, play_out, write_info
@@ -32,23 +34,25 @@ def resume(
     data: str = "",
     console: Reporter | None = None,
     recipe: RunConfig | None = None,
+    care: str | AnyCare = "",
+    checkpoint: str = "latest",
 ) -> Run:
     """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
 
-    `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now.
-    `recipe` is the configuration the run was started with, if it holds objects of the user's own.
+    `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now; `care`
+    replaces what the run does by itself. `recipe` is the configuration the run was started with, if it holds objects of
+    the user's own. Another `checkpoint` is one by its name; what came after it is removed.
     Raises ConfigError if the run is still training.
     """
     run = Run(Path(path))
     run.info()  # before a lock is put into what is no run
     with writer(run.path):
-        return _go_on(run, budget, data, console, recipe)
+        config = _config(run, recipe, budget, data, care)
+        return _go_on(run, config, _from(run, config, checkpoint), console)
 
 
-def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None, recipe: RunConfig | None) -> Run:
+def _go_on(run: Run, config: RunConfig, saved: SavedCheckpoint | None, console: Reporter | None) -> Run:
     info = run.info()
-    config = _config(run, recipe, budget, data)
-    saved = _latest(run, config)
     tensors = checkpoint.load(saved) if saved else {}
     console = console or reporter()
     with closing(console), enough_memory():
@@ -62,10 +66,15 @@ def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None,
         parts.load_weights(tensors, run.path)
         session = make_session(parts, run.path, console)
         if saved:
-            session.load_state_dict(unpack(saved.meta.state, tensors["state"]))
+            state = unpack(saved.meta.state, tensors["state"])
+            if state.get("changes"):
+                put_on(session, state["changes"])
+            session.load_state_dict(state)
         listeners = make_listeners(session)
         if parts.runtime.main:
             run.forget_later(session.progress.images)
+            if saved:
+                run.call_latest(saved.images)
             _mend_scores(run)
             write_info(session, parts.pair, info)
             run.note(f"resumed after {session.progress.images:,} images", "run")
@@ -73,9 +82,17 @@ def _go_on(run: Run, budget: Budget | None, data: str, console: Reporter | None,
         return play_out(session, console, listeners)
 
 
-def _config(run: Run, recipe: RunConfig | None, budget: Budget | None, data: str) -> RunConfig:
+class _Care(Settings):
+    """What may be given for `care`."""
+
+    care: CarePart
+
+
+def _config(run: Run, recipe: RunConfig | None, budget: Budget | None, data: str, care: str | AnyCare) -> RunConfig:
     """The configuration of the run, with what is new."""
     config = stored_config(run, recipe)
+    if care:
+        config = config.model_copy(update={"care": resolve(_Care, {"care": care}).care})
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
     source = str(path_of(data).absolute()) if data and is_path(data) else data or config.data.source
@@ -84,13 +101,15 @@ def _config(run: Run, recipe: RunConfig | None, budget: Budget | None, data: str
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
 
 
-def _latest(run: Run, config: RunConfig) -> SavedCheckpoint | None:
+def _from(run: Run, config: RunConfig, which: str) -> SavedCheckpoint | None:
     """The checkpoint to continue from; None if the run was killed before its first, and starts again."""
     there = run.checkpoints()
-    if not run.files.latest.exists() and not there:
-        _refuse_if_deleted(run)
-        return None
-    saved = run.checkpoint("latest") if run.files.latest.exists() else there[-1]
+    if which == "latest" and not run.files.latest.exists():
+        if not there:
+            _refuse_if_deleted(run)
+            return None
+        which = there[-1].name
+    saved = run.checkpoint(which)
     _same_settings(saved.meta.config, config, run)
     if (used := spent(config.budget, Progress(**saved.meta.progress))) >= 1:
         raise ConfigError(

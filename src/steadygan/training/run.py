@@ -111,6 +111,7 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
     """Train to the end of the budget, or to a stop, and draw the pictures of the whole run."""
     config, runtime, run = session.config, session.runtime, session.run
     stop = StopRequest()
+    session.begin()
     batches = Batches(
         session.dataset,
         batch=config.batch,
@@ -138,14 +139,18 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
 
 
 def make_listeners(session: Session) -> Sequence[Listener]:
-    """Records, pictures, checkpoints, scores and the doctor, in the order in which they act at the same step."""
+    """Records, pictures, the doctor, checkpoints and scores, in the order in which they act at the same step.
+
+    Care decides after all of them, by what they wrote: what comes before a checkpoint is there if the run goes on from
+    it.
+    """
     config, scores = session.config, choose_scores(session)
     return (
         TickWriter(config.log, session.progress),
         SampleWriter(config.samples),
+        *((Doctor(config.doctor, config.log),) if config.doctor.most_time else ()),
         CheckpointWriter(config.checkpoint, config.checkpoint.keep, scores),
         *((ScoreWriter(config.checkpoint, scores, config.scores.most_time),) if scores and scores.judge else ()),
-        *((Doctor(config.log, config.doctor.most_time),) if config.doctor.most_time else ()),
         FilmWriter(),
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from steadygan.care import Policy, Watch
 from steadygan.data import Dataset
+from steadygan.doctor.case import Case, GrowingCase
 from steadygan.networks import Latents, classes_of, latents_of
 from steadygan.records import Record
 from steadygan.runs import Run
@@ -20,10 +22,6 @@ from steadygan.training.runtime import Runtime
 from steadygan.training.threads import Threads
 
 Say = Callable[[str], None]
-
-
-def _nobody(record: Record) -> None:
-    pass
 
 
 @dataclass
@@ -61,7 +59,8 @@ class Progress:
 class Session:
     """A run in progress: its configuration, its parts, and how far it has come.
 
-    `hear` is told every record that is written.
+    `asked` is the configuration that the user chose, `changes` are the settings that `care` has changed since, and
+    `config` has both. `story` are the records so far; `decides` is whether care decides before the first step.
     """
 
     config: RunConfig
@@ -76,7 +75,13 @@ class Session:
     images_this_step: int = 0
     input_wait_seconds: float = 0.0
     say: Say = print
-    hear: Callable[[Record], None] = _nobody
+    care: Policy = field(default_factory=Watch().build)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    story: GrowingCase | None = None
+    decides: bool = False
+
+    def __post_init__(self) -> None:
+        self.asked = self.config
 
     @property
     def latents(self) -> Latents:
@@ -90,6 +95,20 @@ class Session:
         """Add a record to its file of the run folder."""
         self.run.write(record)
         self.hear(record)
+
+    def hear(self, record: Record) -> None:
+        """Know a record that was just written."""
+        if self.story:
+            self.story.add(record)
+
+    def begin(self) -> None:
+        """Read the records of the run folder, once it holds what the run goes on from; in the process that writes."""
+        self.story = GrowingCase(self.run) if self.runtime.main else None
+
+    def case(self) -> Case:
+        """The run as far as it has come, under the settings in force; after `begin`, in the process that writes."""
+        assert self.story
+        return replace(self.story.case, config=self.config.dump())
 
     def networks(self) -> dict[str, nn.Module]:
         """The three networks by the names of their files."""
@@ -114,6 +133,9 @@ class Session:
             "meter": self.meter.state_dict(),
             "game": self.game.state_dict(),
             "threads": self.threads.state_dict(),
+            "changes": dict(self.changes),
+            "care": self.care.state_dict(),
+            "decides": self.crossed(self.config.checkpoint),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -122,5 +144,7 @@ class Session:
         if self.meter.total is not None:
             self.meter.total = self.meter.total.to(self.runtime.device)
         self.game.load_state_dict(state["game"])
-        if "threads" in state:  # which older runs do not keep
+        if "threads" in state:  # which older runs do not keep, nor what follows
             self.threads.load_state_dict(state["threads"])
+        self.care.load_state_dict(state.get("care", {}))
+        self.decides = state.get("decides", False)

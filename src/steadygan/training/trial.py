@@ -149,6 +149,8 @@ def with_cadence(config: RunConfig, expected: Forecast) -> RunConfig:
         return max(1, round(seconds * rate / config.batch)) * config.batch
 
     bounds = {"log": (1 / 500, 1, 10), "samples": (1 / 40, 15, 300), "checkpoint": (1 / 10, 120, 900)}
+    if config.care.fixed_looks:
+        bounds |= {"checkpoint": (1 / 20, 30, 900), "doctor": (1 / 100, 15, 300)}
     groups: dict[str, Cadence] = {name: getattr(config, name) for name in bounds}
     filled = {
         name: group.model_copy(update={"every_images": images(*bounds[name])})

@@ -314,7 +314,7 @@ def test_overfitting_is_that_of_karras_whatever_the_scale_of_logits():
 
 
 def test_the_best_point_and_how_far_it_lies_back_are_told():
-    called, images, best, now, _ = past_best(scores([20, 10, 6, 5, 6, 7, 8, 9, 9, 10]))
+    called, images, best, now, *_ = past_best(scores([20, 10, 6, 5, 6, 7, 8, 9, 9, 10]))
     assert (images, best, now) == (40_000, 5, 9)
     assert "fd-training" in called
 

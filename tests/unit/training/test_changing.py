@@ -183,5 +183,5 @@ def test_a_setting_is_for_the_middle_of_a_run_or_for_a_stop_or_for_neither():
         "turns.discriminator",
     }
     groups = {place.partition(".")[0] for place in places if sides[place][1]}
-    assert groups == {"budget", "runtime", "log", "samples", "checkpoint", "scores", "doctor", "data"}
+    assert groups == {"budget", "runtime", "log", "samples", "checkpoint", "scores", "doctor", "care", "data"}
     assert [place for place in places if place.startswith("data.") and sides[place][1]] == ["data.source"]

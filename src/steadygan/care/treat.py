@@ -1,0 +1,180 @@
+"""Care that treats: the doctor's remedies, one at a time, each kept if it helped and taken back if it did not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from steadygan.care.acts import Act, Changes, Continue, Moment, RollBack
+from steadygan.care.keep import Keep, Keeping, Policy, State
+from steadygan.doctor.remedies import Remedy
+from steadygan.doctor.rule import ORDER, examine, ranked
+from steadygan.doctor.rules import RULES
+from steadygan.doctor.trends import quality
+from steadygan.records import Finding
+
+_WORSE = 1.1  # times the score at the start of a treatment: single scores repeat within some percent
+_HARDER = 3  # times a remedy that only multiplies is applied at once, where once was not enough
+
+
+class Treatment(BaseModel):
+    """What is being tried: against which rule, from which checkpoint on, since when; what comes next if it fails.
+
+    `before` are the changes in force without it, `score` that of the best pictures then; `tried` are what was in force
+    in each try so far, with its score at the end.
+    """
+
+    rule: str
+    base: int | None
+    since: int
+    before: dict[str, Any]
+    score: float | None
+    now: dict[str, Any]
+    queue: list[dict[str, Any]]
+    tried: list[tuple[dict[str, Any], float | None]] = Field(default_factory=list)
+
+
+class TreatState(State):
+    """As `State`; `suspected` are the warnings of the last look, `given_up` the rules for which nothing helped."""
+
+    treatment: Treatment | None = None
+    tries: int = 0
+    suspected: list[str] = Field(default_factory=list)
+    given_up: list[str] = Field(default_factory=list)
+
+
+class Treat(Keep):
+    """As `keep`; and what the doctor finds is treated by its remedies, as far as they can be applied to a run.
+
+    A serious finding, or a warning that stands at two checkpoints, sets the run back to its best checkpoint, with the
+    first remedy of the gravest one; after `wait` of the budget it is kept if the finding is gone and the pictures are
+    not worse than before, else taken back for the next one, until one helps or `tries` have been made. Then the one
+    whose pictures scored best stays. Zhang et al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a
+    remedy must beat a random one and a plain restart to be worth it, and does only where the doctor is right.
+    """
+
+    fixed_looks: ClassVar[bool] = True
+
+    kind: Literal["treat"] = "treat"  # type: ignore[assignment]
+    wait: float = Field(default=0.1, gt=0, le=1)
+    tries: int = Field(default=6, ge=1)
+
+    def build(self) -> Policy:
+        return Treating(self)
+
+
+class Treating(Keeping):
+    """The policy of `Treat`."""
+
+    settings: Treat
+    state: TreatState
+
+    def __init__(self, settings: Treat) -> None:
+        super().__init__(settings, TreatState())
+
+    def needs(self) -> tuple[int, ...]:
+        treatment = self.state.treatment
+        return (*super().needs(), *([treatment.base] if treatment and treatment.base is not None else []))
+
+    def decide(self, moment: Moment) -> Act:
+        treatment = self.state.treatment
+        if moment.broken:
+            return self._next(moment, treatment, moment.broken) if treatment else self.set_back(moment)
+        if treatment:
+            waits = moment.images - treatment.since < self.settings.wait * (moment.case.budget_images or moment.images)
+            return Continue() if waits else self._judged(moment, treatment)
+        return self._begun(moment) or self.past_best(moment)
+
+    def _begun(self, moment: Moment) -> Act | None:
+        """The first remedy of the gravest finding for which there is one; None if there is none."""
+        found = self.findings(moment)
+        grave = [one for one in found if one.severity == "serious" or one.rule in self.state.suspected]
+        self._remember(suspected=[one.rule for one in found])
+        for finding in grave if self.state.tries < self.settings.tries else ():
+            queue = [dict(one) for one in self.remedies(moment, finding)]
+            base = max((one for one in moment.checkpoints if one == moment.best), default=None)
+            if not queue or finding.rule in self.state.given_up or not (base is not None or moment.fresh):
+                continue
+            treatment = Treatment(
+                rule=finding.rule,
+                base=base,
+                since=moment.images,
+                before=dict(moment.changes),
+                score=_score(moment, min),
+                now={},
+                queue=queue,
+            )
+            return self._next(moment, treatment, f"{finding.says}: {finding.evidence}")
+        return None
+
+    def findings(self, moment: Moment) -> list[Finding]:
+        """What is worse than an info now, the gravest first, causes before what they bring."""
+        return [one for one in ranked(examine(moment.case, RULES), RULES) if one.severity != ORDER[-1]]
+
+    def remedies(self, moment: Moment, finding: Finding) -> Iterator[Changes]:
+        """What is to be tried against a finding, in this order; a learning rate is lowered further if it must be."""
+        rule = next(one for one in RULES if one.id == finding.rule)
+        for remedy in rule.remedies(moment.case):
+            if isinstance(remedy, Remedy) and moment.allowed(remedy.settings):
+                yield remedy.settings
+                if harder := _harder(moment, remedy.settings):
+                    yield harder
+
+    def _judged(self, moment: Moment, treatment: Treatment) -> Act:
+        """Whether what was tried has helped."""
+        found, score = self.findings(moment), _score(moment)
+        ill = [one for one in found if one.rule == treatment.rule or one.severity == "serious"]
+        if ill:
+            return self._next(moment, treatment, f"{ill[0].says}: {ill[0].evidence}")
+        if score is not None and treatment.score is not None and score > _WORSE * treatment.score:
+            return self._next(moment, treatment, f"the pictures score {score:.3g}, {treatment.score:.3g} at their best")
+        self._remember(treatment=None, suspected=[])
+        return Continue(f"{_named(treatment.now)} helped: {treatment.rule} is not found any more, and it stays so")
+
+    def _next(self, moment: Moment, treatment: Treatment, why: str) -> Act:
+        """Take back what did not help, if anything was tried, and try the next; after the last the best one stays."""
+        tried, failed = list(treatment.tried), ""
+        if treatment.now:
+            tried.append((treatment.now, None if moment.broken else _score(moment)))
+            failed = f"{_named(treatment.now)} did not help; "
+        if treatment.queue and self.state.tries < self.settings.tries:
+            now, *queue = treatment.queue
+            following = {"now": now, "queue": queue, "tried": tried, "since": moment.images}
+            changes = {**treatment.before, **now}
+            self._remember(treatment=treatment.model_copy(update=following), tries=self.state.tries + 1)
+            return RollBack(treatment.base, changes, f"{failed}{why}; tried now: {_named(now)}")
+        best = min(tried, key=lambda one: float("inf") if one[1] is None else one[1])[0]
+        changes = {**treatment.before, **best}
+        given_up = [*self.state.given_up, treatment.rule]
+        self._remember(treatment=None, given_up=given_up, suspected=[])
+        nearest = f"nothing that was tried helps, {_named(best)} came nearest and stays"
+        return RollBack(treatment.base, changes, f"{failed}{why}; {nearest}")
+
+    def _remember(self, **changed: Any) -> None:
+        self.state = self.state.model_copy(update=changed)
+
+
+def _score(moment: Moment, of: Callable[[list[float]], float] = lambda values: values[-1]) -> float | None:
+    """The score that picks the best checkpoint, or what else measures the pictures: the newest, or another."""
+    found = quality(moment.case, 1)
+    return of(found.series.values.tolist()) if found else None
+
+
+def _harder(moment: Moment, settings: Changes) -> Changes | None:
+    """Learning rates multiplied as often as `_HARDER`; None for other settings."""
+    now = {place: moment.case.setting(place) for place in settings}
+    rates = all(place.startswith("optimizer.") and place.endswith(".lr") for place in settings)
+    numbers = rates and all(isinstance(value, int | float) for value in (*now.values(), *settings.values()))
+    if not numbers:
+        return None
+    return {place: float(f"{now[place] * (value / now[place]) ** _HARDER:.3g}") for place, value in settings.items()}
+
+
+def _named(changes: Mapping[str, Any]) -> str:
+    """Settings as they are said: without the quotes of JSON where it is plain without."""
+    return ", ".join(
+        f"{place}={value if isinstance(value, str) else json.dumps(value)}" for place, value in changes.items()
+    )

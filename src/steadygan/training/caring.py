@@ -1,0 +1,118 @@
+"""Care beside the loop: it lets the policy decide, and is the one place where acts are applied."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from steadygan.care import Act, Changes, Continue, Moment, RollBack, Stop
+from steadygan.errors import ConfigError, Diverged
+from steadygan.networks import Pair
+from steadygan.records import Finding
+from steadygan.runs import SavedCheckpoint
+from steadygan.training import checkpoint
+from steadygan.training.build import make_game, make_pair
+from steadygan.training.changing import changed
+from steadygan.training.session import Meter, Session
+from steadygan.training.state import unpack
+
+Tensors = Mapping[str, Mapping[str, Tensor]]
+
+
+def decide(session: Session, problem: Diverged | None = None) -> bool:
+    """Let the policy decide, and do it, in every process alike. Whether the run is to end.
+
+    Raises `problem`, which is a value that was not finite, if nothing is done about it.
+    """
+    act: Act = Continue()
+    if session.runtime.main:
+        act = session.care.decide(moment_of(session, problem))
+    act = session.runtime.agreed(act)
+    if problem is not None and not isinstance(act, RollBack):
+        raise problem
+    if isinstance(act, RollBack):
+        set_back(session, act)
+    if act.reason and session.runtime.main:
+        _tell(session, act)
+    return isinstance(act, Stop)
+
+
+def moment_of(session: Session, problem: Diverged | None = None) -> Moment:
+    """What a policy is told, in the process that writes."""
+    run, config = session.run, session.config
+    best = run.checkpoint("best").images if run.files.best.exists() else None
+    return Moment(
+        session.progress.images,
+        session.case(),
+        tuple(one.images for one in run.checkpoints()),
+        best,
+        session.changes,
+        "" if problem is None else problem.evidence,
+        lambda changes: _allowed(session, changes),
+        fresh=not config.start.source,
+    )
+
+
+def _allowed(session: Session, changes: Changes) -> bool:
+    try:
+        changed(session.config, changes, session.dataset.spec, session.runtime.world)
+    except ConfigError:
+        return False
+    return True
+
+
+def set_back(session: Session, act: RollBack) -> None:
+    """Go on from a checkpoint, or from fresh weights, under changed settings; images are counted on."""
+    progress = vars(session.progress).copy()
+    put_on(session, act.changes)
+    if act.to_images is None:
+        pair = make_pair(session.config, session.dataset.spec)
+        weights = {name: network.state_dict() for name, network in pair._asdict().items()}
+        _load(session, {**weights, "average": weights["generator"]})
+    else:
+        saved = SavedCheckpoint(session.run.files.checkpoint(act.to_images))
+        tensors = checkpoint.load(saved)
+        _load(session, tensors)
+        session.game.load_state_dict(unpack(saved.meta.state, tensors["state"])["game"])
+    vars(session.progress).update(progress)
+    session.game.images = session.progress.images
+    session.meter = Meter()
+
+
+def put_on(session: Session, changes: Changes) -> None:
+    """Rebuild the game around the same networks, by the settings that the user chose and these changes of them."""
+    session.changes = changes
+    session.config = changed(session.asked, changes, session.dataset.spec, session.runtime.world)
+    pair = Pair(session.game.generator, session.game.discriminator)
+    session.game = make_game(session.config, pair, session.dataset.spec, session.runtime.world)
+
+
+def _load(session: Session, tensors: Tensors) -> None:
+    for name, network in session.networks().items():
+        network.load_state_dict(tensors[name])
+
+
+def _tell(session: Session, act: Act) -> None:
+    """Say it, and write it down as a note and as a finding; rules no longer see what the run was set back from."""
+    run, now = session.run, session.progress
+    back_to = (act.to_images or 0) if isinstance(act, RollBack) else None
+    before = [one.name for one in run.checkpoints()][-1:] if back_to is not None else []
+    without = " ".join(["steadygan resume RUN --care watch", *(f"--from-checkpoint {name}" for name in before)])
+    finding = Finding(
+        step=now.steps,
+        images=now.images,
+        rule=act.rule,
+        severity="info",
+        says=act.sentence,
+        evidence=act.reason,
+        remedy=f"{without} (goes on from there without care)",
+        back_to=back_to,
+    )
+    session.write(finding)
+    if session.story and back_to is not None:
+        session.story.forget(back_to, now.images)
+    run.note(f"care: {act.sentence}: {act.reason}", "run")
+    command = without.replace("RUN", shlex.quote(str(run.path)))
+    session.say(f"care: {act.sentence}: {act.reason}; without care: {command}")
