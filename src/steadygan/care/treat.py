@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from steadygan.care.acts import Act, Changes, Continue, Moment, RollBack
 from steadygan.care.keep import Keep, Keeping, Policy, State
-from steadygan.doctor.remedies import Remedy
+from steadygan.doctor.case import Case
+from steadygan.doctor.remedies import Remedy, penalties_times, rates
 from steadygan.doctor.rule import ORDER, examine, ranked
 from steadygan.doctor.rules import RULES
 from steadygan.doctor.trends import quality
@@ -32,7 +33,7 @@ class Treatment(BaseModel):
     since: int
     before: dict[str, Any]
     score: float | None
-    now: dict[str, Any]
+    now: dict[str, Any] | None = None
     queue: list[dict[str, Any]]
     tried: list[tuple[dict[str, Any], float | None]] = Field(default_factory=list)
 
@@ -95,7 +96,7 @@ class Treating(Keeping):
         self._remember(suspected=[one.rule for one in found])
         for finding in grave if self.state.tries < self.settings.tries else ():
             queue = [dict(one) for one in self.remedies(moment, finding)]
-            base = max((one for one in moment.checkpoints if one == moment.best), default=None)
+            base = self.base(moment)
             if not queue or finding.rule in self.state.given_up or not (base is not None or moment.fresh):
                 continue
             treatment = Treatment(
@@ -104,24 +105,31 @@ class Treating(Keeping):
                 since=moment.images,
                 before=dict(moment.changes),
                 score=_score(moment, min),
-                now={},
                 queue=queue,
             )
             return self._next(moment, treatment, f"{finding.says}: {finding.evidence}")
         return None
+
+    def base(self, moment: Moment) -> int | None:
+        """The checkpoint from which remedies are tried."""
+        return moment.best if moment.best in moment.checkpoints else None
 
     def findings(self, moment: Moment) -> list[Finding]:
         """What is worse than an info now, the gravest first, causes before what they bring."""
         return [one for one in ranked(examine(moment.case, RULES), RULES) if one.severity != ORDER[-1]]
 
     def remedies(self, moment: Moment, finding: Finding) -> Iterator[Changes]:
-        """What is to be tried against a finding, in this order; a learning rate is lowered further if it must be."""
-        rule = next(one for one in RULES if one.id == finding.rule)
-        for remedy in rule.remedies(moment.case):
-            if isinstance(remedy, Remedy) and moment.allowed(remedy.settings):
-                yield remedy.settings
-                if harder := _harder(moment, remedy.settings):
-                    yield harder
+        """What is to be tried against a finding, in this order: its own remedies, then what calms any game.
+
+        A learning rate is changed further if once is not enough.
+        """
+        rule, seen = next(one for one in RULES if one.id == finding.rule), list[Changes]()
+        own = [one.settings for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
+        for remedy in (*own, *calming(moment.case)):
+            for changes in (remedy, _harder(moment, remedy)):
+                if changes and changes not in seen and moment.allowed(changes):
+                    seen.append(changes)
+                    yield changes
 
     def _judged(self, moment: Moment, treatment: Treatment) -> Act:
         """Whether what was tried has helped."""
@@ -132,12 +140,14 @@ class Treating(Keeping):
         if score is not None and treatment.score is not None and score > _WORSE * treatment.score:
             return self._next(moment, treatment, f"the pictures score {score:.3g}, {treatment.score:.3g} at their best")
         self._remember(treatment=None, suspected=[])
-        return Continue(f"{_named(treatment.now)} helped: {treatment.rule} is not found any more, and it stays so")
+        return Continue(
+            f"{_named(treatment.now or {})} helped: {treatment.rule} is not found any more, and it stays so"
+        )
 
     def _next(self, moment: Moment, treatment: Treatment, why: str) -> Act:
         """Take back what did not help, if anything was tried, and try the next; after the last the best one stays."""
         tried, failed = list(treatment.tried), ""
-        if treatment.now:
+        if treatment.now is not None:
             tried.append((treatment.now, None if moment.broken else _score(moment)))
             failed = f"{_named(treatment.now)} did not help; "
         if treatment.queue and self.state.tries < self.settings.tries:
@@ -155,6 +165,24 @@ class Treating(Keeping):
 
     def _remember(self, **changed: Any) -> None:
         self.state = self.state.model_copy(update=changed)
+
+
+def calming(case: Case) -> list[Changes]:
+    """What calms a game whatever is wrong: smaller steps, noise on what the discriminator sees, a smoother
+    discriminator, turns by how sure it is.
+
+    Arjovsky and Bottou (2017), section 3; Mescheder et al. (2018), section 4; "Fake satellite images", mistake 31.
+    """
+    found: list[Changes] = [rates(case, 0.5, "smaller steps").settings]
+    if case.setting("show.kind") == "as_is":
+        found.append({"show": {"kind": "instance_noise", "std": 0.1}})
+    stronger = penalties_times(case, 10, "a smoother discriminator")
+    found += [one.settings for one in stronger if isinstance(one, Remedy)]
+    if not case.setting("penalties"):
+        found.append({"penalties": [{"kind": "r1", "gamma": 1}]})
+    if case.setting("turns.kind") != "moderated":
+        found.append({"turns": "moderated"})
+    return found
 
 
 def _score(moment: Moment, of: Callable[[list[float]], float] = lambda values: values[-1]) -> float | None:

@@ -1,0 +1,160 @@
+"""Treating: one remedy at a time, kept if it helped, taken back if it did not, given up in the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from steadygan.care import Continue, Moment, RollBack, Treat
+from steadygan.care import treat as treating
+from steadygan.care.treat import calming
+from steadygan.doctor.remedies import options
+from steadygan.doctor.rule import Rule
+from unit.doctor.cases import case
+
+CONFIG = {
+    "optimizer": {"generator": {"lr": 1e-3}, "discriminator": {"lr": 1e-3}},
+    "show": {"kind": "as_is"},
+    "turns": {"kind": "fixed"},
+    "penalties": [],
+}
+A, B = {"show": "ada"}, {"turns.generator": 2}
+
+
+def rule(name, severity="serious", remedies=(A, B)):
+    """One that looks whether its name stands among the ticks."""
+    return Rule(
+        id=name,
+        severity=severity,
+        says=f"{name} is there",
+        causes="",
+        judge=lambda one: f"{name} is {one[name].last}" if one[name].last > 0 else None,
+        remedies=lambda _: [options(one, "a reason") for one in remedies],
+        source="",
+    )
+
+
+@pytest.fixture(autouse=True)
+def rules(monkeypatch):
+    monkeypatch.setattr(treating, "RULES", (rule("grave"), rule("mild", "warning"), rule("known", "info")))
+    monkeypatch.setattr(treating, "calming", lambda _: [])
+
+
+def at(images, score, changes=None, broken="", **found):
+    """A run of 1,000 images, with these findings; its best checkpoint is that after 200 images."""
+    ticks = {"loss_d": [1.0], **{name: [value] for name, value in found.items()}}
+    told = case(ticks=ticks, scores={"fd-training": [5.0, score]}, images=images, config=CONFIG)
+    told = replace(told, budget_images=1000)
+    return Moment(images, told, (100, 200, images), 200, changes or {}, broken)
+
+
+def test_a_grave_finding_sets_the_run_back_to_its_best_with_the_first_remedy():
+    act = Treat().build().decide(at(400, 9.0, grave=1))
+    assert isinstance(act, RollBack)
+    assert (act.to_images, act.changes) == (200, A)
+    assert act.reason == "grave is there: grave is 1.0; tried now: show=ada"
+
+
+def test_a_warning_is_treated_when_it_stands_at_two_checkpoints():
+    policy = Treat().build()
+    assert policy.decide(at(400, 9.0, mild=1)) == Continue()
+    assert isinstance(policy.decide(at(500, 9.0, mild=1)), RollBack)
+
+
+def test_a_warning_that_goes_away_and_an_info_are_not():
+    policy = Treat().build()
+    for images, found in ((300, {"mild": 1}), (400, {"known": 1}), (500, {"mild": 1}), (600, {"known": 1})):
+        assert policy.decide(at(images, 5.0, **found)) == Continue()
+
+
+def test_nothing_is_judged_before_its_time():
+    policy = Treat(wait=0.2).build()
+    policy.decide(at(400, 9.0, grave=1))
+    assert policy.decide(at(590, 99.0, grave=1)) == Continue()
+    assert isinstance(policy.decide(at(600, 99.0, grave=1)), RollBack)
+
+
+def test_what_helped_is_kept():
+    policy = Treat().build()
+    policy.decide(at(400, 9.0, grave=1))
+    act = policy.decide(at(500, 5.2, A))
+    assert isinstance(act, Continue)
+    assert "show=ada helped" in act.reason
+    assert policy.decide(at(600, 4.0, A)) == Continue()
+    assert policy.needs() == ()
+
+
+@pytest.mark.parametrize("after", [{"grave": 1}, {"score": 9.0}, {"broken": "loss_d is nan"}])
+def test_what_did_not_help_is_taken_back_and_the_next_is_tried(after):
+    policy = Treat().build()
+    policy.decide(at(400, 9.0, grave=1))
+    assert policy.needs() == (200,)
+    act = policy.decide(at(500, **{"score": 5.0, "changes": A} | after))
+    assert (act.to_images, act.changes) == (200, B)
+    assert "show=ada did not help" in act.reason
+
+
+def test_when_nothing_helps_what_came_nearest_stays_and_is_not_tried_again():
+    policy = Treat().build()
+    acts = [policy.decide(at(images, score, grave=1)) for images, score in ((400, 9.0), (500, 7.0), (600, 8.0))]
+    assert acts[2].changes == A  # it scored 7
+    assert "nothing that was tried helps" in acts[2].reason
+    assert policy.decide(at(700, 9.0, A, grave=1)) == Continue()
+
+
+def test_there_is_a_limit_to_tries():
+    policy = Treat(tries=1).build()
+    acts = [policy.decide(at(images, 9.0, grave=1)) for images in (400, 500, 600)]
+    assert "tried now" in acts[0].reason
+    assert "nothing that was tried helps" in acts[1].reason
+    assert acts[2] == Continue()
+
+
+def test_what_may_not_change_is_not_tried():
+    moment = replace(at(400, 9.0, grave=1), allowed=lambda changes: "show" not in changes)
+    assert Treat().build().decide(moment).changes == B
+
+
+def test_changes_in_force_before_stay():
+    assert Treat().build().decide(at(400, 9.0, {"turns.discriminator": 3}, grave=1)).changes == {
+        "turns.discriminator": 3,
+        **A,
+    }
+
+
+def test_a_learning_rate_is_lowered_further_if_once_is_not_enough(monkeypatch):
+    lower = {"optimizer.generator.lr": 5e-4}
+    monkeypatch.setattr(treating, "RULES", (rule("grave", remedies=(lower, B)),))
+    policy = Treat().build()
+    acts = [policy.decide(at(images, 9.0, grave=1)) for images in (400, 500, 600)]
+    assert [dict(act.changes) for act in acts] == [lower, {"optimizer.generator.lr": 1.25e-4}, B]
+
+
+def test_a_value_that_is_not_finite_is_met_as_by_keep_when_nothing_is_treated():
+    act = Treat().build().decide(at(400, 9.0, broken="loss_d is nan"))
+    assert (act.to_images, "optimizer.generator.lr" in act.changes) == (400, True)
+
+
+def test_its_state_comes_back_in_the_middle_of_a_treatment():
+    policy, other = Treat().build(), Treat().build()
+    policy.decide(at(400, 9.0, grave=1))
+    other.load_state_dict(policy.state_dict())
+    assert other.decide(at(500, 9.0, A, grave=1)) == policy.decide(at(500, 9.0, A, grave=1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "places"),
+    [
+        ({}, ["optimizer.generator.lr", "show", "penalties", "turns"]),
+        ({"show": {"kind": "ada"}}, ["optimizer.generator.lr", "penalties", "turns"]),
+        ({"turns": {"kind": "moderated"}}, ["optimizer.generator.lr", "show", "penalties"]),
+    ],
+)
+def test_what_calms_any_game_leaves_out_what_is_there(settings, places):
+    assert [next(iter(one)) for one in calming(case(config=CONFIG | settings))] == places
+
+
+def test_penalties_that_are_there_become_stronger():
+    found = calming(case(config=CONFIG | {"penalties": [{"kind": "r1", "gamma": 0.5}]}))
+    assert {"penalties": [{"kind": "r1", "gamma": 5.0}]} in found
