@@ -4,8 +4,8 @@
     python benchmarks/care.py --arms watch keep treat --ills none
     python benchmarks/care.py --table
 
-Every run sees as many images as the others of its set and recipe, small and short: `--images` of `--size` pixels. `none`
-is the run that is well. Beside `watch`, `keep` and `treat` stand two that a remedy must beat to be worth its code:
+Every run sees as many images as the others of its set and recipe, small and short: `--images` of `--size` pixels.
+`none` is the run that is well. Beside `watch`, `keep` and `treat` stand two that a remedy must beat to be worth its code:
 `random`, which is `treat` with remedies drawn from one list whatever was found, and `restart`, which begins anew with
 fresh weights and other batches whenever `treat` would try something.
 
@@ -32,7 +32,7 @@ from steadygan.care import Act, Changes, Moment, RollBack, Treat
 from steadygan.care.treat import Treating, calming
 from steadygan.config import merge
 from steadygan.networks import DCGAN, Pair
-from steadygan.recipes import plan
+from steadygan.recipes import configure, plan
 from steadygan.records import Finding
 from steadygan.rundir import append_line
 from steadygan.spec import ImageSpec
@@ -67,9 +67,9 @@ def ills(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     beta = {one: {"beta1": 0.9} for one in ("generator", "discriminator")}
     found = {
         "none": {},
-        **{f"rates x{factor}": rates(config, factor, factor) for factor in (4, 16, 64, 256)},
-        "generator's rate x64": rates(config, 64, 1),
-        "discriminator's rate x16": rates(config, 1, 16),
+        **{f"rates x{factor}": rates(config, factor, factor) for factor in (16, 64, 256, 1024)},
+        "generator's rate x256": rates(config, 256, 1),
+        "discriminator's rate x64": rates(config, 1, 64),
         "discriminator far faster": rates(config, 1 / 16, 16),
         "rates / 256": rates(config, 1 / 256, 1 / 256),
         "momentum, rates x8": merge(rates(config, 8, 8), {"optimizer": beta}),
@@ -77,6 +77,8 @@ def ills(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         "batch of 4": {"batch": 4},
         "penalty too large": {"penalties": [*config["penalties"], {"kind": "l2", "weight": 10.0}]},
     }
+    if config["networks"]["kind"] == "dcgan":
+        found["discriminator of 8 times the width"] = {"networks": WideDiscriminator(**config["networks"])}
     if config["loss"]["kind"] == "non_saturating":
         found["saturating loss, rates x8"] = merge(rates(config, 1, 8), {"loss": {"kind": "minimax"}, "penalties": []})
     return found
@@ -135,7 +137,7 @@ def play(data: Path, out: Path, recipe: str, seed: int, images: int, ill: str, a
         "log": {"every_images": images // 100},
         "checkpoint": {"every_images": images // 20},
         "samples": {"every_images": images // 2},
-        "doctor": {"every_images": images // 50},
+        "doctor": {"every_images": images // 30},
         "care": {"kind": arm if arm in ("watch", "keep") else "treat"},
         "seed": seed,
         "budget": {"images": images},
@@ -247,9 +249,8 @@ def main() -> None:
         for data in options.sets:
             for recipe in options.recipes:
                 well = one(options, data, recipe, seed, "none", "watch")
-                for ill in options.ills or ills(
-                    sg.recipes.configure(DATA[data], recipe, {"size": options.size}).dump()
-                ):
+                known = ills(configure(DATA[data], recipe, {"size": options.size}).dump())
+                for ill in options.ills or known:
                     watched = one(options, data, recipe, seed, ill, "watch")
                     if well is None or watched is None or (ill != "none" and not failed(watched, well)):
                         continue
