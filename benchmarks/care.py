@@ -5,9 +5,9 @@
     python benchmarks/care.py --table
 
 Every run sees as many images as the others of its set and recipe, small and short: `--images` of `--size` pixels.
-`none` is the run that is well. Beside `watch`, `keep` and `treat` stand two that a remedy must beat to be worth its code:
-`random`, which is `treat` with remedies drawn from one list whatever was found, and `restart`, which begins anew with
-fresh weights and other batches whenever `treat` would try something.
+`none` is the run that is well. Beside `watch`, `keep` and `treat` stand two that a remedy must beat to be worth its
+code: `random`, which is `treat` with remedies drawn from one list whatever was found, and `restart`, which begins anew
+with fresh weights and other batches whenever `treat` would try something.
 
 Its score is that of its best checkpoint, by the score that picks it. A run has failed if that is more than 1.5 times
 the well run's, or if it diverged before it had one; a failed one is rescued where it has not under another arm.
