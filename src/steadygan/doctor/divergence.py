@@ -201,7 +201,7 @@ DIVERGENCE: tuple[Rule, ...] = (
         source="Mescheder et al. (2018), arXiv:1801.04406, sections 2 to 4; Arjovsky et al. (2017), arXiv:1701.07875",
         unless="the loss is a Wasserstein loss and the pictures get better: its growth is health",
         picture="curves.png",
-        leads_to=("not-finite", "oscillation", "mode-collapse", "partial-collapse"),
+        leads_to=("not-finite", "oscillation", "regulariser-dominates", "mode-collapse", "partial-collapse"),
     ),
     Rule(
         id="oscillation",
@@ -213,7 +213,7 @@ DIVERGENCE: tuple[Rule, ...] = (
         source="Mescheder et al. (2018), arXiv:1801.04406, section 3; Gidel et al. (2019), arXiv:1807.04740",
         unless="the averaged generator, which is what is kept, gets better all the same",
         picture="samples",
-        leads_to=("partial-collapse",),
+        leads_to=("partial-collapse", "batch-norm-modes", "colours-off", "past-best"),
     ),
     Rule(
         id="regulariser-dominates",

@@ -192,7 +192,7 @@ GRADIENTS: tuple[Rule, ...] = (
         "Thanh-Tung et al. (2019), arXiv:1902.03984",
         unless="single steps only: a spike that passes is harmless",
         picture="curves.png",
-        leads_to=("divergence", "not-finite", "mode-collapse", "partial-collapse"),
+        leads_to=("divergence", "not-finite", "regulariser-dominates", "mode-collapse", "partial-collapse"),
     ),
     Rule(
         id="learning-rate-too-high",
@@ -207,7 +207,8 @@ GRADIENTS: tuple[Rule, ...] = (
         picture="curves.png",
         leads_to=(
             *("divergence", "oscillation", "not-finite", "exploding-gradients", "mode-collapse", "partial-collapse"),
-            *("discriminator-too-strong", "discriminator-too-weak", "vanishing-gradients"),
+            *("discriminator-too-strong", "discriminator-too-weak", "vanishing-gradients", "regulariser-dominates"),
+            "batch-norm-modes",
         ),
     ),
     Rule(
