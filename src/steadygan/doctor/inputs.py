@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from steadygan.doctor.case import Case
 from steadygan.doctor.rule import Rule
@@ -87,42 +88,34 @@ _BRINGS = (
 _CORRECT = "bring them to -1 to 1 once, as x / 127.5 - 1 from uint8 (steadygan's own loader does that)"
 _LOOK = "look at inputs.png (what the discriminator really sees)"
 _SOURCE = "Radford et al. (2016), arXiv:1511.06434, section 3; Chintala et al. (2016), How to Train a GAN, point 1"
+_rule = partial(Rule, source=_SOURCE, picture="inputs.png", leads_to=_BRINGS)
 
 INPUTS: tuple[Rule, ...] = (
-    Rule(
+    _rule(
         id="input-range",
         severity="serious",
         says="the reals are in another range than the pictures",
         causes="a loader that normalises otherwise than the generator's tanh; normalisation forgotten or done twice",
         judge=_range,
         remedies=lambda case: [_CORRECT, _LOOK],
-        source=_SOURCE,
         unless="the generator of your own makes pictures in that very range",
-        picture="inputs.png",
-        leads_to=_BRINGS,
     ),
-    Rule(
+    _rule(
         id="normalised-twice",
         severity="serious",
         says="the reals are nearly one flat value",
         causes="normalisation done twice: once by the data set and once by the loader",
         judge=_normalised_twice,
         remedies=lambda case: [_CORRECT, _LOOK],
-        source=_SOURCE,
         unless="the images really are empty",
-        picture="inputs.png",
-        leads_to=_BRINGS,
     ),
-    Rule(
+    _rule(
         id="narrow-inputs",
         severity="warning",
         says="the reals use hardly half of the range",
         causes="a shift by a half without the doubling (x / 255 - 0.5); images without light and dark",
         judge=_narrow,
         remedies=lambda case: [_LOOK, _CORRECT],
-        source=_SOURCE,
         unless="the images are of fog, or of a sensor whose range was kept on purpose",
-        picture="inputs.png",
-        leads_to=_BRINGS,
     ),
 )
