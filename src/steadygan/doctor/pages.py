@@ -69,7 +69,7 @@ def _part(rules: Sequence[RuleOf[Any]], nothing: object) -> str:
 
 def _section(rule: RuleOf[Any], nothing: object) -> str:
     facts = {
-        "Evidence": inspect.getdoc(rule.judge) or "",
+        "Evidence": inspect.getdoc(getattr(rule.judge, "func", rule.judge)) or "",
         "Usual causes": rule.causes,
         "To try, in this order": "; ".join(_code(remedy) for remedy in rule.remedies(nothing)),
         "Does not apply": rule.unless,

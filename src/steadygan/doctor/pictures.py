@@ -191,6 +191,8 @@ def _against_modes(case: Case) -> list[str]:
     ]
 
 
+_BRINGS = ("discriminator-too-strong", "past-best")
+
 PICTURES: tuple[Rule, ...] = (
     Rule(
         id="checkerboard",
@@ -202,7 +204,7 @@ PICTURES: tuple[Rule, ...] = (
         source="Odena et al. (2016), Deconvolution and Checkerboard Artifacts, doi:10.23915/distill.00003",
         unless="the run is short: nets often lose a faint grid by themselves as they go on",
         picture="progress.gif",
-        leads_to=("discriminator-too-strong", "past-best"),
+        leads_to=_BRINGS,
     ),
     Rule(
         id="colours-off",
@@ -215,7 +217,7 @@ PICTURES: tuple[Rule, ...] = (
         source="Karras et al. (2020), arXiv:2006.06676, section 2.2",
         unless="the colours go round from tick to tick and the averaged generator has the right ones",
         picture="progress.gif",
-        leads_to=("discriminator-too-strong", "past-best"),
+        leads_to=_BRINGS,
     ),
     Rule(
         id="contrast-off",
@@ -228,7 +230,7 @@ PICTURES: tuple[Rule, ...] = (
         source="Karras et al. (2020), Analyzing and Improving the Image Quality of StyleGAN, arXiv:1912.04958",
         unless="the pictures' distance to the reals still falls: then the contrast often follows",
         picture="progress.gif",
-        leads_to=("discriminator-too-strong", "past-best"),
+        leads_to=_BRINGS,
     ),
     Rule(
         id="saturated",
@@ -240,7 +242,7 @@ PICTURES: tuple[Rule, ...] = (
         source="Radford et al. (2016), arXiv:1511.06434, section 3",
         unless="the reals are drawings of black and white, of which fewer were measured than there are",
         picture="progress.gif",
-        leads_to=("contrast-off", "colours-off", "discriminator-too-strong", "past-best"),
+        leads_to=("contrast-off", "colours-off", *_BRINGS),
     ),
     Rule(
         id="dead-generator",
@@ -251,15 +253,7 @@ PICTURES: tuple[Rule, ...] = (
         remedies=partial(_against_death, "generator"),
         source="Zhang et al. (2021), AutoTrainer, ICSE 2021; Maas et al. (2013), Rectifier Nonlinearities",
         unless="the pictures are as good as those of a run whose units live: then it is merely too wide",
-        leads_to=(
-            "contrast-off",
-            "colours-off",
-            "partial-collapse",
-            "mode-collapse",
-            "discriminator-too-strong",
-            "past-best",
-            "batch-norm-modes",
-        ),
+        leads_to=("contrast-off", "colours-off", "partial-collapse", "mode-collapse", *_BRINGS, "batch-norm-modes"),
     ),
     Rule(
         id="dead-discriminator",

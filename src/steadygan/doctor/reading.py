@@ -178,12 +178,11 @@ def _read_rows(lines: Iterator[str], delimiter: str, sheet: Sheet) -> None:
     header = [name.strip() for name in next(iter(rows))]
     wanted = [(place, column) for place, name in enumerate(header) if (column := sheet.column(name)) is not None]
     for row in rows:
-        if len(row) != len(header) and not _padded(row, len(header)):
+        if len(row) < len(header) or any(row[len(header) :]):  # empty cells at the end alone do no harm
             sheet.damaged += 1
             continue
         for place, column in wanted:
-            value = number(row[place]) if place < len(row) else None
-            if value is not None:
+            if (value := number(row[place])) is not None:
                 column.add(sheet.lines, value)
         sheet.lines += 1
 
@@ -194,11 +193,6 @@ def _whole(rows: Iterable[list[str]], sheet: Sheet) -> Iterator[list[str]]:
         yield from rows
     except csv.Error:
         sheet.damaged += 1
-
-
-def _padded(row: Sequence[str], length: int) -> bool:
-    """Whether a row differs from the header by empty cells at its end alone."""
-    return len(row) > length and not any(row[length:])
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
@@ -275,12 +269,13 @@ def _holds_objects(part: Mapping[str, Any]) -> bool:
 
 def _take_lists(part: Mapping[str, Any], sheet: Sheet) -> None:
     for name, values in part.items():
-        column = sheet.column(name) if isinstance(values, list) else None
-        for line, one in enumerate(values if column is not None else ()):
-            value = number(str(one))
-            if column is not None and value is not None:
-                column.add(line, value)
-        sheet.lines = max(sheet.lines, len(values) if isinstance(values, list) else 0)
+        if not isinstance(values, list):
+            continue
+        sheet.lines = max(sheet.lines, len(values))
+        if column := sheet.column(name):
+            for line, one in enumerate(values):
+                if (value := number(str(one))) is not None:
+                    column.add(line, value)
 
 
 # -- printed lines -----------------------------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from steadygan.care import AnyCare
 from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge, nearest
 from steadygan.data import Dataset, is_path
+from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.choose import DEFAULT, recipe_of, whole
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.fine_tuning import starting_from
 from steadygan.runs import Run
-from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.changing import override
 from steadygan.training.check import check_early

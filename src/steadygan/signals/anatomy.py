@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ def anatomy_of(network: nn.Module, *inputs: Tensor) -> tuple[Anatomy, Tensor]:
                 made = _first_tensor(own(*inputs))
     except Exception as problem:  # whatever a user's code may do
         said = f"{type(problem).__name__}: {problem}".splitlines()[0]
-        raise ConfigError(f"{name}: a batch {shape_of(inputs[0])} does not go through it: {said}") from problem
+        raise ConfigError(f"{name}: a batch {in_words(inputs[0].shape)} does not go through it: {said}") from problem
     if not any(layer.kind in WEIGHTED for layer in seen.layers):
         raise ConfigError(f"{name}: no layer with weights was met in it; give it as plain modules, not as a script")
     found = Anatomy(
@@ -68,9 +68,9 @@ def anatomy_of(network: nn.Module, *inputs: Tensor) -> tuple[Anatomy, Tensor]:
     return found, made
 
 
-def shape_of(batch: Tensor) -> str:
+def in_words(shape: Iterable[int]) -> str:
     """A shape as people write it: 4×100."""
-    return "×".join(map(str, batch.shape))
+    return "×".join(map(str, shape))
 
 
 class _Watching(TorchFunctionMode):

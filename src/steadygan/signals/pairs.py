@@ -13,7 +13,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from steadygan.doctor.audit.anatomy import Anatomy
 from steadygan.errors import ConfigError
-from steadygan.signals.anatomy import anatomy_of
+from steadygan.signals.anatomy import anatomy_of, in_words
 
 Shape = tuple[int, ...]
 _BATCH = 5
@@ -51,9 +51,9 @@ def look_at(generator: nn.Module, discriminator: nn.Module, latent: int | Shape 
         looked, fakes = _first(generator, batches, "generator", "say what a latent is, as latent=100")
         shapes = dict.fromkeys(_pictures(tuple(fakes.shape[1:])))
         judged, _ = _first(discriminator, [fakes.reshape(_BATCH, *shape) for shape in shapes], "discriminator",
-                           f"fakes are {_words(looked.output)}: give both one form, generator first")  # fmt: skip
-    made = f"of which it makes pictures of {_words(looked.output)}"
-    return Looked(looked, judged, f"the generator was given latents of {_words(looked.input)}, {made}")
+                           f"fakes are {in_words(looked.output)}: give both one form, generator first")  # fmt: skip
+    made = f"of which it makes pictures of {in_words(looked.output)}"
+    return Looked(looked, judged, f"the generator was given latents of {in_words(looked.input)}, {made}")
 
 
 def _first(network: nn.Module, batches: Iterable[Tensor], role: str, way: str) -> tuple[Anatomy, Tensor]:
@@ -105,7 +105,3 @@ def _pictures(shape: Shape) -> Iterator[Shape]:
         side = math.isqrt(numbers // channels)
         if channels * side**2 == numbers:
             yield (channels, side, side)
-
-
-def _words(shape: Shape) -> str:
-    return "×".join(map(str, shape))

@@ -18,13 +18,13 @@ from steadygan.config import merge
 from steadygan.data import Dataset, PrepareSettings, prepare, prepare_cached
 from steadygan.data.builtin import Glyphs, Ring, modes_recovered, parse_builtin
 from steadygan.data.builtin.stacked import stack, triples, write_stacked
+from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, DataError, Diverged
 from steadygan.metrics.modes import Classifier, mode_divergence, modes_hit, nearest_modes, shares
 from steadygan.networks import Points, classes_of, latents_of
 from steadygan.recipes import Facts, configure
 from steadygan.runs import Run
 from steadygan.training import checkpoint
-from steadygan.training.budget import DEFAULT_IMAGES
 from steadygan.training.build import open_data
 from steadygan.training.check import check
 from steadygan.training.config import Budget, RunConfig

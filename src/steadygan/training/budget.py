@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.doctor.budget import ARTICLE_STEPS
 
 if TYPE_CHECKING:
     from steadygan.training.config import Budget
     from steadygan.training.session import Progress
-
-
-DEFAULT_IMAGES = 200_000
 
 
 def spent(budget: Budget, progress: Progress) -> float:

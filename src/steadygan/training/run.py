@@ -14,11 +14,12 @@ import torch
 from steadygan.claim import claimed
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
+from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, Diverged, Interrupted
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
 from steadygan.runs import Run, RunInfo, StartInfo
-from steadygan.training.budget import DEFAULT_IMAGES, too_short
+from steadygan.training.budget import too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, Silent, reporter

@@ -15,6 +15,7 @@ from steadygan.doctor.collapse import COLLAPSE
 from steadygan.doctor.divergence import DIVERGENCE
 from steadygan.doctor.gradients import GRADIENTS
 from steadygan.doctor.rule import Rule, story
+from steadygan.doctor.rules import RULES as ALL_RULES
 from steadygan.doctor.standing import STANDING
 from unit.doctor.cases import GAMES, case, course, health
 
@@ -378,5 +379,5 @@ def test_a_rule_says_what_it_is_from_where_and_what_it_brings(rule):
     assert rule.source
     assert rule.unless
     assert rule.id not in rule.leads_to
-    assert set(rule.leads_to) <= set(BY_ID)
+    assert set(rule.leads_to) <= {one.id for one in ALL_RULES}
     assert not rule.says.endswith(".")

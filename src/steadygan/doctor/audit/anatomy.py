@@ -64,6 +64,11 @@ class Anatomy(Value):
         """The layers of these kinds."""
         return tuple(layer for layer in self.layers if layer.kind in kinds)
 
+    @property
+    def residual(self) -> bool:
+        """Whether it has shortcuts."""
+        return bool(self.of("sum"))
+
     def batch_norms(self) -> tuple[Layer, ...]:
         """The batch norms."""
         return tuple(layer for layer in self.layers if layer.what == "batch_norm")

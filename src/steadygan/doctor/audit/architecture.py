@@ -11,16 +11,12 @@ _BATCHWISE = {"batch_norm", "instance_norm"}
 _SATURATING = {"tanh", "sigmoid", "softsign", "hardtanh", "hardsigmoid"}
 
 
-def _is_residual(network: Anatomy) -> bool:
-    return bool(network.of("sum"))
-
-
 def _pooling(plan: RunPlan, residual: bool) -> str | None:
     found = [
         f"{layer} in the {name}"
         for name, network in plan.networks
         for layer in network.of("pooling")
-        if (layer.what.startswith("avg") and _is_residual(network)) == residual
+        if (layer.what.startswith("avg") and network.residual) == residual
     ]
     return f"maps are made smaller by {', '.join(found[:3])}, not by convolutions of stride 2" if found else None
 
@@ -60,7 +56,7 @@ def _norm_first(plan: RunPlan) -> str | None:
 
 def _relu(plan: RunPlan, modern: bool) -> str | None:
     network = plan.discriminator
-    if not network or not plan.draws or (plan.bounded or _is_residual(network)) != modern:
+    if not network or not plan.draws or (plan.bounded or network.residual) != modern:
         return None
     hidden = network.hidden()
     dead = [str(layer) for layer in hidden if layer.slope == 0]

@@ -25,8 +25,8 @@ def _longer(plan: RunPlan) -> list[str]:
 
 
 def _unseen(plan: RunPlan) -> str | None:
-    steps, images = plan.steps, plan.data.training if plan.data else 0
-    shown = (steps or 0) * plan.setting("batch", 0) * plan.turns("discriminator")
+    images = plan.training
+    shown = (plan.steps or 0) * plan.setting("batch", 0) * plan.turns("discriminator")
     return f"{shown:,} images are shown of {images:,} there are: some never" if 0 < shown < images else None
 
 

@@ -49,12 +49,12 @@ def _few(plan: RunPlan) -> str | None:
 
 def _unusable(plan: RunPlan) -> str | None:
     bad = plan.data.unusable if plan.data else 0
-    total = bad + (plan.data.training + (plan.data.held_out or 0) if plan.data else 0)
+    total = bad + plan.training + (plan.data.held_out or 0 if plan.data else 0)
     return f"{bad:,} of {total:,} files cannot be used" if bad > 0.05 * total else None
 
 
 def _batch(plan: RunPlan) -> str | None:
-    batch, few = plan.setting("batch", 0), plan.data.training if plan.data else 0
+    batch, few = plan.setting("batch", 0), plan.training
     return f"a batch of {batch} from {few:,} images" if few and batch * 2 > few else None
 
 

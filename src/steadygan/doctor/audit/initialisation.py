@@ -55,9 +55,8 @@ def _limits(layer: Layer) -> tuple[float, float]:
 
 
 def _odd(name: str, network: Anatomy) -> str | None:
-    residual = bool(network.of("sum"))  # whose blocks may start small, or at 0
     layers = [layer for layer in network.weighted if layer.weights >= _ENOUGH]
-    wrong = [layer for layer in layers if not _fits(layer, residual)]
+    wrong = [layer for layer in layers if not _fits(layer, network.residual)]
     if not wrong:
         return None
     first, (least, largest) = wrong[0], _limits(wrong[0])
@@ -67,6 +66,7 @@ def _odd(name: str, network: Anatomy) -> str | None:
 
 
 def _fits(layer: Layer, residual: bool) -> bool:
+    """Whether its start is a known one; residual blocks may start small, or at 0."""
     least, largest = _limits(layer)
     if abs(layer.mean) > max(0.3, 5 / math.sqrt(layer.weights)) * max(layer.std, 1e-12) and layer.mean != 0:
         return False

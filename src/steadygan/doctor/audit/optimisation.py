@@ -79,23 +79,20 @@ def _more_turns(plan: RunPlan) -> bool:
 
 
 def _favours_generator(plan: RunPlan) -> str | None:
+    turns, rates = [plan.turns(player) for player in PLAYERS], _comparable(plan)
     if _more_turns(plan):
-        return (
-            f"the generator has {plan.turns('generator')} turns a step, the discriminator {plan.turns('discriminator')}"
-        )
-    rates = [_rate(plan, player) for player in PLAYERS]
-    if min(rates) > 0 and rates[0] > 3 * rates[1] and _same_kind(plan):
+        return f"the generator has {turns[0]} turns a step, the discriminator {turns[1]}"
+    if rates and rates[0] > 3 * rates[1]:
         return f"the generator learns at {rates[0]:.3g}, the discriminator at {rates[1]:.3g}"
     return None
 
 
 def _favours_discriminator(plan: RunPlan) -> str | None:
-    rates = [_rate(plan, player) for player in PLAYERS]
-    if min(rates) > 0 and rates[1] > 8 * rates[0] and _same_kind(plan):
+    turns, rates = plan.turns("discriminator"), _comparable(plan)
+    if rates and rates[1] > 8 * rates[0]:
         return f"the discriminator learns at {rates[1]:.3g}, the generator at {rates[0]:.3g}; TTUR has 4 to 1"
-    if plan.turns("discriminator") > _MOST_TURNS:
-        most_turns = f"{_MOST_TURNS} are the most that papers use"
-        return f"the discriminator has {plan.turns('discriminator')} turns a step; {most_turns}"
+    if turns > _MOST_TURNS:
+        return f"the discriminator has {turns} turns a step; {_MOST_TURNS} are the most that papers use"
     return None
 
 
@@ -114,8 +111,11 @@ def _slower_judge(plan: RunPlan) -> list[str]:
     return [f"--set turns.discriminator={_MOST_TURNS}"] if many else [_TTUR]
 
 
-def _same_kind(plan: RunPlan) -> bool:
-    return len({plan.setting(f"optimizer.{player}.kind") for player in PLAYERS}) == 1
+def _comparable(plan: RunPlan) -> list[float]:
+    """Both learning rates, if they are known and of optimizers of one kind; else none."""
+    rates = [_rate(plan, player) for player in PLAYERS]
+    kinds = {plan.setting(f"optimizer.{player}.kind") for player in PLAYERS}
+    return rates if min(rates) > 0 and len(kinds) == 1 else []
 
 
 def _joint(plan: RunPlan) -> str | None:
@@ -138,11 +138,8 @@ def _larger_batch(plan: RunPlan) -> list[str]:
 
 def _no_average(plan: RunPlan) -> str | None:
     value = plan.setting("ema.half_life_images")
-    return (
-        "pictures are those of the last weights, not of their average"
-        if value is not None and not most(value)
-        else None
-    )
+    off = value is not None and not most(value)
+    return "pictures are those of the last weights, not of their average" if off else None
 
 
 def _unbounded(plan: RunPlan) -> str | None:

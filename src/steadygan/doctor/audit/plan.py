@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +15,8 @@ from steadygan.doctor.case import Configured, loss_of
 from steadygan.doctor.rule import RuleOf
 from steadygan.part import Value
 
-DEFAULT_IMAGES = 200_000  # of a budget without a limit, as training has it
+DEFAULT_IMAGES = 200_000
+"""Of a budget without a limit."""
 SQUARED = ("r1", "r2", "wgan_gp", "dragan", "perturbed_r1", "perturbed_r2")
 """Penalties on the slope of the discriminator."""
 
@@ -83,13 +85,18 @@ class RunPlan(Configured):
     @property
     def draws(self) -> bool:
         """Whether the generator makes pictures, as far as is known."""
-        return not self.generator or _numbers(self.generator.output) >= 64
+        return not self.generator or math.prod(self.generator.output) >= 64
 
     @property
     def side(self) -> int:
         """Pixels of a side of what the generator makes, of its height where it is several pictures; 0 if unknown."""
         shape = self.generator.output if self.generator else ()
         return shape[1] if len(shape) == 3 else 0
+
+    @property
+    def training(self) -> int:
+        """Images to train on; 0 if unknown."""
+        return self.data.training if self.data else 0
 
     @property
     def loss(self) -> str:
@@ -155,10 +162,3 @@ def listed(names: Sequence[str], of: int) -> str:
     """Which of so many, in words: the first three by name."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{len(names)} of {of} layers ({', '.join(names[:3])}{more})"
-
-
-def _numbers(shape: Sequence[int]) -> int:
-    product = 1
-    for side in shape:
-        product *= side
-    return product

@@ -9,12 +9,8 @@ from steadygan.doctor.audit.plan import AuditRule, RunPlan, always, most
 from steadygan.doctor.remedies import PLAYERS
 
 _SANE: dict[str, tuple[str, float, float]] = {
-    "r1": ("gamma", 1e-3, 100),
-    "r2": ("gamma", 1e-3, 100),
-    "perturbed_r1": ("gamma", 1e-3, 100),
-    "perturbed_r2": ("gamma", 1e-3, 100),
-    "wgan_gp": ("weight", 0.1, 100),
-    "dragan": ("weight", 0.1, 100),
+    **dict.fromkeys(("r1", "r2", "perturbed_r1", "perturbed_r2"), ("gamma", 1e-3, 100)),
+    **dict.fromkeys(("wgan_gp", "dragan"), ("weight", 0.1, 100)),
     "weight_clipping": ("limit", 1e-4, 0.2),
     "l2": ("weight", 1e-7, 1e-2),
     "lecam": ("weight", 1e-4, 10),
@@ -71,8 +67,8 @@ def _bounds(plan: RunPlan) -> list[str]:
 
 
 def _alone(plan: RunPlan) -> str | None:
-    few = plan.data.training if plan.data else 0
-    if not plan.config or not plan.draws or few >= 1000 or few < 1:
+    few = plan.training
+    if not plan.config or not plan.draws or not 0 < few < 1000:
         return None
     if plan.setting("show.kind") not in ("as_is", "instance_noise") or plan.setting("start.source"):
         return None
@@ -80,15 +76,14 @@ def _alone(plan: RunPlan) -> str | None:
 
 
 def _leaks(plan: RunPlan) -> str | None:
-    share, few = plan.setting("show.probability"), plan.data.training if plan.data else 0
-    if plan.setting("show.kind") != "ada" or most(share) <= 0.85:
+    share, few = most(plan.setting("show.probability")), plan.training
+    if plan.setting("show.kind") != "ada" or share <= 0.85:
         return None
-    return f"every image is augmented with probability {most(share):g}" + (f", of {few:,}" if few else "")
+    return f"every image is augmented with probability {share:g}" + (f", of {few:,}" if few else "")
 
 
 def _needless(plan: RunPlan) -> str | None:
-    many = plan.data.training if plan.data else 0
-    share = most(plan.setting("show.probability"), 1.0)
+    many, share = plan.training, most(plan.setting("show.probability"), 1.0)
     if plan.setting("show.kind") != "diff_augment" or many < _SHOWN_MANY or share < 0.5:
         return None
     return f"{many:,} images are augmented with probability {share:g}; it is for few"
