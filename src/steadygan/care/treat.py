@@ -121,11 +121,13 @@ class Treating(Keeping):
     def remedies(self, moment: Moment, finding: Finding) -> Iterator[Changes]:
         """What is to be tried against a finding, in this order: its own remedies, then what calms any game.
 
-        A learning rate is changed further if once is not enough.
+        A learning rate is changed further if once is not enough. Against what has no remedy of its own that a run can
+        take, as against slow input, nothing is tried.
         """
         rule, seen = next(one for one in RULES if one.id == finding.rule), list[Changes]()
-        own = [one.settings for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
-        for remedy in (*own, *calming(moment.case)):
+        told = [one.settings for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
+        own = [one for one in told if moment.allowed(one)]
+        for remedy in (*own, *calming(moment.case)) if own else ():
             for changes in (remedy, _harder(moment, remedy)):
                 if changes and changes not in seen and moment.allowed(changes):
                     seen.append(changes)

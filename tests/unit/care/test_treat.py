@@ -116,6 +116,20 @@ def test_what_may_not_change_is_not_tried():
     assert Treat().build().decide(moment).changes == B
 
 
+def test_against_what_has_no_remedy_of_its_own_nothing_is_tried(monkeypatch):
+    monkeypatch.setattr(treating, "calming", calming)
+    moment = replace(at(400, 9.0, grave=1), allowed=lambda changes: not changes.keys() & {"show", "turns.generator"})
+    assert Treat().build().decide(moment) == Continue()
+
+
+def test_what_calms_any_game_comes_after_its_own_remedies(monkeypatch):
+    monkeypatch.setattr(treating, "calming", calming)
+    found = list(Treat().build().remedies(at(400, 9.0, grave=1), rule("grave")(at(400, 9.0, grave=1).case)))
+    assert [next(iter(one)) for one in found] == [
+        *("show", "turns.generator", "optimizer.generator.lr", "optimizer.generator.lr", "show", "penalties", "turns")
+    ]
+
+
 def test_changes_in_force_before_stay():
     assert Treat().build().decide(at(400, 9.0, {"turns.discriminator": 3}, grave=1)).changes == {
         "turns.discriminator": 3,
