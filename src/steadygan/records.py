@@ -183,6 +183,15 @@ class Finding(Record):
     picture: str = ""
     back_to: int | None = Field(default=None, ge=0)
 
+    @property
+    def act(self) -> str:
+        """What care did, in a word or two, as in "set back"; "" if this is no act of care."""
+        return self.rule.removeprefix("care-").replace("-", " ") if self.rule.startswith("care-") else ""
+
+    def gave_up(self, images: int) -> bool:
+        """Whether the run went back over what it was after so many images."""
+        return self.back_to is not None and self.back_to < images <= self.images
+
 
 class Note(Record):
     """A line of the observation log, written by the run itself or by the user."""

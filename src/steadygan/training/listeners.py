@@ -164,7 +164,7 @@ class SampleWriter(Listener):
 def draw_curves(session: Session) -> None:
     """`curves.png` from the records so far."""
     run = session.run
-    save_curves(run.log(), run.files.curves, run.scores())
+    save_curves(run.log(), run.files.curves, run.scores(), run.findings())
 
 
 class CheckpointWriter(Listener):
