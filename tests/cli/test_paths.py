@@ -347,8 +347,8 @@ def parameters() -> set[tuple[str, str]]:
 
 
 NO_PATHS = """
-    fit crop channels frames background duplicates bands xyz bbox attribution device precision care set_ label metrics split
-    checkpoint text name recipes labels pick column loss
+    fit crop channels frames background duplicates bands xyz bbox attribution device precision care set_ label metrics
+    split checkpoint text name recipes labels pick column loss
 """.split()  # noqa: SIM905
 
 

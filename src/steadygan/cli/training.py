@@ -123,8 +123,10 @@ def resume(
 
 
 def _say_where(path: Path) -> None:
+    from steadygan.care.acts import ended
     from steadygan.claim import first_process
     from steadygan.rundir import RunDir
+    from steadygan.runs import Run
     from steadygan.terminal import Stream
 
     if not first_process():
@@ -133,8 +135,13 @@ def _say_where(path: Path) -> None:
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
         print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
-    hint = shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
-    print(hint, file=Stream(sys.stdout), flush=True)
+    run, quoted = Run(path), shlex.quote(str(path))
+    hints = [f"next:      steadygan sample {quoted} -n 64 -o samples.png"]
+    if act := ended(run.findings(), run.checkpoint("latest").images):
+        hints = [f"ended      early, by care, after {act.images:,} images; the best pictures are kept", *hints,
+                 f"go on:     steadygan resume {quoted} --care watch"]  # fmt: skip
+    for hint in hints:
+        print(shown(hint), file=Stream(sys.stdout), flush=True)
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

@@ -140,6 +140,8 @@ def test_acts_of_care_are_marked_in_every_panel_and_named_once_those_close_toget
     acts = [finding(5, "care-set-back", 0), finding(10, "care-set-back", 2), finding(20, "care-ended")]
     panels = drawn(finding(3, "mode-collapse"), *acts, finding(20, "care-ended"))
     for axes in panels:
+        marks = [np.unique(line.get_xdata()).tolist() for line in axes.lines if line.get_linestyle() == "--"]
+        assert marks == [[32_000], [64_000], [128_000], [128_000]]
     assert [[text.get_text() for text in axes.texts if text.get_rotation()] for axes in panels] == [
         ["set back", "set back", "2× ended"], *[[]] * (len(panels) - 1)
     ]  # fmt: skip
