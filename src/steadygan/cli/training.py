@@ -20,14 +20,12 @@ Images = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", parser=how_many, metavar="N")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
 
-Care = Annotated[
-    str | None,
-    typer.Option(
-        help="watch (only says what goes wrong), keep (goes on from the last good checkpoint, ends what is past its "
-        "best) or treat (also tries the doctor's remedies). [default: keep]",
-        metavar="watch|keep|treat",
-    ),
-]
+_CARE = (
+    "What a run may do by itself. watch: only say what goes wrong. keep: go on from the last good checkpoint when it "
+    "diverges, end when long past its best. treat: also try the doctor's remedies."
+)
+Care = Annotated[str | None, typer.Option(help=f"{_CARE} [default: keep, or as --from]", metavar="watch|keep|treat")]
+CareNow = Annotated[str | None, typer.Option(help=f"{_CARE} [default: as so far]", metavar="watch|keep|treat")]
 
 Recipe = Annotated[
     str | None,
@@ -106,10 +104,14 @@ def resume(
     steps: Steps = None,
     minutes: Minutes = None,
     data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
-    care: Care = None,
+    care: CareNow = None,
     checkpoint: Annotated[
         str,
-        typer.Option("--from-checkpoint", metavar="NAME", help="Go on from this one, and remove what came after it."),
+        typer.Option(
+            "--from-checkpoint",
+            metavar="NAME",
+            help="Go on from this one, as from before an act of care, and remove what came after it.",
+        ),
     ] = "latest",
     recipe: OwnRecipe = "",
 ) -> None:
