@@ -36,6 +36,10 @@ class Record(BaseModel):
     step: int = Field(ge=0)
     images: int = Field(default=0, ge=0)
 
+    def later_than(self, images: int) -> bool:
+        """Whether it was written after the checkpoint of so many images."""
+        return self.images > images
+
 
 class Tick(Record):
     """What happened since the last tick: means over the interval, losses as they were before each update.
@@ -183,6 +187,19 @@ class Finding(Record):
     picture: str = ""
     back_to: int | None = Field(default=None, ge=0)
 
+    @property
+    def act(self) -> str:
+        """What care did, in a word or two, as in "set back"; "" if this is no act of care."""
+        return self.rule.removeprefix("care-").replace("-", " ") if self.rule.startswith("care-") else ""
+
+    def later_than(self, images: int) -> bool:
+        """Care acts when a checkpoint is written."""
+        return super().later_than(images) or bool(self.act and self.images == images)
+
+    def gave_up(self, images: int) -> bool:
+        """Whether the run went back over what it was after so many images."""
+        return self.back_to is not None and self.back_to < images <= self.images
+
 
 class Note(Record):
     """A line of the observation log, written by the run itself or by the user."""
@@ -227,5 +244,5 @@ def keep_until(path: Path, images: int, kind: type[R]) -> None:
     if not path.exists():
         return
     with storage_errors(path), undisturbed(path):
-        kept = [record for record in read(path, kind) if record.images <= images]
+        kept = [record for record in read(path, kind) if not record.later_than(images)]
         atomic_write(path, "".join(to_json(record) + "\n" for record in kept))

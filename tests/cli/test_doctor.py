@@ -10,11 +10,12 @@ import pytest
 
 import steadygan as sg
 from steadygan.cli.main import main
-from steadygan.doctor.answers import Reply
+from steadygan.doctor.answers import Reply, answers
 from steadygan.doctor.case import Case
 from steadygan.doctor.rule import Rule
-from steadygan.records import Finding, Tick, append
+from steadygan.records import DatedScore, Finding, Tick, append
 from steadygan.rundir import RunDir
+from steadygan.studies.doctor import look
 from tiny import draw
 
 NEEDED = {name: 1.0 for name, field in Tick.model_fields.items() if field.is_required() and name != "step"}
@@ -295,3 +296,78 @@ def test_what_was_seen_before_the_first_step_is_said_to_be(here, say):
     run = write_run(here / "run")
     append(run.files.findings, Finding(step=0, images=0, rule="few-steps", severity="info", evidence="10", remedy=""))
     assert "  seen      before the first step" in say("run")[1].splitlines()
+
+
+def wrote(run: sg.Run, step: int, rule: str, severity: str = "info", back_to: int | None = None) -> None:
+    words = {"says": f"says {rule}", "evidence": f"number {step}", "remedy": "steadygan resume RUN --care watch (why)"}
+    run.write(Finding(step=step, images=8 * step, rule=rule, severity=severity, back_to=back_to, **words))
+
+
+def test_what_a_run_was_set_back_from_is_history_and_what_care_did_is_told_in_its_order(here, say):
+    run = write_run(here / "my run")
+    for step, rule, severity, back_to in (
+        (3, "not-finite", "serious", None),
+        (3, "care-set-back", "info", 0),
+        (7, "not-finite", "serious", None),
+        (7, "care-set-back", "info", 40),
+        (9, "care-kept", "info", None),
+    ):
+        wrote(run, step, rule, severity, back_to)
+    code, out, _ = say("my run")
+    assert (code, out.splitlines()[0]) == (0, "healthy so far; care: set back 2×, kept")
+    assert out.count("info: says not-finite; the run was set back from it [not-finite]") == 2
+    told = out[out.index("what care did") : out.index("what people ask")].split("\n")
+    assert [line.strip() for line in told if line[2:3].isdigit()] == [
+        "1. after 24 images says care-set-back: number 3",
+        "2. after 56 images says care-set-back: number 7",
+        "3. after 72 images says care-kept: number 9",
+    ]
+    assert told.count("     steadygan resume 'my run' --care watch  # why") == 3
+    found = json.loads(say("my run", "--json")[1])
+    assert [(act["images"], act["rule"]) for act in found["acts"]] == [
+        (24, "care-set-back"), (56, "care-set-back"), (72, "care-kept")
+    ]  # fmt: skip
+    assert [one["severity"] for one in found["findings"]] == ["info", "info"]
+
+
+@pytest.mark.parametrize(("step", "back_to"), [(6, 40), (3, 24), (8, 8)])
+def test_a_run_is_judged_as_it_is_after_it_was_set_back(here, say, step, back_to):
+    """Steps 5 to 10 are serious: seen before, in or after the stretch that was given up, they are found again."""
+    run = write_run(here / "run", loss_d=6)
+    wrote(run, step, "high-loss_d", "serious")
+    wrote(run, 7, "care-set-back", back_to=back_to)
+    code, out, _ = say("run")
+    assert code == 3
+    assert out.splitlines()[0].startswith("1 serious: ")
+    assert ("the run was set back from it" in out) == (back_to < 8 * step <= 56)
+
+
+def test_a_command_that_needs_a_checkpoint_which_is_gone_is_not_given(here, say):
+    run = write_run(here / "run")
+    words = {"rule": "care-set-back", "severity": "info", "says": "went back", "evidence": "why", "back_to": 8}
+    run.write(Finding(step=5, images=40, remedy="steadygan resume RUN --from-checkpoint images-000000032 (w)", **words))
+    assert "(the checkpoint before it is gone)" in say("run")[1]
+    (run.files.checkpoint(32)).mkdir(parents=True)
+    (run.files.checkpoint(32) / "meta.json").write_text("{}")
+    assert "steadygan resume run --from-checkpoint images-000000032  # w" in say("run")[1]
+
+
+def test_of_a_run_that_care_ended_the_answer_says_so_and_how_to_go_on(here, monkeypatch):
+    monkeypatch.setattr("steadygan.studies.doctor.answers", answers)
+    run = write_run(here / "run")
+    wrote(run, 10, "care-ended")
+    said = {one.question.partition(" ")[0]: one.text for one in look("run", {}).answers}["Go"]
+    assert said.startswith("care ended it after 80 images: number 10;")
+    assert said.endswith("steadygan resume RUN --care watch")
+    append(run.files.log, Tick(step=11, images=88, **NEEDED))
+    assert "care" not in {one.question.partition(" ")[0]: one.text for one in look("run", {}).answers}["Go"]
+
+
+def test_the_best_checkpoint_is_told_as_best_names_it_even_of_what_was_given_up(here, monkeypatch):
+    monkeypatch.setattr("steadygan.studies.doctor.answers", answers)
+    run = write_run(here / "run")
+    for step, value in ((2, 9.0), (4, 1.0), (8, 5.0)):
+        run.add_scores([DatedScore(step=step, images=8 * step, metric="fd-training", value=value, protocol="p")])
+    wrote(run, 5, "care-set-back", back_to=16)
+    said = {one.question.partition(" ")[0]: one.text for one in look("run", {}).answers}["Which"]
+    assert said.startswith("that after 32 images, fd-training 1 of 3 scored, the last has 5")

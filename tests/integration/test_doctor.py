@@ -12,6 +12,8 @@ from torch import nn
 
 import steadygan as sg
 from quiet import Quiet
+from steadygan.care import Continue, RollBack
+from steadygan.care.keep import Keeping
 from steadygan.doctor.rule import Rule
 from steadygan.networks import Pair
 from steadygan.objectives.losses import NonSaturating
@@ -91,6 +93,13 @@ def test_signals_and_findings_go_on_after_a_resume_without_repeating_any(picture
     assert [line.step for line in done.signals()] == [2, 4, 6]
     assert [(finding.rule, finding.step) for finding in done.findings() if finding.step] == [("late", 4)]
     assert not [text for text in console.said if "late" in text]
+
+
+def test_what_comes_again_after_the_run_was_set_back_from_it_is_found_again(pictures, tmp_path, always, monkeypatch):
+    back = RollBack(None, {}, "why")
+    monkeypatch.setattr(Keeping, "decide", lambda self, moment: back if moment.images == 32 else Continue())
+    done = run(pictures, tmp_path / "a", care="keep")
+    assert [one.step for one in done.findings() if one.rule == "late"] == [4, 6]
 
 
 def test_the_first_tick_and_the_end_are_measured_whatever_it_takes(pictures, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from steadygan import records
 from steadygan.errors import DataError, StorageError
-from steadygan.records import DatedScore, Note, Score
+from steadygan.records import DatedScore, Finding, Note, Score
 from steadygan.rundir import append_line, atomic_folder, atomic_path, atomic_write
 
 
@@ -44,6 +44,15 @@ def test_later_records_are_dropped_at_a_resume(tmp_path):
         records.append(file, Note(step=1, images=images, text="x"))
     records.keep_until(file, 20, Note)
     assert [note.images for note in records.read(file, Note)] == [10, 20]
+
+
+def test_an_act_of_care_at_a_checkpoint_is_later_than_it_and_decided_again(tmp_path):
+    file = tmp_path / "findings.jsonl"
+    for rule in ("mode-collapse", "care-set-back"):
+        records.append(file, Finding(step=1, images=20, rule=rule, severity="info", evidence="", remedy=""))
+    records.keep_until(file, 20, Finding)
+    assert [one.rule for one in records.read(file, Finding)] == ["mode-collapse"]
+    assert Finding(step=1, rule="care-set-back", severity="info", evidence="", remedy="").act == "set back"
 
 
 def test_unknown_fields_of_a_newer_version_are_kept(tmp_path):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from steadygan.doctor.case import Case
+from steadygan.records import Finding
 
 Changes = Mapping[str, Any]
 """Settings by their places, as behind `--set`: {"optimizer.generator.lr": 1e-4}."""
@@ -37,7 +38,7 @@ class Continue:
     """The run goes on. `reason` is what was decided all the same, if anything was."""
 
     rule: ClassVar[str] = "care-kept"
-    sentence: ClassVar[str] = "what was changed stays"
+    sentence: ClassVar[str] = "kept what was changed"
     reason: str = ""
 
 
@@ -46,7 +47,7 @@ class Stop:
     """The run ends before its budget, with everything saved as at its end."""
 
     rule: ClassVar[str] = "care-ended"
-    sentence: ClassVar[str] = "the run ends before its budget, long past its best pictures, which were kept"
+    sentence: ClassVar[str] = "ended the run before its budget, long past its best, which is kept"
     reason: str = ""
 
 
@@ -65,7 +66,12 @@ class RollBack:
     @property
     def sentence(self) -> str:
         fresh = self.to_images is None
-        return f"the run is set back to {'fresh weights' if fresh else f'its state after {self.to_images:,} images'}"
+        return f"set the run back to {'fresh weights' if fresh else f'its state after {self.to_images:,} images'}"
 
 
 Act = Continue | Stop | RollBack
+
+
+def ended(findings: Sequence[Finding], images: int) -> Finding | None:
+    """The act that ended a run which has seen so many images; None if none did, or if it went on since."""
+    return next((one for one in findings if one.rule == Stop.rule and one.images >= images), None)

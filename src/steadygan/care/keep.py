@@ -135,8 +135,8 @@ class Keeping:
         self.state = state.model_copy(
             update={"set_backs": state.set_backs + 1, "last_at": moment.images, "last_to": to}
         )
-        reason = f"{moment.broken}; both learning rates are {settings.lr_factor:.2g} of what they were"
-        return RollBack(to, {**moment.changes, **slower}, reason)
+        first, *_ = moment.broken.split("; ")  # what came of it is in the finding that says so
+        return RollBack(to, {**moment.changes, **slower}, first)
 
     def state_dict(self) -> dict[str, Any]:
         return self.state.model_dump(mode="json")

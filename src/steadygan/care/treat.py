@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
@@ -11,7 +10,7 @@ from pydantic import BaseModel, Field
 from steadygan.care.acts import Act, Changes, Continue, Moment, RollBack
 from steadygan.care.keep import Keep, Keeping, Policy, State
 from steadygan.doctor.case import Case
-from steadygan.doctor.remedies import Remedy, penalties_times, rates
+from steadygan.doctor.remedies import Remedy, penalties_times, rates, written
 from steadygan.doctor.rule import ORDER, examine, ranked
 from steadygan.doctor.rules import RULES
 from steadygan.doctor.trends import quality
@@ -142,27 +141,25 @@ class Treating(Keeping):
         if score is not None and treatment.score is not None and score > _WORSE * treatment.score:
             return self._next(moment, treatment, f"the pictures score {score:.3g}, {treatment.score:.3g} at their best")
         self._remember(treatment=None, suspected=[])
-        return Continue(
-            f"{_named(treatment.now or {})} helped: {treatment.rule} is not found any more, and it stays so"
-        )
+        return Continue(f"{_said(treatment.now or {})} helped: {treatment.rule} is not found any more, and it stays so")
 
     def _next(self, moment: Moment, treatment: Treatment, why: str) -> Act:
         """Take back what did not help, if anything was tried, and try the next; after the last the best one stays."""
         tried, failed = list(treatment.tried), ""
         if treatment.now is not None:
             tried.append((treatment.now, None if moment.broken else _score(moment)))
-            failed = f"{_named(treatment.now)} did not help; "
+            failed = f"{_said(treatment.now)} did not help; "
         if treatment.queue and self.state.tries < self.settings.tries:
             now, *queue = treatment.queue
             following = {"now": now, "queue": queue, "tried": tried, "since": moment.images}
             changes = {**treatment.before, **now}
             self._remember(treatment=treatment.model_copy(update=following), tries=self.state.tries + 1)
-            return RollBack(treatment.base, changes, f"{failed}{why}; tried now: {_named(now)}")
+            return RollBack(treatment.base, changes, f"{failed}{why}")
         best = min(tried, key=lambda one: float("inf") if one[1] is None else one[1])[0]
         changes = {**treatment.before, **best}
         given_up = [*self.state.given_up, treatment.rule]
         self._remember(treatment=None, given_up=given_up, suspected=[])
-        nearest = f"nothing that was tried helps, {_named(best)} came nearest and stays"
+        nearest = f"nothing that was tried helps, {_said(best)} came nearest and stays"
         return RollBack(treatment.base, changes, f"{failed}{why}; {nearest}")
 
     def _remember(self, **changed: Any) -> None:
@@ -203,8 +200,5 @@ def _harder(moment: Moment, settings: Changes) -> Changes | None:
     return {place: float(f"{now[place] * (value / now[place]) ** _HARDER:.3g}") for place, value in settings.items()}
 
 
-def _named(changes: Mapping[str, Any]) -> str:
-    """Settings as they are said: without the quotes of JSON where it is plain without."""
-    return ", ".join(
-        f"{place}={value if isinstance(value, str) else json.dumps(value)}" for place, value in changes.items()
-    )
+def _said(changes: Changes) -> str:
+    return ", ".join(written(changes))

@@ -93,6 +93,12 @@ def _show(found: Diagnosis) -> None:
         say(shown(line), hanging=2)
     for finding in found.findings:
         _explain(finding, found.target)
+    if found.acts:
+        typer.echo("\nwhat care did, and how to undo it")
+    for number, act in enumerate(found.acts, 1):
+        say(shown(f"{number}. after {act.images:,} images {act.says}: {act.evidence}"), indent=2, hanging=5)
+        undo = _copied(act.remedy) or "(the checkpoint before it is gone)"
+        typer.echo(f"     {shown(_named(undo, found.target))}")
     if found.answers:
         typer.echo("\nwhat people ask")
     for one in found.answers:

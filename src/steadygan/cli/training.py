@@ -20,14 +20,12 @@ Images = Annotated[
 Steps = Annotated[int | None, typer.Option(help="Stop after so many steps.", parser=how_many, metavar="N")]
 Minutes = Annotated[float | None, typer.Option(help="Stop after so many minutes.")]
 
-Care = Annotated[
-    str | None,
-    typer.Option(
-        help="watch (only says what goes wrong), keep (goes on from the last good checkpoint, ends what is past its "
-        "best) or treat (also tries the doctor's remedies). [default: keep]",
-        metavar="watch|keep|treat",
-    ),
-]
+_CARE = (
+    "What a run may do by itself. watch: only say what goes wrong. keep: go on from the last good checkpoint when it "
+    "diverges, end when long past its best. treat: also try the doctor's remedies."
+)
+Care = Annotated[str | None, typer.Option(help=f"{_CARE} [default: keep, or as --from]", metavar="watch|keep|treat")]
+CareNow = Annotated[str | None, typer.Option(help=f"{_CARE} [default: as so far]", metavar="watch|keep|treat")]
 
 Recipe = Annotated[
     str | None,
@@ -106,10 +104,14 @@ def resume(
     steps: Steps = None,
     minutes: Minutes = None,
     data: Annotated[str, typer.Option(help="Where the images are now, if they moved.")] = "",
-    care: Care = None,
+    care: CareNow = None,
     checkpoint: Annotated[
         str,
-        typer.Option("--from-checkpoint", metavar="NAME", help="Go on from this one, and remove what came after it."),
+        typer.Option(
+            "--from-checkpoint",
+            metavar="NAME",
+            help="Go on from this one, as from before an act of care, and remove what came after it.",
+        ),
     ] = "latest",
     recipe: OwnRecipe = "",
 ) -> None:
@@ -123,8 +125,10 @@ def resume(
 
 
 def _say_where(path: Path) -> None:
+    from steadygan.care.acts import ended
     from steadygan.claim import first_process
     from steadygan.rundir import RunDir
+    from steadygan.runs import Run
     from steadygan.terminal import Stream
 
     if not first_process():
@@ -133,8 +137,13 @@ def _say_where(path: Path) -> None:
     last = files.fixed_samples()[-1]
     for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
         print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
-    hint = shown(f"next:      steadygan sample {shlex.quote(str(path))} -n 64 -o samples.png")
-    print(hint, file=Stream(sys.stdout), flush=True)
+    run, quoted = Run(path), shlex.quote(str(path))
+    hints = [f"next:      steadygan sample {quoted} -n 64 -o samples.png"]
+    if act := ended(run.findings(), run.checkpoint("latest").images):
+        hints = [f"ended      early, by care, after {act.images:,} images; the best pictures are kept", *hints,
+                 f"go on:     steadygan resume {quoted} --care watch"]  # fmt: skip
+    for hint in hints:
+        print(shown(hint), file=Stream(sys.stdout), flush=True)
 
 
 def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:

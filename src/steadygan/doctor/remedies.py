@@ -34,11 +34,15 @@ class Remedy(str):
 
 def options(settings: Mapping[str, Any], why: str) -> Remedy:
     """Settings that belong together, as they are written on the command line, and why."""
-    texts = (
+    return Remedy(f"{' '.join(f'--set {shlex.quote(text)}' for text in written(settings))} ({why})", settings)
+
+
+def written(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as `--set` takes them, each a word of a command line before it is quoted."""
+    return [
         f"{place}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"
         for place, value in settings.items()
-    )
-    return Remedy(f"{' '.join(f'--set {shlex.quote(text)}' for text in texts)} ({why})", settings)
+    ]
 
 
 def option(place: str, value: Any, why: str) -> Remedy:

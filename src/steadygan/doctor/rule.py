@@ -80,6 +80,11 @@ def examine(case: Case, rules: Iterable[Rule], known: Iterable[Finding] = ()) ->
     return [found for rule in rules if rule.id not in before and (found := rule(case))]
 
 
+def given_up(findings: Sequence[Finding]) -> list[Finding]:
+    """What was found in weights that the run gave up when it was set back; they are found again if it fails again."""
+    return [one for one in findings if not one.act and any(act.gave_up(one.images) for act in findings)]
+
+
 def story(case: Case, rules: Sequence[Rule]) -> list[Finding]:
     """What rules would have found while the run went on, each when it was first to be seen, oldest first.
 

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import mimetypes
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from steadygan.care.acts import ended
 from steadygan.config import nearest
 from steadygan.doctor import audit as audit_rules
-from steadygan.doctor.answers import UNTOLD, Reply, answers
-from steadygan.doctor.case import Case, case_of
+from steadygan.doctor.answers import QUESTIONS, UNTOLD, Reply, answers, best_checkpoint, go_on
+from steadygan.doctor.case import Case, case_of, score_columns
 from steadygan.doctor.logs import read_log
-from steadygan.doctor.rule import ranked, story
+from steadygan.doctor.rule import given_up, ranked, story
 from steadygan.doctor.rules import RULES
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
@@ -47,12 +50,15 @@ class Examined(BaseModel):
 
 
 class Diagnosis(BaseModel):
-    """What the doctor says: the verdict in one line, findings with the gravest first, and answers about a run."""
+    """What the doctor says: the verdict in one line, findings with the gravest first, answers about a run, and
+    what care did with it, in its order; the remedy of such an act undoes it, and is "" if its checkpoint is gone.
+    """
 
     target: Examined
     verdict: str
     findings: list[Finding]
     answers: list[Reply] = []
+    acts: list[Finding] = []
 
     @property
     def serious(self) -> bool:
@@ -98,10 +104,45 @@ def _of_run(run: Run) -> Diagnosis:
     case, live = case_of(run), run.findings()
     if not case.series and not live:
         raise DataError(f"{run.path} has no ticks yet; ask again when it has trained for a while")
-    known = {finding.rule for finding in live}
+    acts, past = _acts(run, live), given_up(live)
+    stand = [one for one in live if not one.act and one not in past]
+    known = {finding.rule for finding in stand}
     later = [finding for finding in story(case, RULES) if finding.rule not in known]
-    about = {"kind": "run", "path": str(run.path)}
-    return _diagnosis(_examined(case, **about), [*live, *later], answers(case))
+    target = _examined(case, kind="run", path=str(run.path))
+    found = _diagnosis(target, [*stand, *later], _replies(run, case))
+    if not acts:
+        return found
+    counts = Counter(one.act for one in acts)
+    did = ", ".join(f"{act} {count}×" if count > 1 else act for act, count in counts.items())
+    told = [*found.findings, *map(_as_history, past)]
+    return found.model_copy(update={"verdict": f"{found.verdict}; care: {did}", "findings": told, "acts": acts})
+
+
+def _acts(run: Run, findings: Sequence[Finding]) -> list[Finding]:
+    """What care did, each with how to undo it, if that can still be done."""
+    there = {one.name for one in run.checkpoints()}
+
+    def possible(act: Finding) -> Finding:
+        needed = re.search(r"--from-checkpoint (\S+)", act.remedy)
+        return act.model_copy(update={"remedy": ""}) if needed and needed[1] not in there else act
+
+    return [possible(one) for one in findings if one.act]
+
+
+def _as_history(finding: Finding) -> Finding:
+    """What was found in weights that the run gave up: nothing is to be done about it any more."""
+    says = f"{finding.says or finding.evidence}; the run was set back from it"
+    return finding.model_copy(update={"severity": "info", "says": says, "remedy": "", "unless": ""})
+
+
+def _replies(run: Run, case: Case) -> list[Reply]:
+    """The answers, of the best among all pictures, as `best` is, and how to go on where care ended the run."""
+    told = {best_checkpoint: best_checkpoint(replace(case, series={**case.series, **score_columns(run.scores())}))}
+    if act := ended(run.findings(), case.images):
+        way = act.remedy.partition(" (")[0]
+        told[go_on] = f"care ended it after {act.images:,} images: {act.evidence}; to go on all the same: {way}"
+    by_question = {question: told[answer] for question, answer in QUESTIONS.items() if answer in told}
+    return [replace(one, text=by_question.get(one.question, one.text)) for one in answers(case)]
 
 
 def _of_log(path: Path, columns: Mapping[str, str], loss: str) -> Diagnosis:

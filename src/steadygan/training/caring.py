@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from textwrap import shorten
 
 from torch import Tensor
 
 from steadygan.care import Act, Changes, Continue, Moment, RollBack, Stop
+from steadygan.doctor.remedies import written
 from steadygan.errors import ConfigError, Diverged
 from steadygan.networks import Pair
 from steadygan.records import Finding
@@ -19,6 +21,10 @@ from steadygan.training.session import Meter, Session
 from steadygan.training.state import unpack
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
+
+_SAID = 160  # characters of a reason that are said; all of it is written down
+_UNDONE = "undoes it: goes on from just before, without care"
+_WITHOUT = "goes on without care"
 
 
 def decide(session: Session, problem: Diverged | None = None) -> bool:
@@ -32,21 +38,22 @@ def decide(session: Session, problem: Diverged | None = None) -> bool:
     act = session.runtime.agreed(act)
     if problem is not None and not isinstance(act, RollBack):
         raise problem
+    before = session.changes
     if isinstance(act, RollBack):
         set_back(session, act)
     if act.reason and session.runtime.main:
-        _tell(session, act)
+        _tell(session, act, before)
     return isinstance(act, Stop)
 
 
 def moment_of(session: Session, problem: Diverged | None = None) -> Moment:
     """What a policy is told, in the process that writes."""
-    run, config = session.run, session.config
+    run, config, acts = session.run, session.config, session.run.findings()
     best = run.checkpoint("best").images if run.files.best.exists() else None
     return Moment(
         session.progress.images,
         session.case(),
-        tuple(one.images for one in run.checkpoints()),
+        tuple(one.images for one in run.checkpoints() if not any(act.gave_up(one.images) for act in acts)),
         best,
         session.changes,
         "" if problem is None else problem.evidence,
@@ -94,25 +101,35 @@ def _load(session: Session, tensors: Tensors) -> None:
         network.load_state_dict(tensors[name])
 
 
-def _tell(session: Session, act: Act) -> None:
+def _tell(session: Session, act: Act, before: Changes) -> None:
     """Say it, and write it down as a note and as a finding; rules no longer see what the run was set back from."""
     run, now = session.run, session.progress
     back_to = (act.to_images or 0) if isinstance(act, RollBack) else None
-    before = [one.name for one in run.checkpoints()][-1:] if back_to is not None else []
-    without = " ".join(["steadygan resume RUN --care watch", *(f"--from-checkpoint {name}" for name in before)])
+    there = [one.name for one in run.checkpoints()][-1:] if back_to is not None else []
+    without = " ".join(["steadygan resume RUN --care watch", *(f"--from-checkpoint {name}" for name in there)])
+    anew = written(_anew(session, before))
+    done = f"{act.sentence}, with {', '.join(anew)}" if anew else act.sentence
     finding = Finding(
         step=now.steps,
         images=now.images,
         rule=act.rule,
         severity="info",
-        says=act.sentence,
+        says=done,
         evidence=act.reason,
-        remedy=f"{without} (goes on from there without care)",
+        remedy=f"{without} ({_UNDONE if there else _WITHOUT})",
         back_to=back_to,
     )
     session.write(finding)
     if session.story and back_to is not None:
         session.story.forget(back_to, now.images)
-    run.note(f"care: {act.sentence}: {act.reason}", "run")
+    run.note(f"care: {done}: {act.reason}", "run")
+    why = shorten(act.reason, _SAID, placeholder=" …")
     command = without.replace("RUN", shlex.quote(str(run.path)))
-    session.say(f"care: {act.sentence}: {act.reason}; without care: {command}")
+    session.say(f"care: {done}: {why}; {'to undo it' if there else 'without care'}: {command}")
+
+
+def _anew(session: Session, before: Changes) -> Changes:
+    """The settings that are others than under the changes before, as they are now."""
+    case, after = session.case(), session.changes
+    other = [place for place in {**before, **after} if before.get(place) != after.get(place)]
+    return {place: after.get(place, case.setting(place)) for place in other}

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from steadygan.doctor.audit.data import RULES as OF_IMAGES
-from steadygan.doctor.rule import Rule, examine
+from steadygan.doctor.rule import Rule, examine, given_up
 from steadygan.doctor.rules import RULES
 from steadygan.errors import SteadyganError
 from steadygan.networks import Pair, classes_of
@@ -28,7 +28,8 @@ from steadygan.training.snapshot import Snapshot
 
 
 class Doctor(Listener):
-    """Writes signals at ticks, as often as `most_time` of the run's time allows, and each finding of the rules once.
+    """Writes signals at ticks, as often as `most_time` of the run's time allows, and each finding of the rules once,
+    but again if it comes again after the run was set back from it.
 
     The first tick of a run and its end are measured in any case. What earlier sessions took counts. It looks whenever
     it has measured, as `doctor.rule.story` does afterwards, and acts in the first process alone. With a cadence of its
@@ -45,7 +46,6 @@ class Doctor(Listener):
     def begin(self, session: Session) -> None:
         if not session.runtime.main:
             return
-        self.known = session.run.findings()
         before = session.run.signals()
         self.seconds = sum(line.seconds for line in before)
         self.last_seconds = before[-1].seconds if before else 0.0
@@ -81,8 +81,9 @@ class Doctor(Listener):
             return
         seconds = time.perf_counter() - start
         session.write(Signals.model_validate({**found, **place, "seconds": round(seconds, 4)}))
-        for finding in examine(session.case(), self.rules, self.known):
-            self.known.append(finding)
+        written = session.run.findings()
+        past = given_up(written)
+        for finding in examine(session.case(), self.rules, [one for one in written if one not in past]):
             session.write(finding)
             session.say(sentence(finding, session.run.path))
         self.measured_images, self.last_seconds = session.progress.images, time.perf_counter() - start

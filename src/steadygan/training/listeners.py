@@ -13,7 +13,7 @@ from steadygan.doctor.divergence import NOT_FINITE
 from steadygan.errors import Diverged, SteadyganError
 from steadygan.networks import classes_of
 from steadygan.records import Note, Tick
-from steadygan.runs import checkpoints
+from steadygan.runs import Run, checkpoints
 from steadygan.schedule import at
 from steadygan.training import checkpoint
 from steadygan.training.config import Cadence
@@ -164,7 +164,7 @@ class SampleWriter(Listener):
 def draw_curves(session: Session) -> None:
     """`curves.png` from the records so far."""
     run = session.run
-    save_curves(run.log(), run.files.curves, run.scores())
+    save_curves(run.log(), run.files.curves, run.scores(), run.findings())
 
 
 class CheckpointWriter(Listener):
@@ -189,8 +189,14 @@ class CheckpointWriter(Listener):
             checkpoint.save(session.run.files, session.progress.images, {**parts, "state": tensors}, meta)
             session.run.pick(score)
             session.hear(score)
-            checkpoints.prune(session.run.files, self.keep, session.care.needs())
+            checkpoints.prune(session.run.files, self.keep, (*session.care.needs(), *_undoing(session.run)))
         session.runtime.wait()
+
+
+def _undoing(run: Run) -> list[int]:
+    """The checkpoint from which the last set-back can be undone, if any, by its images."""
+    backs = [act.images for act in run.findings() if act.back_to is not None]
+    return [one.images for one in run.checkpoints() if backs and one.images <= backs[-1]][-1:]
 
 
 class ScoreWriter(Listener):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -135,7 +136,8 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
     if runtime.main:
         run.note(f"{'finished' if done else 'stopped on request'} after {images:,} images", "run")
     if not done:
-        raise Interrupted(f"stopped after {images:,} images, all saved; continue with `steadygan resume {run.path}`")
+        again = f"steadygan resume {shlex.quote(str(run.path))}"
+        raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again}`")
     return run
 
 

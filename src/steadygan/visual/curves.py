@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.records import DatedScore, Tick
+from steadygan.records import DatedScore, Finding, Tick
 from steadygan.rundir import atomic_path
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 MOST_POINTS = 600
 MOST_METRICS = 4
+_LABEL = 0.04  # of the width of a panel, which a label takes
 # Okabe and Ito's palette, which colour-blind readers tell apart too. What the generator does is vermilion.
 BLUE, VERMILION, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#AA4A8C", "#6B717C"
 TEXT = "#4A4E57"
@@ -87,12 +90,16 @@ WITHOUT_SCORES = (("loss", "loss", "logits"), ("accuracy", "gradients", "speed")
 WITH_SCORES = (("loss", "logits", "accuracy"), ("gradients", "speed", "scores"))
 
 
-def save_curves(log: Sequence[Tick], path: Path, scores: Sequence[DatedScore] = ()) -> None:
+def save_curves(
+    log: Sequence[Tick], path: Path, scores: Sequence[DatedScore] = (), findings: Sequence[Finding] = ()
+) -> None:
     """Draw a run's ticks and scores as one PNG of 1200 × 800 pixels, against images seen.
 
     Thin lines are the ticks, bold lines their running mean over a twenty-fifth of the run, taken twice. Long logs are
     thinned to the extremes of each stretch, so that spikes stay visible; a spike that would flatten
-    the rest leaves through the top of its panel. Scores share a curve only if their protocol is the same.
+    the rest leaves through the top of its panel. Scores share a curve only if their protocol is the same. Of findings,
+    acts of care are marked in every panel; where the run was set back, curves are parted, and what it gave up there
+    sets no limits.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -101,14 +108,16 @@ def save_curves(log: Sequence[Tick], path: Path, scores: Sequence[DatedScore] = 
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.12)
     figure = Figure(figsize=(12, 8), dpi=100, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
-    last = max([1, *(record.images for record in (*log[-1:], *scores))])
+    acts = [one for one in findings if one.act]
+    last = max([1, *(record.images for record in (*log[-1:], *scores, *acts))])
     places = figure.subplot_mosaic([list(row) for row in (WITH_SCORES if scores else WITHOUT_SCORES)])
     for name, panel in PANELS.items():
-        _draw(places[name], panel, log)
+        _draw(places[name], panel, log, findings)
     if scores:
-        _draw_scores(figure, places["scores"], scores)
+        _draw_scores(figure, places["scores"], scores, findings)
     for axes in figure.axes:
         axes.set_xlim(0, 1.03 * last)
+    _mark(figure, acts, 1.03 * last)
     figure.supxlabel("images seen", fontsize=9, color=TEXT)
     with atomic_path(path) as part:
         figure.savefig(part, dpi=100)
@@ -146,43 +155,83 @@ def thinned(values: Floats, most: int = MOST_POINTS) -> NDArray[np.intp]:
     return np.unique(np.array(picked, dtype=np.intp))
 
 
-def _draw(axes: Axes, panel: Panel, log: Sequence[Tick]) -> None:
+def _draw(axes: Axes, panel: Panel, log: Sequence[Tick], findings: Sequence[Finding]) -> None:
     """All lines of one panel."""
     _style(axes, panel.title)
     if not log:
         axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", va="center", color=GREY)
         return
     images = np.array([tick.images for tick in log], dtype=float)
-    limits = []
+    jumps, limits = _jumps(images, findings), []
+    kept = np.array([not any(act.gave_up(tick.images) for act in findings) for tick in log])
     for line in panel.lines:
         values = np.array([line.value(tick) for tick in log], dtype=float)
         if line.part and not np.nan_to_num(values).any():
             continue
-        limits.append(_draw_line(axes, line, images, _positive(values) if panel.logarithmic else values))
+        values = np.where(values > 0, values, np.nan) if panel.logarithmic else values  # what can be shown
+        mean = _draw_line(axes, line, images, values, jumps)
+        limits.append(_shown(mean[kept], values[kept]) if kept.any() else _shown(mean, values))
     _limit(axes, panel, limits)
     if len(panel.lines) > 1:
         axes.legend(frameon=False, fontsize=9, loc="best")
 
 
-def _draw_line(axes: Axes, line: Line, images: Floats, values: Floats) -> Floats:
-    """Ticks thin, running mean bold; gives back the values that the panel must show."""
+def _draw_line(axes: Axes, line: Line, images: Floats, values: Floats, jumps: Indices) -> Floats:
+    """Ticks thin, running mean bold, which it gives back; both begin anew after a jump."""
     reach = len(values) // 50
-    mean = running_mean(running_mean(values, reach), reach)
+    pieces = np.split(values, jumps)
+    mean = np.concatenate([running_mean(running_mean(piece, reach), reach) for piece in pieces])
     raw = thinned(values)
     smooth = np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).astype(int))
-    dots = "o" if len(values) < 3 else None
+    alone = np.concatenate([np.full(len(piece), len(piece) < 3, float) for piece in pieces])
     if reach and not line.part:
-        axes.plot(images[raw], values[raw], color=line.colour, linewidth=0.7, alpha=0.35)
+        axes.plot(*_parted(raw, jumps, images, values), color=line.colour, linewidth=0.7, alpha=0.35)
     width = 1.1 if line.part else 1.8
-    axes.plot(images[smooth], mean[smooth], color=line.colour, linewidth=width, label=line.name, marker=dots)
+    seen, means, dots = _parted(smooth, jumps, images, mean, alone)
+    axes.plot(seen, means, color=line.colour, linewidth=width, label=line.name)
+    axes.plot(seen[dots == 1], means[dots == 1], "o", color=line.colour, markersize=4)
+    return mean
+
+
+def _parted(indices: Indices, jumps: Indices, *arrays: Floats) -> list[Floats]:
+    """What arrays hold there, with a gap at each jump."""
+    gaps = np.searchsorted(indices, jumps)
+    return [np.insert(array[indices], gaps, np.nan) for array in arrays]
+
+
+def _jumps(images: Floats, findings: Sequence[Finding]) -> Indices:
+    """Indices of what was written first after the run was set back, but what was written first of all."""
+    backs = [act.images for act in findings if act.back_to is not None]
+    first = np.unique(np.searchsorted(images, backs, side="right"))
+    return first[(first > 0) & (first < len(images))]
+
+
+def _shown(mean: Floats, values: Floats) -> Floats:
+    """What the panel must show: the means and nearly all ticks."""
     finite = values[np.isfinite(values)]
-    shown = np.concatenate([mean[np.isfinite(mean)], np.percentile(finite, [1, 99]) if finite.size else finite])
-    return np.asarray(shown)
+    return np.concatenate([mean[np.isfinite(mean)], np.percentile(finite, [1, 99]) if finite.size else finite])
 
 
-def _positive(values: Floats) -> Floats:
-    """What a logarithmic axis can show."""
-    return np.where(values > 0, values, np.nan)
+def _mark(figure: Figure, acts: Sequence[Finding], width: float) -> None:
+    """A line for each act in every panel, and above the first what was done, of acts close together in one label."""
+    for axes in figure.axes:
+        for act in acts:
+            axes.axvline(act.images, color=GREY, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1.5)
+    labels: list[list[Finding]] = []
+    for act in acts:
+        if labels and act.images - labels[-1][0].images < _LABEL * width:
+            labels[-1].append(act)
+        else:
+            labels.append([act])
+    first, longest = figure.axes[0], 0
+    for together in labels:
+        counts = Counter(act.act for act in together)
+        text = ", ".join(f"{count}× {name}" if count > 1 else name for name, count in counts.items())
+        above = first.annotate(text, (together[0].images, 1.02), xycoords=first.get_xaxis_transform(), rotation=90)
+        above.set(ha="center", va="bottom", fontsize=8, color=TEXT)
+        longest = max(longest, len(text))
+    if acts:
+        _style(first, first.get_title("left"), pad=12 + 4.2 * longest)  # points, above the labels
 
 
 def _limit(axes: Axes, panel: Panel, limits: Sequence[Floats]) -> None:
@@ -209,7 +258,7 @@ def logarithmic(axes: Axes, low: float, high: float) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore]) -> None:
+def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore], findings: Sequence[Finding]) -> None:
     """One small panel per metric and protocol, each with its own scale; the four that were measured last."""
     series: dict[tuple[str, str], list[DatedScore]] = {}
     for score in sorted(scores, key=lambda score: score.images):
@@ -222,7 +271,9 @@ def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore]) -> N
     for row, found in enumerate(latest):
         axes = figure.add_subplot(rows[row])
         _style(axes, f"{found[0].metric}  ({found[0].better} is better)")
-        axes.plot([score.images for score in found], [score.value for score in found], "o-", color=PURPLE, markersize=4)
+        images, values = np.array([(score.images, score.value) for score in found], dtype=float).T
+        parted = _parted(np.arange(len(found)), _jumps(images, findings), images, values)
+        axes.plot(*parted, "o-", color=PURPLE, markersize=4)
         axes.annotate(
             f"{found[-1].value:.4g}",
             (found[-1].images, found[-1].value),
@@ -235,10 +286,10 @@ def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore]) -> N
         axes.margins(y=0.25)
 
 
-def _style(axes: Axes, title: str) -> None:
+def _style(axes: Axes, title: str, pad: float | None = None) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color="#2B2F36")
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color="#2B2F36", pad=pad)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.grid(color="#E6E8EC", linewidth=0.8)

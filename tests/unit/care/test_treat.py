@@ -53,7 +53,7 @@ def test_a_grave_finding_sets_the_run_back_to_its_best_with_the_first_remedy():
     act = Treat().build().decide(at(400, 9.0, grave=1))
     assert isinstance(act, RollBack)
     assert (act.to_images, act.changes) == (200, A)
-    assert act.reason == "grave is there: grave is 1.0; tried now: show=ada"
+    assert act.reason == "grave is there: grave is 1.0"
 
 
 def test_a_warning_is_treated_when_it_stands_at_two_checkpoints():
@@ -106,7 +106,7 @@ def test_when_nothing_helps_what_came_nearest_stays_and_is_not_tried_again():
 def test_there_is_a_limit_to_tries():
     policy = Treat(tries=1).build()
     acts = [policy.decide(at(images, 9.0, grave=1)) for images in (400, 500, 600)]
-    assert "tried now" in acts[0].reason
+    assert acts[0].changes == A
     assert "nothing that was tried helps" in acts[1].reason
     assert acts[2] == Continue()
 

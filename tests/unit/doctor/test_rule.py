@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from steadygan.doctor.rule import Rule, examine, moments, ranked, story
+from steadygan.doctor.rule import Rule, examine, given_up, moments, ranked, story
 from steadygan.records import Finding
 from unit.doctor.cases import case
 
@@ -24,6 +24,12 @@ GROWING = case({"loss_d": [0.0, 1.0, 2.0, 3.0]}, images=400)
 
 def finding(rule: str, severity: str = "warning", images: int = 100) -> Finding:
     return Finding(rule=rule, severity=severity, evidence="", remedy="", step=images, images=images)
+
+
+def test_what_was_found_in_a_stretch_that_a_run_went_back_over_was_given_up_but_no_act():
+    backs = [finding("care-set-back", "info", at).model_copy(update={"back_to": to}) for at, to in ((50, 20), (90, 20))]
+    found = [finding("a", images=at) for at in (0, 20, 21, 50, 90, 91)]
+    assert [one.images for one in given_up([*found, *backs])] == [21, 50, 90]
 
 
 def rule(name: str, *leads_to: str) -> Rule:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
-from steadygan.records import DatedScore, Tick
+from steadygan.records import DatedScore, Finding, Tick
 from steadygan.visual.curves import running_mean, save_curves, short_count, thinned
 
 
@@ -33,6 +34,13 @@ def tick(index: int, loss_g: float = 1.5, grad_norm_g: float = 0.5) -> Tick:
 
 def score(images: int, value: float, metric: str = "swd", protocol: str = "a") -> DatedScore:
     return DatedScore(step=images // 64, images=images, metric=metric, value=value, protocol=protocol)
+
+
+def finding(index: int, rule: str, back_to: int | None = None) -> Finding:
+    back = None if back_to is None else 6400 * back_to
+    return Finding(
+        step=100 * index, images=6400 * index, rule=rule, severity="info", evidence="", remedy="", back_to=back
+    )
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -105,6 +113,50 @@ def test_of_a_hundred_thousand_ticks_no_more_is_drawn_than_of_a_thousand(
         drawn.append(sum(points))
         points.clear()
     assert 0 < drawn[1] <= 1.1 * drawn[0]
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The axes of a picture of twenty ticks, of which the third to the tenth got out of bounds, with these findings."""
+
+    def draw(*findings: Finding) -> list[Axes]:
+        log = [tick(index, 1e6 if 2 < index <= 10 else 1.5) for index in range(1, 21)]
+        save_curves(log, tmp_path / "curves.png", [score(6400 * index, 0.4) for index in (5, 10, 15, 20)], findings)
+        return figures[-1].axes
+
+    figures: list[Any] = []
+    savefig = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **b: (figures.append(self), savefig(self, *a, **b)))
+    return draw
+
+
+def gaps(axes: Axes) -> list[list[float]]:
+    """Of each curve, after how many images it is parted."""
+    curves = [np.asarray(line.get_xdata(), float) for line in axes.lines if len(line.get_xdata()) > 2]
+    return [x[np.flatnonzero(np.isnan(x)) - 1].tolist() for x in curves]
+
+
+def test_acts_of_care_are_marked_in_every_panel_and_named_once_those_close_together_as_one(drawn) -> None:
+    acts = [finding(5, "care-set-back", 0), finding(10, "care-set-back", 2), finding(20, "care-ended")]
+    panels = drawn(finding(3, "mode-collapse"), *acts, finding(20, "care-ended"))
+    for axes in panels:
+        marks = [np.unique(line.get_xdata()).tolist() for line in axes.lines if line.get_linestyle() == "--"]
+        assert marks == [[32_000], [64_000], [128_000], [128_000]]
+    assert [[text.get_text() for text in axes.texts if text.get_rotation()] for axes in panels] == [
+        ["set back", "set back", "2× ended"], *[[]] * (len(panels) - 1)
+    ]  # fmt: skip
+
+
+def test_curves_are_parted_where_the_run_was_set_back_and_what_it_gave_up_does_not_flatten_the_rest(drawn) -> None:
+    panels = drawn(finding(10, "care-set-back", 2), finding(15, "care-kept"))
+    assert {tuple(gap) for axes in panels for gap in gaps(axes)} == {(64_000.0,)}
+    assert panels[0].get_ylim()[1] < 5
+    assert not any(gap for axes in drawn(finding(15, "care-kept")) for gap in gaps(axes))
+
+
+def test_an_act_later_than_all_else_is_within_the_picture(tmp_path: Path) -> None:
+    save_curves([], tmp_path / "curves.png", (), [finding(1, "care-set-back", 0)])
+    assert pixels(tmp_path / "curves.png").shape == (800, 1200, 3)
 
 
 @pytest.mark.parametrize(
