@@ -204,6 +204,15 @@ def test_a_divergence_names_the_layer_that_made_it(pictures, tmp_path, player, h
     assert says in evidence
 
 
+def test_a_divergence_under_a_penalty_on_gradients_names_its_layer_too(pictures, tmp_path):
+    def act(session):
+        if session.progress.steps == 2:
+            next(session.game.generator.parameters()).data.fill_(float("inf"))
+
+    with pytest.raises(sg.Diverged, match=r"the output of generator\.layers\.0 was the first value that was not finite"):
+        run(pictures, tmp_path / "a", Quiet(act), loss="wasserstein", penalties=["wgan_gp"])
+
+
 def test_a_loss_that_is_not_finite_is_told_from_layers_that_are(pictures, tmp_path):
     said, _ = diverged(pictures, tmp_path / "a", loss=Exploding())
     assert "the output of every layer was finite, but the discriminator's loss made of them was not" in said

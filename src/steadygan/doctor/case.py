@@ -84,7 +84,8 @@ class Case(Configured):
     "signals.gradients.generator.LAYER". One that was never written is empty: a rule that needs it says nothing.
     `config` is that of `run.json`, `loss` the kind of its loss ("" if unknown), `training` and `held_out` count images
     (0 if unknown), `budget_images` is how long the run was to be (0 if unknown), `size` the side of its pictures in
-    pixels (0 if unknown).
+    pixels (0 if unknown). `began_images` and `began_step` are when its weights began: later than the run where it was
+    set back to fresh ones.
     """
 
     series: Mapping[str, Series]
@@ -94,6 +95,8 @@ class Case(Configured):
     held_out: int = 0
     budget_images: int = 0
     size: int = 0
+    began_images: int = 0
+    began_step: int = 0
 
     def __getitem__(self, name: str) -> Series:
         return self.series.get(name, _NONE)
@@ -110,8 +113,13 @@ class Case(Configured):
 
     @property
     def views(self) -> float:
-        """How often each training image has been seen; 0 if their number is unknown."""
-        return self.images / self.training if self.training else 0.0
+        """How often each training image has been seen by these weights; 0 if their number is unknown."""
+        return (self.images - self.began_images) / self.training if self.training else 0.0
+
+    @property
+    def steps_learned(self) -> int:
+        """Steps that its weights have learned for."""
+        return self.step - self.began_step
 
     def group(self, name: str) -> dict[str, Series]:
         """All series of a group, by what follows its name and a dot."""
@@ -123,7 +131,8 @@ class Case(Configured):
 
     def without(self, back_to: int, images: int) -> Case:
         """The same run without what it wrote of weights that it gave up after `images`, going back to `back_to`."""
-        return replace(self, series=_without(self.series, back_to, images))
+        left = replace(self, series=_without(self.series, back_to, images))
+        return left if back_to else replace(left, began_images=images, began_step=self.until(images).step)
 
 
 def case_of(run: Run) -> Case:
@@ -132,12 +141,12 @@ def case_of(run: Run) -> Case:
     """
     info = run.info()
     series = {**columns(run.log()), **columns(run.signals(), SIGNALS), **score_columns(run.scores())}
+    config, data = info.config, info.data
+    whole = Case(series, config, loss_of(config), data.training, data.held_out, 0, data.spec.size)
     for finding in run.findings():
         if finding.back_to is not None:
-            series = _without(series, finding.back_to, finding.images)
-    config = info.config
-    data, budget = info.data, _budget(config, series)
-    return Case(series, config, loss_of(config), data.training, data.held_out, budget, data.spec.size)
+            whole = whole.without(finding.back_to, finding.images)
+    return replace(whole, budget_images=_budget(config, whole.series))
 
 
 class GrowingCase:
@@ -164,8 +173,8 @@ class GrowingCase:
 
     def forget(self, back_to: int, images: int) -> None:
         """Leave out what `Case.without` does; what is added afterwards counts, be it of that stretch or not."""
-        left = _without({name: column.series for name, column in self._columns.items()}, back_to, images)
-        self._columns = {name: _Column(series) for name, series in left.items()}
+        self._start = self.case.without(back_to, images)
+        self._columns = {name: _Column(series) for name, series in self._start.series.items()}
 
     @property
     def case(self) -> Case:

@@ -13,7 +13,7 @@ from steadygan.doctor.losses import facts_of
 from steadygan.doctor.progress import grown, lately, medians, progress
 from steadygan.doctor.remedies import dcgan_choice, gradient_penalty, rates, relativistic, steady
 from steadygan.doctor.rule import Rule
-from steadygan.doctor.trends import RECENT, used
+from steadygan.doctor.trends import RECENT, lived, used
 
 # How far pictures are from as diverse as reals (0) to a single one (1), in a full and in a partial collapse. Odena et
 # al. (2017), section 4.2, count classes whose pictures are more alike (MS-SSIM) than reals as collapsed. Blurred
@@ -67,7 +67,7 @@ def _expected(case: Case) -> bool:
     if _best(case, "diversity") >= HAD:
         return True
     now = progress(case)
-    return grown(case) and (not now or now.stalled or used(case) >= FORGIVEN)
+    return grown(case) and (not now or now.stalled or lived(case) >= FORGIVEN)
 
 
 def _full(case: Case) -> str | None:
@@ -80,7 +80,7 @@ def _partial(case: Case) -> str | None:
     if not found or _few(case, partly=False) or not _expected(case) or (now and not now.stalled):
         return None
     fell = [name for name in ("diversity", "rank") if lately(case[f"signals.{name}"]) <= FALLEN * _most(case, name)]
-    if not fell and not used(case) >= FORGIVEN:
+    if not fell and not lived(case) >= FORGIVEN:
         return None
     since = f"; {fell[0]} was {_most(case, fell[0]):.3g} before" if fell else ""
     return f"of fixed latents' pictures {found}{since}" + (f"; {now}" if now else "")

@@ -43,7 +43,7 @@ def _near(case: Case) -> bool:
 def _lasting(case: Case, measure: Callable[[Case], float], more_than: float) -> bool:
     """Whether a fault is so large now and does not fade, in pictures that have learned, or did without it."""
     now = measure(case)
-    if not now > more_than or case.step < YOUNG:
+    if not now > more_than or case.steps_learned < YOUNG:
         return False
     before = [measure(case.until(case.images * part // _PARTS)) for part in range(1, _PARTS)]
     had = min((one for one in before if math.isfinite(one)), default=now) <= _CAME * now

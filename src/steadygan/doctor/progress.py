@@ -51,7 +51,7 @@ class Improvement:
 
 def grown(case: Case) -> bool:
     """Whether the pictures can be judged: an untrained generator's look like every failure there is."""
-    return case.step >= YOUNG and past_beginning(case)
+    return case.steps_learned >= YOUNG and past_beginning(case)
 
 
 def progress(case: Case) -> Improvement | None:

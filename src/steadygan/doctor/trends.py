@@ -96,12 +96,17 @@ def used(case: Case) -> float:
     return case.images / case.budget_images if case.budget_images else math.nan
 
 
+def lived(case: Case) -> float:
+    """Share of the budget that these weights have learned for; NaN if it is unknown."""
+    return (case.images - case.began_images) / case.budget_images if case.budget_images else math.nan
+
+
 def past_beginning(case: Case) -> bool:
     """Whether the pictures can be judged: their distance has levelled, or much of the budget is used."""
     distance = case["signals.distance"].finite().values
     third = len(distance) // 3
     levelled = third >= _THIRD and np.median(distance[-third:]) > _LEVELLED * np.median(distance[-2 * third : -third])
-    return bool(levelled) or used(case) >= _BEGINNING
+    return bool(levelled) or lived(case) >= _BEGINNING
 
 
 class Quality(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -78,7 +79,11 @@ class _Seen:
             if isinstance(tensor, Tensor) and tensor.is_floating_point():
                 self.outputs.append((name, torch.isfinite(tensor).all()))
                 if tensor.requires_grad:
-                    tensor.register_hook(lambda gradient: self.gradients.append((name, torch.isfinite(gradient).all())))
+                    tensor.register_hook(partial(self._gradient, name))
+
+    def _gradient(self, name: str, gradient: Tensor | None) -> None:
+        if gradient is not None:  # which a penalty on a gradient leaves of what it does not go through
+            self.gradients.append((name, torch.isfinite(gradient).all()))
 
     def sentence(self) -> str:
         """The first that was not finite; "" if all was."""

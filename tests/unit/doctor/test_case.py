@@ -8,7 +8,7 @@ import pytest
 
 from steadygan.doctor.case import Case, _budget, columns, loss_of, score_columns, series_of
 from steadygan.records import DatedScore, Signals, Tick
-from unit.doctor.cases import case
+from unit.doctor.cases import BATCH, case
 
 TICK = {
     **dict.fromkeys(("seconds", "images_per_second", "loss_d", "loss_g", "d_real", "d_fake"), 1.0),
@@ -124,3 +124,11 @@ def test_the_budget_is_told_in_images_at_the_rate_so_far(budget, images):
 
 def test_a_budget_of_steps_before_the_first_tick_counts_batches():
     assert _budget({"budget": {"steps": 100}, "batch": 10}, {}) == 1_000
+
+
+def test_fresh_weights_are_as_old_as_what_came_after_them():
+    whole = case(ticks={"loss_d": [1.0] * 10}, training=1000)
+    anew = whole.without(0, 60_000)
+    assert (anew.images, anew.began_images, anew.views) == (100_000, 60_000, 40)
+    assert anew.steps_learned == (100_000 - 60_000) // BATCH
+    assert (whole.without(20_000, 60_000).began_images, whole.views) == (0, 100)

@@ -85,7 +85,9 @@ def test_a_run_that_began_again_from_fresh_weights_has_only_what_came_after(run)
         run.write(line(number))
     run.write(_act(8, 0))
 
-    assert {int(images) for series in case_of(run).series.values() for images in series.images} == {72, 80, 96}
+    case = case_of(run)
+    assert {int(images) for series in case.series.values() for images in series.images} == {72, 80, 96}
+    assert (case.began_images, case.began_step, case.steps_learned) == (64, 8, 4)
 
 
 def _act(number: int, back_to: int | None) -> Finding:
