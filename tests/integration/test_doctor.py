@@ -209,7 +209,9 @@ def test_a_divergence_under_a_penalty_on_gradients_names_its_layer_too(pictures,
         if session.progress.steps == 2:
             next(session.game.generator.parameters()).data.fill_(float("inf"))
 
-    with pytest.raises(sg.Diverged, match=r"the output of generator\.layers\.0 was the first value that was not finite"):
+    with pytest.raises(
+        sg.Diverged, match=r"the output of generator\.layers\.0 was the first value that was not finite"
+    ):
         run(pictures, tmp_path / "a", Quiet(act), loss="wasserstein", penalties=["wgan_gp"])
 
 

@@ -20,7 +20,8 @@ class Moment:
     `case` has the settings in force, and leaves out what a run was set back from. `checkpoints` are those there are, by
     images seen, oldest first; `best` is the one whose pictures score best. `changes` are the settings changed so far.
     `broken` says which value was not finite where. `allowed` tells whether settings may change in the middle of this
-    run, `fresh` whether it can begin anew with other weights than those of a trained run.
+    run, `fresh` whether it can begin anew with other weights than those of a trained run. `advised` is what the audit
+    warned of before the first step.
     """
 
     images: int
@@ -31,6 +32,7 @@ class Moment:
     broken: str = ""
     allowed: Callable[[Changes], bool] = lambda changes: True
     fresh: bool = True
+    advised: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

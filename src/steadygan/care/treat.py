@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
@@ -10,31 +10,39 @@ from pydantic import BaseModel, Field
 from steadygan.care.acts import Act, Changes, Continue, Moment, RollBack
 from steadygan.care.keep import Keep, Keeping, Policy, State
 from steadygan.doctor.case import Case
-from steadygan.doctor.remedies import Remedy, penalties_times, rates, written
+from steadygan.doctor.remedies import Remedy, penalties_times, rates, settings_in, written
 from steadygan.doctor.rule import ORDER, examine, ranked
 from steadygan.doctor.rules import RULES
 from steadygan.doctor.trends import quality
 from steadygan.records import Finding
 
-_WORSE = 1.1  # times the score at the start of a treatment: single scores repeat within some percent
+_WORSE = 1.1  # times the score that a try is held against: single scores repeat within some percent
+_EARLY = 0.35  # of the budget, until which fresh weights lose little
 _HARDER = 3  # times a remedy that only multiplies is applied at once, where once was not enough
 
 
 class Treatment(BaseModel):
     """What is being tried: against which rule, from which checkpoint on, since when; what comes next if it fails.
 
-    `before` are the changes in force without it, `score` that of the best pictures then; `tried` are what was in force
-    in each try so far, with its score at the end.
+    `before` are the changes in force without it, `scores` how the pictures scored after how many images until then, of
+    these weights; `tried` are what was in force in each try so far, with its score at the end.
     """
 
     rule: str
     base: int | None
     since: int
     before: dict[str, Any]
-    score: float | None
+    scores: list[tuple[int, float]]
     now: dict[str, Any] | None = None
     queue: list[dict[str, Any]]
     tried: list[tuple[dict[str, Any], float | None]] = Field(default_factory=list)
+
+    def to_beat(self, images: int) -> float | None:
+        """The best score before; for fresh weights that of the run when it was as young. None if there is none."""
+        young = [score for seen, score in self.scores if seen <= images - self.since]
+        if self.base is None:
+            return young[-1] if young else None
+        return min((score for _, score in self.scores), default=None)
 
 
 class TreatState(State):
@@ -49,11 +57,12 @@ class TreatState(State):
 class Treat(Keep):
     """As `keep`; and what the doctor finds is treated by its remedies, as far as they can be applied to a run.
 
-    A serious finding, or a warning that stands at two checkpoints, sets the run back to its best checkpoint, with the
-    first remedy of the gravest one; after `wait` of the budget it is kept if the finding is gone and the pictures are
-    not worse than before, else taken back for the next one, until one helps or `tries` have been made. Then the one
-    whose pictures scored best stays. Zhang et al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a
-    remedy must beat a random one and a plain restart to be worth it, and does only where the doctor is right.
+    A serious finding, or a warning that stands at two checkpoints, sets the run back to its best checkpoint, early on to
+    fresh weights, with the first remedy of the gravest one; what the audit before the run advised comes first. After
+    `wait` of the budget it is kept if the finding is gone and the pictures are not worse than before, else taken back
+    for the next one, until one helps or `tries` have been made. Then the one whose pictures scored best stays. Zhang et
+    al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a remedy must beat a random one and a plain
+    restart to be worth it, and does only where the doctor is right.
     """
 
     fixed_looks: ClassVar[bool] = True
@@ -103,22 +112,24 @@ class Treating(Keeping):
                 base=base,
                 since=moment.images,
                 before=dict(moment.changes),
-                score=_score(moment, min),
+                scores=_scores(moment),
                 queue=queue,
             )
             return self._next(moment, treatment, f"{finding.says}: {finding.evidence}")
         return None
 
     def base(self, moment: Moment) -> int | None:
-        """The checkpoint from which remedies are tried."""
-        return moment.best if moment.best in moment.checkpoints else None
+        """The checkpoint from which remedies are tried; None are fresh weights, which early on are no worse."""
+        early = moment.fresh and moment.images - moment.case.began_images <= _EARLY * moment.case.budget_images
+        return moment.best if moment.best in moment.checkpoints and not early else None
 
     def findings(self, moment: Moment) -> list[Finding]:
         """What is worse than an info now, the gravest first, causes before what they bring."""
         return [one for one in ranked(examine(moment.case, RULES), RULES) if one.severity != ORDER[-1]]
 
     def remedies(self, moment: Moment, finding: Finding) -> Iterator[Changes]:
-        """What is to be tried against a finding, in this order: its own remedies, then what calms any game.
+        """What is to be tried against a finding, in this order: what the audit advised, the finding's own remedies,
+        then what calms any game.
 
         A learning rate is changed further if once is not enough. Against what has no remedy of its own that a run can
         take, as against slow input, nothing is tried.
@@ -126,7 +137,8 @@ class Treating(Keeping):
         rule, seen = next(one for one in RULES if one.id == finding.rule), list[Changes]()
         told = [one.settings for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
         own = [one for one in told if moment.allowed(one)]
-        for remedy in (*own, *calming(moment.case)) if own else ():
+        first = [one for advised in moment.advised for one in settings_in(advised.remedy)[:1]]
+        for remedy in (*first, *own, *calming(moment.case)) if own else ():
             for changes in (remedy, _harder(moment, remedy)):
                 if changes and changes not in seen and moment.allowed(changes):
                     seen.append(changes)
@@ -134,12 +146,12 @@ class Treating(Keeping):
 
     def _judged(self, moment: Moment, treatment: Treatment) -> Act:
         """Whether what was tried has helped."""
-        found, score = self.findings(moment), _score(moment)
+        found, score, before = self.findings(moment), _score(moment), treatment.to_beat(moment.images)
         ill = [one for one in found if one.rule == treatment.rule or one.severity == "serious"]
         if ill:
             return self._next(moment, treatment, f"{ill[0].says}: {ill[0].evidence}")
-        if score is not None and treatment.score is not None and score > _WORSE * treatment.score:
-            return self._next(moment, treatment, f"the pictures score {score:.3g}, {treatment.score:.3g} at their best")
+        if score is not None and before is not None and score > _WORSE * before:
+            return self._next(moment, treatment, f"the pictures score {score:.3g}, where they had {before:.3g} before")
         self._remember(treatment=None, suspected=[])
         return Continue(f"{_said(treatment.now or {})} helped: {treatment.rule} is not found any more, and it stays so")
 
@@ -155,7 +167,7 @@ class Treating(Keeping):
             changes = {**treatment.before, **now}
             self._remember(treatment=treatment.model_copy(update=following), tries=self.state.tries + 1)
             return RollBack(treatment.base, changes, f"{failed}{why}")
-        best = min(tried, key=lambda one: float("inf") if one[1] is None else one[1])[0]
+        best = min(tried, key=lambda one: float("inf") if one[1] is None else one[1], default=({}, None))[0]
         changes = {**treatment.before, **best}
         given_up = [*self.state.given_up, treatment.rule]
         self._remember(treatment=None, given_up=given_up, suspected=[])
@@ -184,10 +196,17 @@ def calming(case: Case) -> list[Changes]:
     return found
 
 
-def _score(moment: Moment, of: Callable[[list[float]], float] = lambda values: values[-1]) -> float | None:
-    """The score that picks the best checkpoint, or what else measures the pictures: the newest, or another."""
+def _scores(moment: Moment) -> list[tuple[int, float]]:
+    """What picks the best checkpoint, or else measures the pictures, by the images that these weights had learned."""
     found = quality(moment.case, 1)
-    return of(found.series.values.tolist()) if found else None
+    if found is None:
+        return []
+    seen = found.series.images - moment.case.began_images
+    return list(zip(seen.tolist(), found.series.values.tolist(), strict=True))
+
+
+def _score(moment: Moment) -> float | None:
+    return next((score for _, score in reversed(_scores(moment))), None)
 
 
 def _harder(moment: Moment, settings: Changes) -> Changes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -43,6 +44,23 @@ def written(settings: Mapping[str, Any]) -> list[str]:
         f"{place}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"
         for place, value in settings.items()
     ]
+
+
+_ASSIGNED = re.compile(r"(?:--set (?:'(?:[^']|'\"'\"')*'|[^\s']+) ?)+")
+
+
+def settings_in(text: str) -> list[dict[str, Any]]:
+    """The settings of each remedy in the text of a finding, as far as it is settings; the reverse of `options`."""
+    found = [_ASSIGNED.match(part) for part in re.split(r"; (?=--)", text)]
+    words = [[word.partition("=") for word in shlex.split(one.group())[1::2]] if one else [] for one in found]
+    return [{place: _value(value) for place, _, value in assigned} for assigned in words]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def option(place: str, value: Any, why: str) -> Remedy:

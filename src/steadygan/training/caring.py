@@ -59,6 +59,7 @@ def moment_of(session: Session, problem: Diverged | None = None) -> Moment:
         "" if problem is None else problem.evidence,
         lambda changes: _allowed(session, changes),
         fresh=not config.start.source,
+        advised=tuple(one for one in acts if one.step == 0 and one.severity != "info"),
     )
 
 

@@ -103,6 +103,25 @@ def test_when_nothing_helps_what_came_nearest_stays_and_is_not_tried_again():
     assert policy.decide(at(700, 9.0, A, grave=1)) == Continue()
 
 
+def test_early_on_it_begins_anew_and_is_held_against_the_run_when_that_was_as_young():
+    policy = Treat().build()
+    act = policy.decide(at(300, 9.0, grave=1))  # it scored 5 after 150 images and 9 after 300
+    assert (act.to_images, act.changes) == (None, A)
+    young = case(scores={"fd-training": [5.2]}, images=460, config=CONFIG, began_images=300, budget_images=1000)
+    assert "show=ada helped" in policy.decide(replace(at(460, 5.2, A), case=young)).reason
+
+
+def test_without_other_weights_to_begin_with_it_goes_back_to_the_best_even_early():
+    assert Treat().build().decide(replace(at(300, 9.0, grave=1), fresh=False)).to_images == 200
+
+
+def test_what_the_audit_advised_is_tried_first():
+    advised = rule("early", remedies=({"turns.discriminator": 2}, B))(at(100, 1.0, early=1).case)
+    assert advised
+    act = Treat().build().decide(replace(at(400, 9.0, grave=1), advised=(advised,)))
+    assert act.changes == {"turns.discriminator": 2}
+
+
 def test_there_is_a_limit_to_tries():
     policy = Treat(tries=1).build()
     acts = [policy.decide(at(images, 9.0, grave=1)) for images in (400, 500, 600)]

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from steadygan.config.load import merge, nested, parse_assignment, resolve
-from steadygan.doctor import audit
+from steadygan.doctor import audit, remedies
 from steadygan.doctor.case import Case, loss_of
-from steadygan.doctor.remedies import Remedy
+from steadygan.doctor.remedies import Remedy, settings_in
 from steadygan.doctor.rules import RULES
 from steadygan.networks import DCGAN
 from steadygan.objectives import R2
@@ -172,3 +172,17 @@ def test_a_remedy_knows_what_the_run_is_set_to():
 
 def test_threads_that_are_no_number_are_no_advice():
     assert options("speed-drops", case({"threads": [2, float("nan")]})) == [[], []]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer.generator.lr": 1e-4, "optimizer.discriminator.lr": 0.00012},
+        {"penalties": [{"kind": "r1", "gamma": 1.5}], "turns": "moderated"},
+        {"show": {"kind": "ada", "probability": None}},
+        {"data.mirror": True},
+    ],
+)
+def test_settings_can_be_read_from_the_text_of_a_finding(settings):
+    advice = remedies.options(settings, "they aren't; but (so it is said) they should")
+    assert settings_in(f"{advice}; --recipe steady (a reason); more images") == [settings, {}]
