@@ -57,8 +57,8 @@ class TreatState(State):
 class Treat(Keep):
     """As `keep`; and what the doctor finds is treated by its remedies, as far as they can be applied to a run.
 
-    A serious finding, or a warning that stands at two checkpoints, sets the run back to its best checkpoint, early on to
-    fresh weights, with the first remedy of the gravest one; what the audit before the run advised comes first. After
+    A serious finding, or a warning that stands at two checkpoints, sets the run back to its best checkpoint, early on
+    to fresh weights, with the first remedy of the gravest one; what the audit before the run advised comes first. After
     `wait` of the budget it is kept if the finding is gone and the pictures are not worse than before, else taken back
     for the next one, until one helps or `tries` have been made. Then the one whose pictures scored best stays. Zhang et
     al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a remedy must beat a random one and a plain
