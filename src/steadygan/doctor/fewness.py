@@ -49,7 +49,10 @@ def overfitting(case: Case) -> Series:
 def _overfits(case: Case) -> str | None:
     fallen = overfitting(case)
     early, last = fallen.until(int(_UNKNOWN * case.training)).values[:_LOOKS], fallen.values[-_LOOKS:]
-    if len(fallen) < 2 * _LOOKS or last.min() < _EACH:
+    known = not case.training or case.views > _UNKNOWN
+    if not known or len(fallen) < 2 * _LOOKS or last.min() < _EACH:
+        return None
+    if fallen.images[-_LOOKS] < case["signals.d_real"].images[-_LOOKS]:  # where it tells no fakes, it tells nothing
         return None
     if np.median(last) < max(_FALLEN, float(np.median(early)) + _GROWN if len(early) else 0):
         return None

@@ -158,6 +158,8 @@ HEALTHY: Table[list[Case]] = Table(
     "HEALTHY in tests/unit/doctor/test_pictures_and_budget.py",
     {
         "d-overfits": [
+            case(signals=judged(4, 0.5, -1), training=80_000),  # each image was seen once
+            case(signals={**judged(4, 0.5, -1), "d_fake": [-1.0, 5.0] * (LOOKS // 2)}),  # it tells no fakes
             case(signals=judged(4, 3.7, -1)),
             case(signals=judged(4, 0, -1) | {"d_held_out": ramp(0.4, 0.7)}),  # from the beginning: odd held-out images
             case(signals=judged(4, 0.5, -1), held_out=8),
