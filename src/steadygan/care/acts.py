@@ -21,7 +21,7 @@ class Moment:
     images seen, oldest first; `best` is the one whose pictures score best. `changes` are the settings changed so far.
     `broken` says which value was not finite where. `allowed` tells whether settings may change in the middle of this
     run, `fresh` whether it can begin anew with other weights than those of a trained run. `advised` is what the audit
-    warned of before the first step.
+    warned of before the first step, `found` what the doctor has found since, in these weights.
     """
 
     images: int
@@ -33,6 +33,7 @@ class Moment:
     allowed: Callable[[Changes], bool] = lambda changes: True
     fresh: bool = True
     advised: tuple[Finding, ...] = ()
+    found: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

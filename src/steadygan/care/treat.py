@@ -46,23 +46,27 @@ class Treatment(BaseModel):
 
 
 class TreatState(State):
-    """As `State`; `suspected` are the warnings of the last look, `given_up` the rules for which nothing helped."""
+    """As `State`; `suspected` are the warnings so far, `given_up` the rules for which nothing helped.
+
+    `treated` is when the last treatment ended: what was found before that is over.
+    """
 
     treatment: Treatment | None = None
     tries: int = 0
     suspected: list[str] = Field(default_factory=list)
     given_up: list[str] = Field(default_factory=list)
+    treated: int = 0
 
 
 class Treat(Keep):
     """As `keep`; and what the doctor finds is treated by its remedies, as far as they can be applied to a run.
 
-    A serious finding, or a warning that stands at two checkpoints, sets the run back to its best checkpoint, early on
-    to fresh weights, with the first remedy of the gravest one; what the audit before the run advised comes first. After
-    `wait` of the budget it is kept if the finding is gone and the pictures are not worse than before, else taken back
-    for the next one, until one helps or `tries` have been made. Then the one whose pictures scored best stays. Zhang et
-    al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a remedy must beat a random one and a plain
-    restart to be worth it, and does only where the doctor is right.
+    A serious finding, or a warning seen at two checkpoints, or at one if the audit warned too, sets the run back to its
+    best checkpoint, early on to fresh weights, with the first remedy of the gravest one; what the audit advised comes
+    first. After `wait` of the budget it is kept if the finding is gone and the pictures are not worse than before, else
+    taken back for the next one, until one helps or `tries` have been made. Then the one whose pictures scored best
+    stays. Zhang et al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a remedy must beat a random one
+    and a plain restart to be worth it, and does only where the doctor is right.
     """
 
     fixed_looks: ClassVar[bool] = True
@@ -99,9 +103,15 @@ class Treating(Keeping):
 
     def _begun(self, moment: Moment) -> Act | None:
         """The first remedy of the gravest finding for which there is one; None if there is none."""
-        found = self.findings(moment)
-        grave = [one for one in found if one.severity == "serious" or one.rule in self.state.suspected]
-        self._remember(suspected=[one.rule for one in found])
+        now = self.findings(moment)
+        before = [one for one in moment.found if one.images > self.state.treated]
+        found = ranked({one.rule: one for one in (*before, *now)}.values(), RULES)
+        twice = {*self.state.suspected} & {one.rule for one in now}
+        advised = any(
+            moment.allowed(one) for finding in moment.advised for one in settings_in(finding.remedy)[:1] if one
+        )
+        grave = [one for one in found if advised or one.severity == "serious" or one.rule in twice]
+        self._remember(suspected=sorted({*self.state.suspected, *(one.rule for one in now)}))
         for finding in grave if self.state.tries < self.settings.tries else ():
             queue = [dict(one) for one in self.remedies(moment, finding)]
             base = self.base(moment)
@@ -117,6 +127,10 @@ class Treating(Keeping):
             )
             return self._next(moment, treatment, f"{finding.says}: {finding.evidence}")
         return None
+
+    def advice(self, moment: Moment) -> list[Changes]:
+        """What the audit advised first of each thing it warned of."""
+        return [one for finding in moment.advised for one in settings_in(finding.remedy)[:1]]
 
     def base(self, moment: Moment) -> int | None:
         """The checkpoint from which remedies are tried; None are fresh weights, which early on are no worse."""
@@ -137,8 +151,7 @@ class Treating(Keeping):
         rule, seen = next(one for one in RULES if one.id == finding.rule), list[Changes]()
         told = [one.settings for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
         own = [one for one in told if moment.allowed(one)]
-        first = [one for advised in moment.advised for one in settings_in(advised.remedy)[:1]]
-        for remedy in (*first, *own, *calming(moment.case)) if own else ():
+        for remedy in (*self.advice(moment), *own, *calming(moment.case)) if own else ():
             for changes in (remedy, _harder(moment, remedy)):
                 if changes and changes not in seen and moment.allowed(changes):
                     seen.append(changes)
@@ -152,7 +165,7 @@ class Treating(Keeping):
             return self._next(moment, treatment, f"{ill[0].says}: {ill[0].evidence}")
         if score is not None and before is not None and score > _WORSE * before:
             return self._next(moment, treatment, f"the pictures score {score:.3g}, where they had {before:.3g} before")
-        self._remember(treatment=None, suspected=[])
+        self._remember(treatment=None, suspected=[], treated=moment.images)
         return Continue(f"{_said(treatment.now or {})} helped: {treatment.rule} is not found any more, and it stays so")
 
     def _next(self, moment: Moment, treatment: Treatment, why: str) -> Act:
@@ -170,7 +183,7 @@ class Treating(Keeping):
         best = min(tried, key=lambda one: float("inf") if one[1] is None else one[1], default=({}, None))[0]
         changes = {**treatment.before, **best}
         given_up = [*self.state.given_up, treatment.rule]
-        self._remember(treatment=None, given_up=given_up, suspected=[])
+        self._remember(treatment=None, given_up=given_up, suspected=[], treated=moment.images)
         nearest = f"nothing that was tried helps, {_said(best)} came nearest and stays"
         return RollBack(treatment.base, changes, f"{failed}{why}; {nearest}")
 

@@ -50,6 +50,7 @@ def moment_of(session: Session, problem: Diverged | None = None) -> Moment:
     """What a policy is told, in the process that writes."""
     run, config, acts = session.run, session.config, session.run.findings()
     best = run.checkpoint("best").images if run.files.best.exists() else None
+    warned = [one for one in acts if one.severity != "info"]
     return Moment(
         session.progress.images,
         session.case(),
@@ -59,7 +60,8 @@ def moment_of(session: Session, problem: Diverged | None = None) -> Moment:
         "" if problem is None else problem.evidence,
         lambda changes: _allowed(session, changes),
         fresh=not config.start.source,
-        advised=tuple(one for one in acts if one.step == 0 and one.severity != "info"),
+        advised=tuple(one for one in warned if one.step == 0),
+        found=tuple(one for one in warned if one.step > 0 and not any(act.gave_up(one.images) for act in acts)),
     )
 
 

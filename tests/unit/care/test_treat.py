@@ -64,7 +64,7 @@ def test_a_warning_is_treated_when_it_stands_at_two_checkpoints():
 
 def test_a_warning_that_goes_away_and_an_info_are_not():
     policy = Treat().build()
-    for images, found in ((300, {"mild": 1}), (400, {"known": 1}), (500, {"mild": 1}), (600, {"known": 1})):
+    for images, found in ((300, {"mild": 1}), (400, {"known": 1}), (500, {"known": 1}), (600, {})):
         assert policy.decide(at(images, 5.0, **found)) == Continue()
 
 
@@ -120,6 +120,18 @@ def test_what_the_audit_advised_is_tried_first():
     assert advised
     act = Treat().build().decide(replace(at(400, 9.0, grave=1), advised=(advised,)))
     assert act.changes == {"turns.discriminator": 2}
+
+
+def test_one_warning_is_enough_where_the_audit_warned_too_be_it_between_checkpoints():
+    told = at(400, 9.0)
+    advised, found = (rule(name, "warning")(at(300, 1.0, **{name: 1}).case) for name in ("early", "mild"))
+    assert Treat().build().decide(replace(told, found=(found,))) == Continue()
+    assert Treat().build().decide(replace(told, advised=(advised,))) == Continue()
+    policy = Treat().build()
+    assert isinstance(policy.decide(replace(told, advised=(advised,), found=(found,))), RollBack)
+    kept = policy.decide(replace(at(500, 4.0, A), advised=(advised,), found=(found,)))
+    assert "helped" in kept.reason
+    assert policy.decide(replace(at(600, 4.0, A), advised=(advised,), found=(found,))) == Continue()
 
 
 def test_there_is_a_limit_to_tries():
