@@ -24,25 +24,18 @@ _HARDER = 3  # times a remedy that only multiplies is applied at once, where onc
 class Treatment(BaseModel):
     """What is being tried: against which rule, from which checkpoint on, since when; what comes next if it fails.
 
-    `before` are the changes in force without it, `scores` how the pictures scored after how many images until then, of
-    these weights; `tried` are what was in force in each try so far, with its score at the end.
+    `before` are the changes in force without it, `score` that of the best pictures before, None for fresh weights, whose
+    pictures cannot be held against older ones; `tried` are what was in force in each try, with its score at the end.
     """
 
     rule: str
     base: int | None
     since: int
     before: dict[str, Any]
-    scores: list[tuple[int, float]]
+    score: float | None
     now: dict[str, Any] | None = None
     queue: list[dict[str, Any]]
     tried: list[tuple[dict[str, Any], float | None]] = Field(default_factory=list)
-
-    def to_beat(self, images: int) -> float | None:
-        """The best score before; for fresh weights that of the run when it was as young. None if there is none."""
-        young = [score for seen, score in self.scores if seen <= images - self.since]
-        if self.base is None:
-            return young[-1] if young else None
-        return min((score for _, score in self.scores), default=None)
 
 
 class TreatState(State):
@@ -63,10 +56,10 @@ class Treat(Keep):
 
     A serious finding, or a warning seen at two checkpoints, or at one if the audit warned too, sets the run back to its
     best checkpoint, early on to fresh weights, with the first remedy of the gravest one; what the audit advised comes
-    first. After `wait` of the budget it is kept if the finding is gone and the pictures are not worse than before, else
-    taken back for the next one, until one helps or `tries` have been made. Then the one whose pictures scored best
-    stays. Zhang et al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a remedy must beat a random one
-    and a plain restart to be worth it, and does only where the doctor is right.
+    first. After `wait` of the budget it is kept if the finding is gone and, from a checkpoint, the pictures are not
+    worse than before, else taken back for the next one, until one helps or `tries` have been made. Then the one whose
+    pictures scored best stays. Zhang et al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a remedy
+    must beat a random one and a plain restart to be worth it, and does only where the doctor is right.
     """
 
     fixed_looks: ClassVar[bool] = True
@@ -122,7 +115,7 @@ class Treating(Keeping):
                 base=base,
                 since=moment.images,
                 before=dict(moment.changes),
-                scores=_scores(moment),
+                score=None if base is None else min(_scores(moment), default=None),
                 queue=queue,
             )
             return self._next(moment, treatment, f"{finding.says}: {finding.evidence}")
@@ -151,15 +144,15 @@ class Treating(Keeping):
         rule, seen = next(one for one in RULES if one.id == finding.rule), list[Changes]()
         told = [one.settings for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
         own = [one for one in told if moment.allowed(one)]
-        for remedy in (*self.advice(moment), *own, *calming(moment.case)) if own else ():
-            for changes in (remedy, _harder(moment, remedy)):
-                if changes and changes not in seen and moment.allowed(changes):
-                    seen.append(changes)
-                    yield changes
+        pairs = [(one, _harder(moment, one)) for one in (*own, *calming(moment.case))] if own else []
+        for changes in (*(self.advice(moment) if own else ()), *(one for pair in pairs for one in pair)):
+            if changes and changes not in seen and moment.allowed(changes):
+                seen.append(changes)
+                yield changes
 
     def _judged(self, moment: Moment, treatment: Treatment) -> Act:
         """Whether what was tried has helped."""
-        found, score, before = self.findings(moment), _score(moment), treatment.to_beat(moment.images)
+        found, score, before = self.findings(moment), next(reversed(_scores(moment)), None), treatment.score
         ill = [one for one in found if one.rule == treatment.rule or one.severity == "serious"]
         if ill:
             return self._next(moment, treatment, f"{ill[0].says}: {ill[0].evidence}")
@@ -172,7 +165,7 @@ class Treating(Keeping):
         """Take back what did not help, if anything was tried, and try the next; after the last the best one stays."""
         tried, failed = list(treatment.tried), ""
         if treatment.now is not None:
-            tried.append((treatment.now, None if moment.broken else _score(moment)))
+            tried.append((treatment.now, None if moment.broken else next(reversed(_scores(moment)), None)))
             failed = f"{_said(treatment.now)} did not help; "
         if treatment.queue and self.state.tries < self.settings.tries:
             now, *queue = treatment.queue
@@ -209,17 +202,10 @@ def calming(case: Case) -> list[Changes]:
     return found
 
 
-def _scores(moment: Moment) -> list[tuple[int, float]]:
-    """What picks the best checkpoint, or else measures the pictures, by the images that these weights had learned."""
+def _scores(moment: Moment) -> list[float]:
+    """What picks the best checkpoint, or else measures the pictures, so far."""
     found = quality(moment.case, 1)
-    if found is None:
-        return []
-    seen = found.series.images - moment.case.began_images
-    return list(zip(seen.tolist(), found.series.values.tolist(), strict=True))
-
-
-def _score(moment: Moment) -> float | None:
-    return next((score for _, score in reversed(_scores(moment))), None)
+    return found.series.values.tolist() if found else []
 
 
 def _harder(moment: Moment, settings: Changes) -> Changes | None:
