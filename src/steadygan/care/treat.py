@@ -24,8 +24,8 @@ _HARDER = 3  # times a remedy that only multiplies is applied at once, where onc
 class Treatment(BaseModel):
     """What is being tried: against which rule, from which checkpoint on, since when; what comes next if it fails.
 
-    `before` are the changes in force without it, `score` that of the best pictures before (None for fresh weights, whose
-    pictures cannot be held against older ones), `tried` what was in force in each try, with its score at the end.
+    `before` are the changes in force without it, `score` that of the best pictures before (None for fresh weights,
+    whose pictures cannot be held against older ones), `tried` what was in force in each try, with its score at the end.
     """
 
     rule: str
