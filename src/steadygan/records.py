@@ -36,8 +36,8 @@ class Record(BaseModel):
     step: int = Field(ge=0)
     images: int = Field(default=0, ge=0)
 
-    def later_than(self, images: int) -> bool:
-        """Whether it was written after the checkpoint of so many images."""
+    def later_than(self, images: int, decides: bool = True) -> bool:
+        """Whether it was written after the checkpoint of so many images; `decides` if care was yet to decide there."""
         return self.images > images
 
 
@@ -192,9 +192,9 @@ class Finding(Record):
         """What care did, in a word or two, as in "set back"; "" if this is no act of care."""
         return self.rule.removeprefix("care-").replace("-", " ") if self.rule.startswith("care-") else ""
 
-    def later_than(self, images: int) -> bool:
+    def later_than(self, images: int, decides: bool = True) -> bool:
         """Care acts when a checkpoint is written."""
-        return super().later_than(images) or bool(self.act and self.images == images)
+        return super().later_than(images) or bool(decides and self.act and self.images == images)
 
     def gave_up(self, images: int) -> bool:
         """Whether the run went back over what it was after so many images."""
@@ -239,10 +239,10 @@ def read(path: Path, kind: type[R]) -> list[R]:
     return records
 
 
-def keep_until(path: Path, images: int, kind: type[R]) -> None:
+def keep_until(path: Path, images: int, kind: type[R], decides: bool = True) -> None:
     """Drop the records later than `images`: a resumed run writes them again."""
     if not path.exists():
         return
     with storage_errors(path), undisturbed(path):
-        kept = [record for record in read(path, kind) if not record.later_than(images)]
+        kept = [record for record in read(path, kind) if not record.later_than(images, decides)]
         atomic_write(path, "".join(to_json(record) + "\n" for record in kept))

@@ -109,7 +109,7 @@ class Run:
 
     def pick(self, score: DatedScore) -> None:
         """Write down the score of the checkpoint just saved; it becomes the best if none by this protocol is lower."""
-        records.append(self.files.scores, score)
+        self.add_scores([score])  # a run that goes on from its end comes here again
         if score.value <= self._best_value(score.protocol):
             self.call_best(score.images)
 
@@ -121,10 +121,12 @@ class Run:
         """Let `latest` name the checkpoint after so many images."""
         atomic_write(self.files.latest, self.files.checkpoint(images).name + "\n")
 
-    def forget_later(self, images: int) -> None:
-        """Remove what was written after so many images, as far as a run that goes on from there writes it again."""
+    def forget_later(self, images: int, decides: bool = True) -> None:
+        """Remove what was written after so many images, as far as a run that goes on from there writes it again;
+        `decides` if care decides there again.
+        """
         for name, kind in WRITTEN_AGAIN.items():
-            records.keep_until(getattr(self.files, name), images, kind)
+            records.keep_until(getattr(self.files, name), images, kind, decides)
         for sample in self.files.samples.glob("*.png"):
             number = sample.stem.removeprefix("random-")
             if sample.name.startswith(".") or (number.isdigit() and int(number) > images):

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from steadygan.care import Act, Changes, Continue, Moment, RollBack, Stop
 from steadygan.doctor.remedies import written
-from steadygan.errors import ConfigError, Diverged
+from steadygan.errors import ConfigError, DataError, Diverged
 from steadygan.networks import Pair
-from steadygan.records import Finding
+from steadygan.records import Finding, Note, append
 from steadygan.runs import SavedCheckpoint
 from steadygan.training import checkpoint
 from steadygan.training.build import make_game, make_pair
@@ -50,19 +50,28 @@ def moment_of(session: Session, problem: Diverged | None = None) -> Moment:
     """What a policy is told, in the process that writes."""
     run, config, acts = session.run, session.config, session.run.findings()
     best = run.checkpoint("best").images if run.files.best.exists() else None
-    warned = [one for one in acts if one.severity != "info"]
+    there = [one for one in run.checkpoints() if not any(act.gave_up(one.images) for act in acts)]
+    warned = [one for one in acts if one.severity != "info" and not any(act.gave_up(one.images) for act in acts)]
     return Moment(
         session.progress.images,
         session.case(),
-        tuple(one.images for one in run.checkpoints() if not any(act.gave_up(one.images) for act in acts)),
+        tuple(one.images for one in there if problem is None or _regular(one)),
         best,
         session.changes,
         "" if problem is None else problem.evidence,
         lambda changes: _allowed(session, changes),
         fresh=not config.start.source,
         advised=tuple(one for one in warned if one.step == 0),
-        found=tuple(one for one in warned if one.step > 0 and not any(act.gave_up(one.images) for act in acts)),
+        found=tuple(one for one in warned if one.step > 0),
     )
+
+
+def _regular(saved: SavedCheckpoint) -> bool:
+    """Whether a run that is never stopped has this checkpoint, too; one that cannot be read tells when it is loaded."""
+    try:
+        return bool(saved.meta.state.get("decides", True))
+    except DataError:
+        return True
 
 
 def _allowed(session: Session, changes: Changes) -> bool:
@@ -125,7 +134,9 @@ def _tell(session: Session, act: Act, before: Changes) -> None:
     session.write(finding)
     if session.story and back_to is not None:
         session.story.forget(back_to, now.images)
-    run.note(f"care: {done}: {act.reason}", "run")
+    note = Note(step=now.steps, images=now.images, text=f"care: {done}: {act.reason}")
+    if not any(one.images == note.images and one.text == note.text for one in run.notes()):  # a killed run acts again
+        append(run.files.notes, note)
     why = shorten(act.reason, _SAID, placeholder=" …")
     command = without.replace("RUN", shlex.quote(str(run.path)))
     session.say(f"care: {done}: {why}; {'to undo it' if there else 'without care'}: {command}")

@@ -49,6 +49,8 @@ class Doctor(Listener):
         before = session.run.signals()
         self.seconds = sum(line.seconds for line in before)
         self.last_seconds = before[-1].seconds if before else 0.0
+        self.measured_images = before[-1].images if before else -1
+        self.latest = _latest(session)
         self.measure = Measure(
             Reals(
                 session.dataset,
@@ -64,10 +66,15 @@ class Doctor(Listener):
             self._look(session)
 
     def finish(self, session: Session, now: Snapshot, done: bool) -> None:
-        if session.runtime.main and done and self.most_time >= 0 and session.progress.images != self.measured_images:
+        if session.runtime.main and done and self.most_time >= 0:
             self._look(session)
 
     def _look(self, session: Session) -> None:
+        if session.progress.images == self.measured_images:
+            return  # by a session that came as far, before care ended the run
+        before, self.latest = self.latest, _latest(session)
+        if self.fixed and self.latest != before:
+            self.measure.before = None  # as for a run that goes on from there: what moved since is not known to it
         start = time.perf_counter()
         place = {"step": session.progress.steps, "images": session.progress.images}
         try:
@@ -88,6 +95,12 @@ class Doctor(Listener):
             session.say(sentence(finding, session.run.path))
         self.measured_images, self.last_seconds = session.progress.images, time.perf_counter() - start
         self.seconds += self.last_seconds
+
+
+def _latest(session: Session) -> str:
+    """The name of the newest checkpoint; "" before the first."""
+    latest = session.run.files.latest
+    return latest.read_text(encoding="utf-8") if latest.exists() else ""
 
 
 def audit(session: Session, pair: Pair) -> None:

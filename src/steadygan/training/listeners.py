@@ -63,6 +63,10 @@ class TickWriter(Listener):
     def __init__(self, cadence: Cadence, start: Progress) -> None:
         self.cadence = cadence
         self.last = (start.seconds, start.images, 0.0)
+        self.written = -1
+
+    def begin(self, session: Session) -> None:
+        self.written = max((tick.images for tick in session.run.log()), default=-1)
 
     def __call__(self, session: Session, now: Snapshot) -> None:
         meter, progress = session.meter, session.progress
@@ -89,7 +93,7 @@ class TickWriter(Listener):
         session.threads.look()
         self.last = (progress.seconds, progress.images, session.input_wait_seconds)
         meter.total, meter.count = None, 0
-        if session.runtime.main:
+        if session.runtime.main and progress.images != self.written:  # a run that care ended may come to its end again
             session.write(tick)
 
 
@@ -173,9 +177,8 @@ class CheckpointWriter(Listener):
     statistics = 4 * _STATISTICS
     at_start = True
 
-    def __init__(self, cadence: Cadence, keep: int, scores: Scores | None) -> None:
+    def __init__(self, cadence: Cadence, scores: Scores | None) -> None:
         self.cadence = cadence
-        self.keep = keep
         self.scores = scores
 
     def __call__(self, session: Session, now: Snapshot) -> None:
@@ -189,8 +192,14 @@ class CheckpointWriter(Listener):
             checkpoint.save(session.run.files, session.progress.images, {**parts, "state": tensors}, meta)
             session.run.pick(score)
             session.hear(score)
-            checkpoints.prune(session.run.files, self.keep, (*session.care.needs(), *_undoing(session.run)))
+            prune(session)
         session.runtime.wait()
+
+
+def prune(session: Session) -> None:
+    """Delete checkpoints that are neither new, nor the best, nor needed by care or to undo what it did."""
+    needed = (*session.care.needs(), *_undoing(session.run))
+    checkpoints.prune(session.run.files, session.config.checkpoint.keep, needed)
 
 
 def _undoing(run: Run) -> list[int]:
@@ -237,8 +246,9 @@ class ScoreWriter(Listener):
             steps, images = session.progress.steps, session.progress.images
             records.append(run.files.notes, Note(step=steps, images=images, text=text))
             return
+        session.run.add_scores(found)
         for score in found:
-            session.write(score)
+            session.hear(score)
         self.scored_images, self.last_seconds = session.progress.images, time.perf_counter() - start
         self.seconds += self.last_seconds
 

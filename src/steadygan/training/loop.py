@@ -74,9 +74,11 @@ def play(
         on_step(session)
         if runtime.world == 1 or session.crossed(config.log):
             over = runtime.any(stop.asked or spent(config.budget, progress) >= 1)
-        if problem or (not over and session.crossed(config.checkpoint)):
-            enough = decide(session, problem)
-            over, due = over or enough, [] if problem else due
+        if problem:  # a stop that was asked for comes a step later, so that no checkpoint holds what was set back to
+            decide(session, problem)
+            over, due = runtime.any(spent(config.budget, progress) >= 1), []
+        elif not over and session.crossed(config.checkpoint):
+            over = enough = decide(session)
     done = enough or spent(config.budget, progress) >= 1
     now = _snapshot(session, listeners)
     if problem := _call([one for one in listeners if one not in due], session, now):  # the others have just acted

@@ -23,8 +23,9 @@ def first_not_finite(session: Session) -> str:
     Called when the game is over: no optimizer moves a weight any more, so the weights are those that made it, but the
     rest of the game is not kept as it is. Every process calls it, as each step needs them all.
     """
-    steps = session.progress.steps
-    for step in sorted({min(int(session.game.optimizers["generator"].turns), steps - 1), steps - 1}):
+    game, steps = session.game, session.progress.steps
+    before = steps - game.steps  # of weights that the run was set back from
+    for step in sorted({min(before + int(game.optimizers["generator"].turns), steps - 1), steps - 1}):
         seen = _play_again(session, step)
         if session.runtime.any(bool(seen)):
             return seen or "another process saw it first"
@@ -102,7 +103,8 @@ def _watching(game: Game) -> Iterator[_Seen]:
     """Look at all that passes through the layers of both players; without torch.compile, which hides them."""
     seen = _Seen()
     handles = []
-    game.generator, game.discriminator = eager(game.generator), eager(game.discriminator)
+    whole = game.generator, game.discriminator
+    game.generator, game.discriminator = map(eager, whole)
     for player, network in {"generator": game.generator, "discriminator": game.discriminator}.items():
         for name, layer in bare(network).named_modules():
             full = f"{player}.{name}" if name else player
@@ -114,5 +116,6 @@ def _watching(game: Game) -> Iterator[_Seen]:
     try:
         yield seen
     finally:
+        game.generator, game.discriminator = whole  # care may go on with them
         for handle in handles:
             handle.remove()

@@ -18,8 +18,9 @@ from steadygan.training.budget import spent
 from steadygan.training.build import make_parts, make_session
 from steadygan.training.caring import put_on
 from steadygan.training.changing import beside
-from steadygan.training.config import Budget, CarePart, RunConfig, Settings
+from steadygan.training.config import Budget, Cadence, CarePart, RunConfig, Settings
 from steadygan.training.console import Reporter, Silent, reporter
+from steadygan.training.listeners import prune
 from steadygan.training.restoring import stored_config
 from steadygan.training.run import make_listeners, play_out, write_info
 from steadygan.training.runtime import enough_memory
@@ -72,10 +73,11 @@ def _go_on(run: Run, config: RunConfig, saved: SavedCheckpoint | None, console: 
             session.load_state_dict(state)
         listeners = make_listeners(session)
         if parts.runtime.main:
-            run.forget_later(session.progress.images)
-            if saved:
+            if saved:  # first, so that one that is killed here goes on from the same
                 run.call_latest(saved.images)
+            run.forget_later(session.progress.images, session.decides)
             _mend_scores(run)
+            prune(session)
             write_info(session, parts.pair, info)
             run.note(f"resumed after {session.progress.images:,} images", "run")
         parts.runtime.wait()
@@ -93,12 +95,19 @@ def _config(run: Run, recipe: RunConfig | None, budget: Budget | None, data: str
     config = stored_config(run, recipe)
     if care:
         config = config.model_copy(update={"care": resolve(_Care, {"care": care}).care})
+    if config.care.fixed_looks and config.doctor.is_open() and config.doctor.most_time:  # as `with_cadence` has it
+        times = {name: every and -(-every // 5) for name, every in _every(config.checkpoint).items()}
+        config = config.model_copy(update={"doctor": config.doctor.model_copy(update=times)})
     if budget is not None and not budget.is_open():
         config = config.model_copy(update={"budget": budget})
     source = str(path_of(data).absolute()) if data and is_path(data) else data or config.data.source
     if is_missing(source):
         raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+
+
+def _every(cadence: Cadence) -> dict[str, int | None]:
+    return {"every_images": cadence.every_images, "every_steps": cadence.every_steps}
 
 
 def _from(run: Run, config: RunConfig, which: str) -> SavedCheckpoint | None:
@@ -147,11 +156,10 @@ def _moved(name: str, old: Any, new: Any) -> bool:
 
 
 def _mend_scores(run: Run) -> None:
-    """Write the score and the name of the best again, if the run was killed between a checkpoint and them."""
-    there = run.checkpoints()
-    scores = [one.meta.score for one in there if one.meta.score]
+    """Write the scores and the name of the best again, as they were before the run was killed between a checkpoint and
+    them, or was sent back over its best.
+    """
+    scores = [one.meta.score for one in run.checkpoints() if one.meta.score]
     run.add_scores(scores)
-    named = run.files.best.exists() and run.files.best.read_text(encoding="utf-8").strip()
-    if scores and named not in [one.name for one in there]:
-        best = min((one for one in scores if one.protocol == scores[-1].protocol), key=lambda score: score.value)
-        run.call_best(best.images)
+    if alike := [one for one in reversed(scores) if one.protocol == scores[-1].protocol]:
+        run.call_best(min(alike, key=lambda score: score.value).images)

@@ -152,15 +152,17 @@ def make_listeners(session: Session) -> Sequence[Listener]:
         TickWriter(config.log, session.progress),
         SampleWriter(config.samples),
         *((Doctor(config.doctor, config.log),) if config.doctor.most_time else ()),
-        CheckpointWriter(config.checkpoint, config.checkpoint.keep, scores),
+        CheckpointWriter(config.checkpoint, scores),
         *((ScoreWriter(config.checkpoint, scores, config.scores.most_time),) if scores and scores.judge else ()),
         FilmWriter(),
     )
 
 
 def write_info(session: Session, pair: Pair, before: RunInfo | None = None, start: StartInfo | None = None) -> None:
-    """`run.json`, before the first step; a resumed run keeps what it does not decide anew."""
-    config, dataset = session.config, session.dataset
+    """`run.json`, before the first step; a resumed run keeps what it does not decide anew, and what care changed is in
+    the checkpoints alone.
+    """
+    config, dataset = session.asked, session.dataset
     info = {
         **(before.model_dump() if before else {"start": start}),
         "recipe": config.recipe,
