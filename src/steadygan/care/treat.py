@@ -100,9 +100,7 @@ class Treating(Keeping):
         before = [one for one in moment.found if one.images > self.state.treated]
         found = ranked({one.rule: one for one in (*before, *now)}.values(), RULES)
         twice = {*self.state.suspected} & {one.rule for one in now}
-        advised = any(
-            moment.allowed(one) for finding in moment.advised for one in settings_in(finding.remedy)[:1] if one
-        )
+        advised = bool(self.advice(moment))
         grave = [one for one in found if advised or one.severity == "serious" or one.rule in twice]
         self._remember(suspected=sorted({*self.state.suspected, *(one.rule for one in now)}))
         for finding in grave if self.state.tries < self.settings.tries else ():
@@ -122,8 +120,11 @@ class Treating(Keeping):
         return None
 
     def advice(self, moment: Moment) -> list[Changes]:
-        """What the audit advised first of each thing it warned of."""
-        return [one for finding in moment.advised for one in settings_in(finding.remedy)[:1]]
+        """What the audit advised first of each thing it warned of: all of it together, then one by one."""
+        each = [one for finding in moment.advised for one in settings_in(finding.remedy)[:1]]
+        each = [one for one in each if one and moment.allowed(one)]
+        together = {place: value for one in reversed(each) for place, value in one.items()}
+        return [together, *each] if each else []
 
     def base(self, moment: Moment) -> int | None:
         """The checkpoint from which remedies are tried; None are fresh weights, which early on are no worse."""
@@ -146,7 +147,8 @@ class Treating(Keeping):
         own = [one for one in told if moment.allowed(one)]
         pairs = [(one, _harder(moment, one)) for one in (*own, *calming(moment.case))] if own else []
         for changes in (*(self.advice(moment) if own else ()), *(one for pair in pairs for one in pair)):
-            if changes and changes not in seen and moment.allowed(changes):
+            other = changes and any(moment.case.setting(place) != value for place, value in changes.items())
+            if changes and other and changes not in seen and moment.allowed(changes):
                 seen.append(changes)
                 yield changes
 

@@ -121,6 +121,18 @@ def test_what_the_audit_advised_is_tried_first():
     assert act.changes == {"turns.discriminator": 2}
 
 
+def test_all_that_the_audit_advised_is_tried_together_and_then_one_by_one():
+    names = {"a": {"turns.discriminator": 2}, "b": {"turns.discriminator": 3, "show": "ada"}, "c": {"loss": "hinge"}}
+    advised = tuple(rule(name, remedies=(one,))(at(100, 1.0, **{name: 1}).case) for name, one in names.items())
+    moment = replace(at(400, 9.0, grave=1), advised=advised, allowed=lambda changes: "loss" not in changes)
+    assert Treat().build().advice(moment) == [{"turns.discriminator": 2, "show": "ada"}, names["a"], names["b"]]
+
+
+def test_what_is_in_force_already_is_not_tried():
+    moment = replace(at(400, 9.0, grave=1), case=replace(at(400, 9.0, grave=1).case, config=CONFIG | {"show": "ada"}))
+    assert Treat().build().decide(moment).changes == B
+
+
 def test_one_warning_is_enough_where_the_audit_warned_too_be_it_between_checkpoints():
     told = at(400, 9.0)
     advised, found = (rule(name, "warning")(at(300, 1.0, **{name: 1}).case) for name in ("early", "mild"))

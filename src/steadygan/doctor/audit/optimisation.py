@@ -56,7 +56,7 @@ def _too_low(plan: RunPlan) -> str | None:
 
 
 def _rates(plan: RunPlan) -> list[str]:
-    wrong = _high(plan) or _low(plan) or PLAYERS
+    wrong = [player for player in PLAYERS if player in (*_high(plan), *_low(plan))] or PLAYERS
     return [" ".join(f"--set optimizer.{player}.lr={_usual(plan, player):.2g}" for player in wrong)]
 
 

@@ -313,3 +313,11 @@ def test_points_are_not_judged_as_pictures() -> None:
     judged, _ = anatomy_of(pair.discriminator, fakes)
     found = audited(RunPlan(ring.dump(), looked, judged))
     assert [it.rule for it in found if it.severity != "info"] == []
+
+
+def test_rates_that_are_off_in_either_way_are_mended_together() -> None:
+    plan = configured(optimizer={"generator": {"lr": 1e-6}, "discriminator": {"lr": 0.03}})
+    found = {one.rule: one.remedy for one in audited(plan)}
+    for name in ("rate-too-high", "rate-too-low"):
+        assert "optimizer.generator.lr" in found[name]
+        assert "optimizer.discriminator.lr" in found[name]
