@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -397,10 +398,12 @@ KINDS = ("watch", "keep", "treat")
 @pytest.mark.parametrize("then", KINDS)
 @pytest.mark.parametrize("first", KINDS)
 def test_any_care_goes_on_after_any_other(pictures, tmp_path, first, then):
-    done = run(pictures, tmp_path / "a", budget={"steps": 9}, care=first)
+    done = run(pictures, tmp_path / "a", budget={"steps": 9}, care=first, doctor={"most_time": 0.03})
     sg.resume(done.path, sg.Budget(steps=13), care=then, console=Quiet())
     assert done.log()[-1].step == 13
-    assert done.info().config["care"]["kind"] == then
+    config = done.info().config
+    assert config["care"]["kind"] == then
+    assert (config["doctor"]["every_images"] is None) == ("treat" not in (first, then)), "looks that follow no clock"
 
 
 def test_a_run_from_before_there_was_care_goes_on(pictures, tmp_path, monkeypatch):
@@ -487,12 +490,63 @@ def test_recipes_begin_anew_with_the_weights_that_they_began_with(tmp_path, monk
         draw(tmp_path / "animals" / name, 20, seed=len(name))
     narrow = tiny_recipe(recipe, sg.ImageSpec(size=16, channels=3, classes=2))
     back = RollBack(None, {"optimizer.generator.lr": 1e-4})
-    monkeypatch.setattr(Keeping, "decide", lambda self, moment: back if moment.images == 32 else Continue())
+    monkeypatch.setattr(Keeping, "decide", lambda self, moment: Continue() if moment.changes else back)
     settings = {name: value for name, value in LEAN.items() if name != "networks"}
     config = configure(str(tmp_path / "animals"), narrow, settings={**settings, "budget": {"images": 64}})
     done = train(config, tmp_path / "a", Quiet())
     first, (_, now, *_) = backs
     assert equal(now, first)
-    assert done.log()[-1].images == 64
+    assert done.log()[-1].images >= 64
     assert done.log()[-1].lr_g == 1e-4
     assert all(math.isfinite(tick.loss_d) for tick in done.log())
+
+
+BOTH = """
+import hashlib, pathlib
+import torch
+from steadygan.care import Continue, Stop
+from steadygan.care.keep import Keeping
+from steadygan.objectives.losses import NonSaturating
+from steadygan.recipes import configure
+from steadygan.training.run import train
+from steadygan.training.session import Session
+
+begin = Session.begin
+
+def begun(self):
+    global session
+    session = self
+    begin(self)
+
+Session.begin = begun
+Keeping.past_best = lambda self, moment: Stop("why") if moment.images == 96 else Continue()
+
+class Exploding(NonSaturating):
+    def d_loss(self, view):
+        bad = "session" in globals() and session.runtime.rank == 1 and 48 <= view.images < 64
+        return super().d_loss(view) * (float("nan") if bad else 1.0)
+
+train(configure({source!r}, "dcgan", settings={settings!r} | dict(loss=Exploding())), pathlib.Path({folder!r}) / "run")
+digest = hashlib.sha256()
+for network in session.networks().values():
+    for parameter in network.parameters():
+        digest.update(parameter.detach().contiguous().numpy().tobytes())
+said = [digest.hexdigest(), session.progress.steps, session.config.optimizer.generator.lr, dict(session.changes)]
+pathlib.Path({folder!r}, f"end-{{session.runtime.rank}}").write_text(repr(said))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_two_processes_act_alike_when_one_diverges_and_when_the_run_is_ended(pictures, tmp_path):
+    script = tmp_path / "both.py"
+    script.write_text(BOTH.format(source=str(pictures), settings=LEAN, folder=str(tmp_path)))
+    line = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    done = subprocess.run([sys.executable, *line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ends = [(tmp_path / f"end-{rank}").read_text() for rank in (0, 1)]
+    assert ends[0] == ends[1]
+    run = sg.Run(tmp_path / "run")
+    assert [(one.rule, one.images) for one in acts(run)] == [("care-set-back", 64), ("care-ended", 96)]
+    assert run.log()[-1].images == 96
+    assert run.log()[-1].lr_g == pytest.approx(LR / 3, rel=0.01)
