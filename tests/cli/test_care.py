@@ -56,7 +56,7 @@ def test_a_set_back_is_said_in_one_line_what_why_and_how_to_undo_it_which_does(t
     (line,) = (line for line in said.splitlines() if line.startswith("care: "))
     done, number, undo = (line.index(part) for part in ("state after 32 images, with optimizer", "was 1 after", "undo"))
     assert done < number < undo
-    assert len(line) < 400
+    assert len(line.replace(str(run.path), "runs/a")) < 400
     assert run.log()[-1].lr_g == 1e-5
     assert [act.back_to for act in run.findings() if act.act] == [32]
     trained.call(*shlex.split(line.partition("undo it: steadygan ")[2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +18,7 @@ from steadygan.doctor.trends import quality
 from steadygan.records import Finding
 
 _WORSE = 1.1  # times the score that a try is held against: single scores repeat within some percent
+_YOUNG = 2.0  # times that of the run when it was as young: the faster one at first need not be the better one
 _EARLY = 0.35  # of the budget, until which fresh weights lose little
 _HARDER = 3  # times a remedy that only multiplies is applied at once, where once was not enough
 
@@ -24,18 +26,25 @@ _HARDER = 3  # times a remedy that only multiplies is applied at once, where onc
 class Treatment(BaseModel):
     """What is being tried: against which rule, from which checkpoint on, since when; what comes next if it fails.
 
-    `before` are the changes in force without it, `score` that of the best pictures before (None for fresh weights,
-    whose pictures cannot be held against older ones), `tried` what was in force in each try, with its score at the end.
+    `before` are the changes in force without it, `course` the scores of the pictures until then by the images that
+    their weights had learned, `tried` what was in force in each try, with its score at the end.
     """
 
     rule: str
     base: int | None
     since: int
     before: dict[str, Any]
-    score: float | None
+    course: list[tuple[int, float]]
     now: dict[str, Any] | None = None
     queue: list[dict[str, Any]]
     tried: list[tuple[dict[str, Any], float | None]] = Field(default_factory=list)
+
+    def bound(self, images: int) -> float:
+        """What the pictures must score by now; infinite if nothing is known to hold them against."""
+        if self.base is not None:
+            return _WORSE * min((score for _, score in self.course), default=math.inf)
+        young = [score for age, score in self.course if age <= images - self.since]
+        return _YOUNG * young[-1] if young else math.inf
 
 
 class TreatState(State):
@@ -56,10 +65,11 @@ class Treat(Keep):
 
     A serious finding, or a warning seen at two checkpoints, or at one if the audit warned too, sets the run back to its
     best checkpoint, early on to fresh weights, with the first remedy of the gravest one; what the audit advised comes
-    first. After `wait` of the budget it is kept if the finding is gone and, from a checkpoint, the pictures are not
-    worse than before, else taken back for the next one, until one helps or `tries` have been made. Then the one whose
-    pictures scored best stays. Zhang et al. (2021), AutoTrainer, ICSE, section 4, who repair while training; a remedy
-    must beat a random one and a plain restart to be worth it, and does only where the doctor is right.
+    first. After `wait` of the budget it is kept if the finding is gone and the pictures are not worse than before (from
+    fresh weights: not twice as bad as when the run was as young), else taken back for the next one, until one helps or
+    `tries` have been made. Then the one whose pictures scored best stays. Zhang et al. (2021), AutoTrainer, ICSE,
+    section 4, who repair while training; a remedy must beat a random one and a plain restart to be worth it, and does
+    only where the doctor is right.
     """
 
     fixed_looks: ClassVar[bool] = True
@@ -113,7 +123,7 @@ class Treating(Keeping):
                 base=base,
                 since=moment.images,
                 before=dict(moment.changes),
-                score=None if base is None else min(_scores(moment), default=None),
+                course=_course(moment),
                 queue=queue,
             )
             return self._next(moment, treatment, f"{finding.says}: {finding.evidence}")
@@ -129,7 +139,8 @@ class Treating(Keeping):
     def base(self, moment: Moment) -> int | None:
         """The checkpoint from which remedies are tried; None are fresh weights, which early on are no worse."""
         early = moment.fresh and moment.images - moment.case.began_images <= _EARLY * moment.case.budget_images
-        return moment.best if moment.best in moment.checkpoints and not early else None
+        there = moment.checkpoints if moment.best not in moment.checkpoints else (moment.best,)
+        return there[-1] if there and not early else None
 
     def findings(self, moment: Moment) -> list[Finding]:
         """What is worse than an info now, the gravest first, causes before what they bring."""
@@ -154,12 +165,12 @@ class Treating(Keeping):
 
     def _judged(self, moment: Moment, treatment: Treatment) -> Act:
         """Whether what was tried has helped."""
-        found, score, before = self.findings(moment), next(reversed(_scores(moment)), None), treatment.score
+        found, score, bound = self.findings(moment), _score(moment), treatment.bound(moment.images)
         ill = [one for one in found if one.rule == treatment.rule or one.severity == "serious"]
         if ill:
             return self._next(moment, treatment, f"{ill[0].says}: {ill[0].evidence}")
-        if score is not None and before is not None and score > _WORSE * before:
-            return self._next(moment, treatment, f"the pictures score {score:.3g}, where they had {before:.3g} before")
+        if score is not None and score > bound:
+            return self._next(moment, treatment, f"the pictures score {score:.3g}, where {bound:.3g} was to be had")
         self._remember(treatment=None, suspected=[], treated=moment.images)
         return Continue(f"{_said(treatment.now or {})} helped: {treatment.rule} is not found any more, and it stays so")
 
@@ -167,7 +178,7 @@ class Treating(Keeping):
         """Take back what did not help, if anything was tried, and try the next; after the last the best one stays."""
         tried, failed = list(treatment.tried), ""
         if treatment.now is not None:
-            tried.append((treatment.now, None if moment.broken else next(reversed(_scores(moment)), None)))
+            tried.append((treatment.now, None if moment.broken else _score(moment)))
             failed = f"{_said(treatment.now)} did not help; "
         if treatment.queue and self.state.tries < self.settings.tries:
             now, *queue = treatment.queue
@@ -204,10 +215,15 @@ def calming(case: Case) -> list[Changes]:
     return found
 
 
-def _scores(moment: Moment) -> list[float]:
-    """What picks the best checkpoint, or else measures the pictures, so far."""
+def _course(moment: Moment) -> list[tuple[int, float]]:
+    """What picks the best checkpoint, or else measures the pictures, by the images that their weights had learned."""
     found = quality(moment.case, 1)
-    return found.series.values.tolist() if found else []
+    ages = found.series.images - moment.case.began_images if found else ()
+    return [(int(age), float(score)) for age, score in zip(ages, found.series.values, strict=True)] if found else []
+
+
+def _score(moment: Moment) -> float | None:
+    return next((score for _, score in reversed(_course(moment))), None)
 
 
 def _harder(moment: Moment, settings: Changes) -> Changes | None:

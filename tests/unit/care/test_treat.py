@@ -103,15 +103,21 @@ def test_when_nothing_helps_what_came_nearest_stays_and_is_not_tried_again():
     assert policy.decide(at(700, 9.0, A, grave=1)) == Continue()
 
 
-def test_early_on_it_begins_anew_and_young_pictures_are_not_held_against_older_ones():
+@pytest.mark.parametrize(("score", "kept"), [(9.9, True), (10.1, False)])
+def test_early_on_it_begins_anew_and_is_held_against_the_run_when_that_was_as_young(score, kept):
     policy = Treat().build()
-    act = policy.decide(at(300, 9.0, grave=1))
+    act = policy.decide(at(300, 9.0, grave=1))  # it scored 5 after 150 images
     assert (act.to_images, act.changes) == (None, A)
-    assert "show=ada helped" in policy.decide(at(460, 50.0, A)).reason
+    assert isinstance(policy.decide(at(460, score, A)), Continue) is kept
 
 
 def test_without_other_weights_to_begin_with_it_goes_back_to_the_best_even_early():
     assert Treat().build().decide(replace(at(300, 9.0, grave=1), fresh=False)).to_images == 200
+
+
+@pytest.mark.parametrize(("there", "base"), [((100, 200, 300), 200), ((100, 300), 300), ((), None)])
+def test_it_goes_back_to_the_best_or_if_that_was_given_up_to_the_newest(there, base):
+    assert Treat().build().decide(replace(at(400, 9.0, grave=1), checkpoints=there)).to_images == base
 
 
 def test_what_the_audit_advised_is_tried_first():
