@@ -248,7 +248,7 @@ def touching(folder, moment: int) -> None:
     sys.addaudithook(count)
 
 
-STEPS = [pytest.param(step, marks=() if step in (9, 12) else pytest.mark.slow) for step in (5, 7, 8, 9, 10, 12, 13)]
+STEPS = [pytest.param(step, marks=() if step == 9 else pytest.mark.slow) for step in (5, 7, 8, 9, 10, 12, 13)]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -282,7 +282,8 @@ def test_a_finding_is_treated_by_its_remedy_and_what_is_changed_stays_out_of_run
     assert treated.info().config["optimizer"]["generator"]["lr"] == LR
 
 
-@pytest.mark.parametrize("step", [9, *(pytest.param(step, marks=pytest.mark.slow) for step in (8, 11, 12, 13))])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [8, 9, 11, 12, 13])
 def test_a_run_that_is_killed_around_a_treatment_ends_as_if_it_had_not_been(pictures, tmp_path, treated, step):
     out = tmp_path / "a"
     assert in_a_child(lambda: run(pictures, out, at_step(step), **TREATED)) == signal.SIGKILL
@@ -432,6 +433,7 @@ def test_a_checkpoint_that_cannot_be_read_when_a_run_goes_back_to_it_is_told_in_
     assert acts(done) == []
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_when_a_run_is_set_back_is_told_in_a_line_and_resume_does_it_again(
     pictures, tmp_path, diverged, monkeypatch
 ):
