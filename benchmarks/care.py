@@ -3,6 +3,7 @@
     python benchmarks/care.py --sets aerial cifar --recipes dcgan wgan-gp steady
     python benchmarks/care.py --arms watch keep treat --ills none
     python benchmarks/care.py --table
+    python benchmarks/care.py --replay runs/a runs/b
 
 Every run sees as many images as the others of its set and recipe, small and short: `--images` of `--size` pixels.
 `none` is the run that is well. Beside `watch`, `keep` and `treat` stand two that a remedy must beat to be worth its
@@ -11,6 +12,7 @@ with fresh weights and other batches whenever `treat` would try something.
 
 Its score is that of its best checkpoint, by the score that picks it. A run has failed if that is more than 1.5 times
 the well run's, or if it diverged before it had one; a failed one is rescued where it has not under another arm.
+`--replay` says of runs that are over where `keep` would have ended them, beside their best checkpoint.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import argparse
 import random
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,10 @@ from minutes import free
 from pydantic import BaseModel
 
 import steadygan as sg
-from steadygan.care import Act, Changes, Moment, RollBack, Treat
+from steadygan.care import Act, Changes, Keep, Moment, RollBack, Stop, Treat
 from steadygan.care.treat import Treating, calming
 from steadygan.config import merge
+from steadygan.doctor.case import case_of
 from steadygan.networks import DCGAN, Pair
 from steadygan.recipes import configure, plan
 from steadygan.records import Finding
@@ -230,6 +234,17 @@ def table(all_told: Sequence[Told]) -> str:
     return "\n".join(lines)
 
 
+def replayed(run: sg.Run) -> str:
+    """When the best came, and when `keep` would have ended the run, deciding at each scored checkpoint."""
+    case, policy = case_of(run), Keep().build()
+    picked = case["scores.fd-training"]
+    parts = [(int(at), replace(case.until(int(at)), budget_images=case.budget_images)) for at in picked.images]
+    ends = next((at for at, part in parts if isinstance(policy.decide(Moment(at, part)), Stop)), None)
+    best = int(picked.images[picked.values.argmin()])
+    ended = f"ended after {ends:,}" if ends else "never ended"
+    return f"{run.path.name}: best after {best:,} of {case.images:,} images, {len(picked)} scores, {ended}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
@@ -241,7 +256,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--table", action="store_true", help="print what came of all runs so far, and leave")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="folder of all that is written")
+    parser.add_argument("--replay", nargs="+", type=Path, metavar="RUN", help="where keep would have ended these runs")
     options = parser.parse_args()
+    if options.replay:
+        print("\n".join(replayed(sg.Run(path)) for path in options.replay))
+        return
     if options.table:
         print(table(read(options.out)))
         return
