@@ -158,7 +158,7 @@ class Treating(Keeping):
         own = [one for one in told if moment.allowed(one)]
         pairs = [(one, _harder(moment, one)) for one in (*own, *calming(moment.case))] if own else []
         for changes in (*(self.advice(moment) if own else ()), *(one for pair in pairs for one in pair)):
-            other = changes and any(moment.case.setting(place) != value for place, value in changes.items())
+            other = any(moment.case.setting(place) != value for place, value in (changes or {}).items())
             if changes and other and changes not in seen and moment.allowed(changes):
                 seen.append(changes)
                 yield changes
@@ -186,7 +186,7 @@ class Treating(Keeping):
             changes = {**treatment.before, **now}
             self._remember(treatment=treatment.model_copy(update=following), tries=self.state.tries + 1)
             return RollBack(treatment.base, changes, f"{failed}{why}")
-        best = min(tried, key=lambda one: float("inf") if one[1] is None else one[1], default=({}, None))[0]
+        best = min(tried, key=lambda one: math.inf if one[1] is None else one[1], default=({}, None))[0]
         changes = {**treatment.before, **best}
         given_up = [*self.state.given_up, treatment.rule]
         self._remember(treatment=None, given_up=given_up, suspected=[], treated=moment.images)
@@ -229,9 +229,8 @@ def _score(moment: Moment) -> float | None:
 def _harder(moment: Moment, settings: Changes) -> Changes | None:
     """Learning rates multiplied as often as `_HARDER`; None for other settings."""
     now = {place: moment.case.setting(place) for place in settings}
-    rates = all(place.startswith("optimizer.") and place.endswith(".lr") for place in settings)
-    numbers = rates and all(isinstance(value, int | float) for value in (*now.values(), *settings.values()))
-    if not numbers:
+    known = all(isinstance(value, int | float) for value in (*now.values(), *settings.values()))
+    if not known or not all(place.startswith("optimizer.") and place.endswith(".lr") for place in settings):
         return None
     return {place: float(f"{now[place] * (value / now[place]) ** _HARDER:.3g}") for place, value in settings.items()}
 
