@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from steadygan.doctor.case import Case
-from steadygan.doctor.trends import Trend, level, noise, past_beginning, quality, smooth, start, trend
+from steadygan.doctor.trends import Trend, level, lived, noise, past_beginning, quality, smooth, start, trend
 from unit.doctor.cases import case, spread
 
 
@@ -73,3 +73,11 @@ def test_the_score_that_picks_comes_before_the_cheap_distance_once_there_are_eno
     assert len(quality(both, 2)[1]) == 2
     assert len(quality(both, 3)[1]) == 9
     assert quality(both, 10) is None
+
+
+def test_fresh_weights_are_at_their_beginning_however_late_they_came():
+    late = case(ticks={"loss_d": [1.0] * 100})
+    anew = late.without(0, 95_000)
+    assert past_beginning(late)
+    assert (lived(anew), past_beginning(anew)) == (0.05, False)
+    assert past_beginning(late.without(0, 80_000))
