@@ -175,10 +175,10 @@ def _rate(data: Path, recipe: str, settings: dict[str, Any]) -> float:
     return log[-1].images / log[-1].seconds if log else 0.0
 
 
-def points_of(run: Path) -> Iterator[tuple[int, sg.TrainedGenerator]]:
+def points_of(run: Path, recipe: sg.RunConfig | None = None) -> Iterator[tuple[int, sg.TrainedGenerator]]:
     """Images seen and averaged generator of each checkpoint that a run kept, oldest first."""
     for folder in sg.Run(run).files.all_checkpoints():
-        generator = sg.load(folder)
+        generator = sg.load(folder, recipe=recipe)
         yield generator.about["images"], generator
 
 
