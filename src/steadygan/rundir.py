@@ -249,6 +249,14 @@ class RunDir:
         return self.path / "nearest.png"
 
     @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    def told(self, tool: str) -> Path:
+        """What another program that shows runs was told of this one."""
+        return self.path / f"{tool}.json"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

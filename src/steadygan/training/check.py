@@ -27,7 +27,7 @@ def check_early(config: RunConfig, processes: int = 0) -> None:
     processes = processes or int(os.environ.get("WORLD_SIZE", "1"))
     sized = ImageSpec(size=config.size or 1, channels=1, classes=1)
     problems = config.networks.problems(sized) if config.size else []
-    _refuse([*problems, *_batch(config, processes), *_together(config)])
+    _refuse([*problems, *_batch(config, processes), *_together(config), *_tools(config)])
 
 
 def _refuse(problems: list[str]) -> None:
@@ -40,6 +40,16 @@ def _batch(config: RunConfig, processes: int) -> Iterator[str]:
         yield f"batch: {config.batch} cannot be shared by {processes} processes; choose a multiple"
     elif config.batch // processes < 2:
         yield f"batch: {config.batch} leaves fewer than 2 images for each of {processes} processes"
+
+
+def _tools(config: RunConfig) -> Iterator[str]:
+    """Other people's tools that are not there, or know nobody here; each is loaded for that."""
+    kinds = [_name(tracker) for tracker in config.log.to]
+    yield from (
+        f"log.to: {kind} is named twice; name it once" for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1
+    )
+    problems = dict.fromkeys(tracker.problem() for tracker in config.log.to)
+    yield from (f"log.to: {problem}" for problem in problems if problem)
 
 
 def _together(config: RunConfig) -> Iterator[str]:

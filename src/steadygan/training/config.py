@@ -40,6 +40,7 @@ from steadygan.training.opponent import AnyOpponent, Itself
 from steadygan.training.optim import Adam, AnyOptimizer, OptimizerSettings
 from steadygan.training.replay import AnyReplay, Fresh
 from steadygan.training.seams import Builds, Opponent, Remembers, Turns
+from steadygan.training.trackers import AnyTracker, Tracker
 from steadygan.training.turns import AnyTurns, Fixed
 
 __all__ = ["Budget", "RunConfig"]
@@ -103,6 +104,7 @@ OptimizerPart = Annotated[AnyOptimizer, BY_NAME, _accept(OptimizerSettings), _SH
 OpponentPart = Annotated[AnyOpponent, BY_NAME, _accept(Opponent), _SHOWN]
 TurnsPart = Annotated[AnyTurns, BY_NAME, _accept(Turns), _SHOWN]
 CarePart = Annotated[AnyCare, BY_NAME]
+TrackerPart = Annotated[AnyTracker, BY_NAME, _accept(Tracker), _SHOWN]
 MetricPart = Annotated[AnyMetric, BeforeValidator(_measuring)]
 
 
@@ -229,7 +231,13 @@ class Cadence(Settings):
 
 
 class LogSettings(Cadence):
-    """A line of `log.jsonl` every so many images or steps; None chooses from the speed and the budget."""
+    """A line of `log.jsonl` every so many images or steps; None chooses from the speed and the budget.
+
+    `to` are other tools that are told what is written: "tensorboard", "wandb" or "trackio", or as
+    `{"kind": "wandb", "project": "p"}`; it is read at the start and at every resume.
+    """
+
+    to: Annotated[tuple[TrackerPart, ...], BY_NAMES] = ()
 
 
 class SampleSettings(Cadence):

@@ -12,7 +12,7 @@ from steadygan.doctor.case import Case, loss_of
 from steadygan.doctor.divergence import NOT_FINITE
 from steadygan.errors import Diverged, SteadyganError
 from steadygan.networks import classes_of
-from steadygan.records import Note, Tick
+from steadygan.records import Note, Record, Tick
 from steadygan.runs import Run, checkpoints
 from steadygan.schedule import at
 from steadygan.training import checkpoint
@@ -55,6 +55,14 @@ class Listener:
 
     def finish(self, session: Session, now: Snapshot, done: bool) -> None:
         """Act once at the end, after every listener was called; `done` if its budget is spent, not if stopped."""
+
+    def hear(self, session: Session, record: Record) -> None:
+        """Know a record that was just written; in the process that writes."""
+
+    def leave(self, session: Session, failed: bool) -> None:
+        """Let go of what is held, after the last note, whatever ended the run; `failed` if it neither ended well nor
+        was stopped.
+        """
 
 
 class TickWriter(Listener):

@@ -42,6 +42,7 @@ from steadygan.training.scores import choose_scores
 from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.session import Session
 from steadygan.training.snapshot import take
+from steadygan.training.tracking import Tracking
 from steadygan.training.trial import try_out, with_cadence
 from steadygan.version import __version__
 from steadygan.visual.grid import save_picture
@@ -110,10 +111,24 @@ def _take_over(parts: Parts, console: Reporter) -> StartInfo | None:
 
 
 def play_out(session: Session, console: Reporter, listeners: Sequence[Listener]) -> Run:
-    """Train to the end of the budget, or to a stop, and draw the pictures of the whole run."""
+    """Train to the end of the budget, or to a stop, draw the pictures of the whole run, and let the listeners go."""
+    failed = True
+    try:
+        run = _play_out(session, console, listeners)
+        failed = False
+    except Interrupted:
+        failed = False
+        raise
+    finally:
+        for listener in listeners:
+            listener.leave(session, failed)
+    return run
+
+
+def _play_out(session: Session, console: Reporter, listeners: Sequence[Listener]) -> Run:
     config, runtime, run = session.config, session.runtime, session.run
     stop = StopRequest()
-    session.begin()
+    session.begin(listeners)
     batches = Batches(
         session.dataset,
         batch=config.batch,
@@ -155,6 +170,7 @@ def make_listeners(session: Session) -> Sequence[Listener]:
         CheckpointWriter(config.checkpoint, scores),
         *((ScoreWriter(config.checkpoint, scores, config.scores.most_time),) if scores and scores.judge else ()),
         FilmWriter(),
+        *((Tracking(config.log.to, config.samples),) if config.log.to else ()),
     )
 
 

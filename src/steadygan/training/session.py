@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,12 @@ class Progress:
     seconds: float = 0.0
 
 
+class Hears(Protocol):
+    """Who wants to know what was written."""
+
+    def hear(self, session: Session, record: Record) -> None: ...
+
+
 @dataclass
 class Session:
     """A run in progress: its configuration, its parts, and how far it has come.
@@ -79,6 +85,7 @@ class Session:
     changes: Mapping[str, Any] = field(default_factory=dict)
     story: GrowingCase | None = None
     decides: bool = False
+    heard_by: Sequence[Hears] = ()
 
     def __post_init__(self) -> None:
         self.asked = self.config
@@ -100,9 +107,12 @@ class Session:
         """Know a record that was just written."""
         if self.story:
             self.story.add(record)
+            for listener in self.heard_by:
+                listener.hear(self, record)
 
-    def begin(self) -> None:
+    def begin(self, heard_by: Sequence[Hears] = ()) -> None:
         """Read the records of the run folder, once it holds what the run goes on from; in the process that writes."""
+        self.heard_by = heard_by
         self.story = GrowingCase(self.run) if self.runtime.main else None
 
     def case(self) -> Case:
