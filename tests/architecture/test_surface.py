@@ -28,6 +28,7 @@ IMPORTED_AS = {
 }
 WITHOUT_A_LOCK = {
     "torch-fidelity": "scripts/setup installs it alone, since it asks for torchvision",
+    "trackio": "the tests play its part, by its own signatures",
     "torchvision": "there is no build of it for a processor that goes with the locked torch",
 }
 

@@ -75,7 +75,8 @@ class TensorBoard(Value):
 
     def problem(self) -> str:
         try:
-            import torch.utils.tensorboard  # noqa: F401 - a folder of that name would be found, too
+            import tensorboard  # noqa: F401
+            import torch.utils.tensorboard  # noqa: F401 - for a mere folder of that name can be imported
         except ImportError:
             return _install(self.kind)
         return ""
