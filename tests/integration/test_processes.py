@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import steadygan as sg
+from readers import read_tensorboard
 from steadygan.cli.main import main
 from tiny import TINY, fingerprint, set_options
 
@@ -53,6 +54,7 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
         settings["ema"] = dict(half_life_images=0)
         settings["penalties"] = [dict(kind="r1", gamma=1.0, every=2), dict(kind="r2", gamma=1.0)]
         settings["generator_terms"] = [dict(kind="feature_matching", weight=0.1)]
+        settings["log"] = settings["log"] | dict(to=["tensorboard"])
         run.train(configure({str(pictures)!r}, "dcgan", settings=settings), pathlib.Path({str(tmp_path / "run")!r}))
         digest = hashlib.sha256()
         for network in session.networks().values():
@@ -72,6 +74,9 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
     assert [(tmp_path / f"alone-{rank}").read_text() for rank in (0, 1)] == ["True", "True"]
     run = sg.Run(tmp_path / "run")
     assert run.log()[-1].images == 6 * 2 * 8
+    assert len(list((run.path / "tensorboard").iterdir())) == 1  # by the first process alone
+    told = read_tensorboard(run.path).numbers["loss/generator"]
+    assert [images for images, _ in told] == [tick.images for tick in run.log()]
     assert run.info().device.processes == 2
     assert sg.load(run.path).sample(2).shape == (2, 3, 16, 16)
 

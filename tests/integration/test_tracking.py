@@ -26,7 +26,7 @@ from steadygan.runs import Run
 from steadygan.training.config import Cadence
 from steadygan.training.resuming import resume
 from steadygan.training.run import train
-from steadygan.training.trackers import AnyTracker, Entry, TensorBoard
+from steadygan.training.trackers import AnyTracker, LogEntry, TensorBoard
 from steadygan.training.tracking import NAMES, Tracking, entry_of, history
 from tiny import TINY, WATCHED, set_options
 
@@ -149,7 +149,7 @@ def test_tensorboard_shows_the_grids_the_notes_the_findings_and_the_settings(who
 
 def test_a_score_is_told_with_its_floor_and_its_interval() -> None:
     score = DatedScore(step=2, images=16, metric="fd", value=3.0, floor=1.0, low=2.5, protocol="p")
-    assert entry_of(score) == Entry(16, {"score/fd": 3.0, "score/fd/floor": 1.0, "score/fd/low": 2.5})
+    assert entry_of(score) == LogEntry(16, {"score/fd": 3.0, "score/fd/floor": 1.0, "score/fd/low": 2.5})
 
 
 def test_an_act_of_care_is_told_in_words() -> None:
@@ -278,7 +278,7 @@ class Own:
         self._do("open")
         return self
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LogEntry) -> None:
         self.entries.append(entry)
         if len(self.entries) > 6:
             self._do("add")

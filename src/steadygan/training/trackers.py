@@ -32,7 +32,7 @@ _SUFFIX = ".steadygan"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogEntry:
     """What there is to show after so many images: numbers, texts and files of pictures by their names, as `a/b`."""
 
     images: int
@@ -46,7 +46,7 @@ class Journal(Protocol):
 
     reached: int
 
-    def add(self, entry: Entry) -> None: ...
+    def add(self, entry: LogEntry) -> None: ...
 
     def flush(self) -> None:
         """See to it that what was added is neither lost nor asked for again."""
@@ -189,9 +189,9 @@ class _EventFile:
             file.unlink()
         settings = {place: v for place, v in _settings(run).items() if isinstance(v, bool | int | float | str)}
         self._write(0, summary=summary.hparams(settings, {})[1])
-        self.add(Entry(0, texts={"settings": f"```\n{to_toml(info.config)}\n```"}))
+        self.add(LogEntry(0, texts={"settings": f"```\n{to_toml(info.config)}\n```"}))
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LogEntry) -> None:
         self.seconds = entry.numbers.get(SECONDS, self.seconds)
         value = self._summary.Value
         self._write(
@@ -250,7 +250,7 @@ class _Calls:
         self.reached = memory.images
         memory.keep()
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LogEntry) -> None:
         pictures = {name: self.picture(str(file)) for name, file in entry.pictures.items()}
         texts = {name: spelled(text) for name, text in entry.texts.items()}
         self.memory.images = max(entry.images, self.memory.images)

@@ -14,7 +14,7 @@ from steadygan.training.config import Cadence
 from steadygan.training.listeners import Listener
 from steadygan.training.session import Session
 from steadygan.training.snapshot import Snapshot
-from steadygan.training.trackers import SECONDS, Entry, Journal, Tracker
+from steadygan.training.trackers import SECONDS, LogEntry, Journal, Tracker
 
 NAMES = {
     "step": "progress/step",
@@ -54,7 +54,7 @@ class Tracking(Listener):
         self.cadence, self.trackers = samples, trackers
         self.journals: list[tuple[str, Journal]] = []
         self.notes = 0
-        self.there: list[Entry] = []
+        self.there: list[LogEntry] = []
 
     def begin(self, session: Session) -> None:
         for tracker in self.trackers if session.runtime.main else ():
@@ -77,14 +77,14 @@ class Tracking(Listener):
 
     def __call__(self, session: Session, now: Snapshot) -> None:
         images = session.progress.images
-        self._add(session, Entry(images, pictures={"samples": session.run.files.sample(images)}))
+        self._add(session, LogEntry(images, pictures={"samples": session.run.files.sample(images)}))
 
     def leave(self, session: Session, failed: bool) -> None:
         self._tell_notes(session)
         self._each(session, lambda journal: journal.flush())
         self._each(session, lambda journal: journal.close(failed))
 
-    def _add(self, session: Session, entry: Entry) -> None:
+    def _add(self, session: Session, entry: LogEntry) -> None:
         if entry not in self.there:  # a run that care ended may come to its end again
             self._each(session, lambda journal: _add_new(journal, entry))
 
@@ -116,26 +116,26 @@ def _tell(session: Session, name: str, problem: Exception) -> None:
         session.run.note(text, "run")
 
 
-def _add_new(journal: Journal, entry: Entry) -> None:
+def _add_new(journal: Journal, entry: LogEntry) -> None:
     if entry.images > journal.reached:
         journal.add(entry)
 
 
-def _add_all(journal: Journal, entries: Sequence[Entry]) -> None:
+def _add_all(journal: Journal, entries: Sequence[LogEntry]) -> None:
     for entry in entries:
         journal.add(entry)
 
 
-def _catch_up(journal: Journal, before: Sequence[Entry]) -> None:
+def _catch_up(journal: Journal, before: Sequence[LogEntry]) -> None:
     _add_all(journal, [entry for entry in before if entry.images > journal.reached])
     journal.flush()
 
 
-def history(run: Run) -> list[Entry]:
+def history(run: Run) -> list[LogEntry]:
     """All that a run folder holds, in the order of images seen."""
     records = (*run.log(), *run.signals(), *run.scores(), *run.findings())
-    grids = [Entry(int(file.stem), pictures={"samples": file}) for file in run.files.fixed_samples()]
-    inputs = [Entry(0, pictures={"inputs": run.files.inputs})] if run.files.inputs.exists() else []
+    grids = [LogEntry(int(file.stem), pictures={"samples": file}) for file in run.files.fixed_samples()]
+    inputs = [LogEntry(0, pictures={"inputs": run.files.inputs})] if run.files.inputs.exists() else []
     return sorted([*inputs, *map(entry_of, records), *_of_notes(_notes(run)), *grids], key=lambda one: one.images)
 
 
@@ -147,43 +147,43 @@ def _notes(run: Run) -> list[Note]:
         return []
 
 
-def _of_notes(notes: Sequence[Note]) -> Iterator[Entry]:
+def _of_notes(notes: Sequence[Note]) -> Iterator[LogEntry]:
     in_order = sorted(notes, key=lambda note: note.images)
     for images, some in groupby(in_order, key=lambda note: note.images):
-        yield Entry(images, texts={"notes": "\n\n".join(f"{note.time} {note.author}: {note.text}" for note in some)})
+        yield LogEntry(images, texts={"notes": "\n\n".join(f"{note.time} {note.author}: {note.text}" for note in some)})
 
 
 @singledispatch
-def entry_of(record: Record) -> Entry:
+def entry_of(record: Record) -> LogEntry:
     """A record as other tools take it."""
-    return Entry(record.images)
+    return LogEntry(record.images)
 
 
 @entry_of.register
-def _(record: Tick) -> Entry:
+def _(record: Tick) -> LogEntry:
     numbers = {NAMES.get(name, name): value for name, value in _numbers(record).items()}
     shares = {f"share/{name}": value for name, value in record.shares.items()}
-    return Entry(record.images, numbers | shares)
+    return LogEntry(record.images, numbers | shares)
 
 
 @entry_of.register
-def _(record: Signals) -> Entry:
+def _(record: Signals) -> LogEntry:
     numbers = {f"signals/{name}": value for name, value in _numbers(record).items() if name != "step"}
-    return Entry(record.images, numbers)
+    return LogEntry(record.images, numbers)
 
 
 @entry_of.register
-def _(record: DatedScore) -> Entry:
+def _(record: DatedScore) -> LogEntry:
     place = f"score/{record.metric}"
     around = {name: getattr(record, name) for name in ("floor", "low", "high")}
     beside = {f"{place}/{name}": value for name, value in around.items() if value is not None}
-    return Entry(record.images, {place: record.value, **beside})
+    return LogEntry(record.images, {place: record.value, **beside})
 
 
 @entry_of.register
-def _(record: Finding) -> Entry:
+def _(record: Finding) -> LogEntry:
     says = f"{record.severity}: {record.says or record.rule}: {record.evidence}"
-    return Entry(record.images, texts={f"finding/{record.rule}": f"{says}\n\n{record.remedy}"})
+    return LogEntry(record.images, texts={f"finding/{record.rule}": f"{says}\n\n{record.remedy}"})
 
 
 def _numbers(record: Record) -> dict[str, float]:
