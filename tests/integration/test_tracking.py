@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import steadygan as sg
 from quiet import Quiet
@@ -234,8 +235,11 @@ if __name__ == "__main__":
 
 def test_after_a_kill_tensorboard_shows_what_it_would_without(whole, tmp_path):
     killed = Run(shutil.copytree(whole.path.with_name("killed"), tmp_path / "killed"))
-    assert [images for images, _ in read_tensorboard(killed.path).numbers["loss/generator"]] == [16, 32, 48, 64, 80]
+    looking_on = EventAccumulator(str(killed.path / "tensorboard")).Reload()
+    assert [event.step for event in looking_on.Scalars("loss/generator")] == [16, 32, 48, 64, 80]
     resume(killed.path, console=Quiet())
+    assert [event.step for event in looking_on.Reload().Scalars("loss/generator")] == [16, 32, 48, 64, 80, 96, 112]
+    assert [file.stat().st_size > 0 for file in sorted((killed.path / "tensorboard").iterdir())] == [False, True]
     held, wanted = read_tensorboard(killed.path), read_tensorboard(whole.path)
     assert lasting(held) == lasting(wanted) != {}
     assert held.numbers == same(told(killed))
@@ -328,14 +332,17 @@ def test_a_tool_that_fails_is_one_note_and_the_run_and_the_other_tools_go_on(pic
     assert good.closed is False
 
 
-def test_a_run_that_fails_is_left_as_failed(pictures, tmp_path):
-    def fail(session) -> None:
-        raise RuntimeError("broken")
+@pytest.mark.parametrize("failed", [True, False])
+def test_a_run_that_fails_is_left_as_failed_and_one_that_is_stopped_is_not(failed, pictures, tmp_path):
+    def end(session) -> None:
+        if failed:
+            raise RuntimeError("broken")
+        signal.raise_signal(signal.SIGTERM)
 
     good = Own("good")
-    with pytest.raises(RuntimeError, match="broken"):
-        run(pictures, tmp_path / "run", [good], fail)
-    assert good.closed is True
+    with pytest.raises(RuntimeError if failed else sg.Interrupted):
+        run(pictures, tmp_path / "run", [good], end)
+    assert good.closed is failed
 
 
 def test_what_a_run_writes_again_at_the_place_it_goes_on_from_is_told_once(whole):

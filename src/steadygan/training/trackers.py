@@ -116,7 +116,7 @@ class Wandb(Value):
             entity=self.entity or None,
             dir=run.path,
             id=memory.id,
-            name=run.path.absolute().name,
+            name=_name(run),
             config=_settings(run),
             resume="allow",
             allow_val_change=True,
@@ -143,7 +143,7 @@ class Trackio(Value):
         import trackio
 
         memory = _Memory(run.files.told(self.kind))
-        name = f"{run.path.absolute().name}-{memory.id}"  # by which alone it knows a run again
+        name = f"{_name(run)}-{memory.id}"  # by which alone it knows a run again
         trackio.init(project=self.project, name=name, config=_settings(run), resume="allow", embed=False)
         return _Calls(memory, trackio.log, trackio.Image, lambda failed: trackio.finish())
 
@@ -153,6 +153,10 @@ AnyTracker = Annotated[TensorBoard | Wandb | Trackio, Field(discriminator="kind"
 
 def _install(kind: str) -> str:
     return f"{kind} is not installed; pip install 'steadygan[{kind}]'"
+
+
+def _name(run: Run) -> str:
+    return spelled(run.path.absolute().name)
 
 
 def _settings(run: Run) -> dict[str, Any]:
@@ -165,7 +169,7 @@ class _EventFile:
     """What TensorBoard reads of a run, written by its own protocol.
 
     PyTorch's SummaryWriter leaves the writing to a thread, which on a full disk prints a traceback and goes away; here
-    what fails does so in `add` or `flush`. Wall time is that of the run's beginning plus time of training.
+    what fails does so in `add` or `flush`. An event that a kill cuts short is passed over. Wall time is that of the run's beginning plus time of training.
     """
 
     reached = -1
@@ -185,8 +189,10 @@ class _EventFile:
         self._write(0, file_version="brain.Event:2")
         # and forgets what it had read in the earlier ones
         self._write(0, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
-        for file in before:
-            file.unlink()
+        for (
+            file
+        ) in before:  # a TensorBoard that looks on would wait for ever for one that is gone, not for an empty one
+            os.truncate(file, 0) if file.stat().st_size else file.unlink()
         settings = {place: v for place, v in _settings(run).items() if isinstance(v, bool | int | float | str)}
         self._write(0, summary=summary.hparams(settings, {})[1])
         self.add(LogEntry(0, texts={"settings": f"```\n{to_toml(info.config)}\n```"}))

@@ -14,7 +14,7 @@ from steadygan.training.config import Cadence
 from steadygan.training.listeners import Listener
 from steadygan.training.session import Session
 from steadygan.training.snapshot import Snapshot
-from steadygan.training.trackers import SECONDS, LogEntry, Journal, Tracker
+from steadygan.training.trackers import SECONDS, Journal, LogEntry, Tracker
 
 NAMES = {
     "step": "progress/step",
