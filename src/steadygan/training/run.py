@@ -128,7 +128,8 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
 def _play_out(session: Session, console: Reporter, listeners: Sequence[Listener]) -> Run:
     config, runtime, run = session.config, session.runtime, session.run
     stop = StopRequest()
-    session.begin(listeners)
+    session.heard_by = listeners
+    session.begin()
     batches = Batches(
         session.dataset,
         batch=config.batch,

@@ -67,6 +67,7 @@ class Session:
 
     `asked` is the configuration that the user chose, `changes` are the settings that `care` has changed since, and
     `config` has both. `story` are the records so far; `decides` is whether care decides before the first step.
+    `heard_by` are told of every record, in the process that writes.
     """
 
     config: RunConfig
@@ -110,9 +111,8 @@ class Session:
             for listener in self.heard_by:
                 listener.hear(self, record)
 
-    def begin(self, heard_by: Sequence[Hears] = ()) -> None:
+    def begin(self) -> None:
         """Read the records of the run folder, once it holds what the run goes on from; in the process that writes."""
-        self.heard_by = heard_by
         self.story = GrowingCase(self.run) if self.runtime.main else None
 
     def case(self) -> Case:

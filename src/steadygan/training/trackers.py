@@ -169,7 +169,8 @@ class _EventFile:
     """What TensorBoard reads of a run, written by its own protocol.
 
     PyTorch's SummaryWriter leaves the writing to a thread, which on a full disk prints a traceback and goes away; here
-    what fails does so in `add` or `flush`. An event that a kill cuts short is passed over. Wall time is that of the run's beginning plus time of training.
+    what fails does so in `add` or `flush`. An event that a kill cuts short is passed over. Wall time is that of the
+    run's beginning plus time of training.
     """
 
     reached = -1
@@ -189,9 +190,7 @@ class _EventFile:
         self._write(0, file_version="brain.Event:2")
         # and forgets what it had read in the earlier ones
         self._write(0, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
-        for (
-            file
-        ) in before:  # a TensorBoard that looks on would wait for ever for one that is gone, not for an empty one
+        for file in before:  # one that looks on waits for ever for a file that is gone, but not for an empty one
             os.truncate(file, 0) if file.stat().st_size else file.unlink()
         settings = {place: v for place, v in _settings(run).items() if isinstance(v, bool | int | float | str)}
         self._write(0, summary=summary.hparams(settings, {})[1])
