@@ -185,7 +185,9 @@ class Live:
         self.counting("preparing images", done, total)
 
     def counting(self, what: str, done: int, total: int) -> None:
-        if done == total or time.monotonic() >= self.next_time:
+        if done == total:
+            self.say(f"{what}: {done:,} of {total:,}")
+        elif time.monotonic() >= self.next_time:
             self._tell(f"{what}: {done:,} of {total:,}{self.clock.read(done, total)}", done / max(total, 1))
 
     def step(self, session: Session) -> None:
