@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from steadygan.training.sampling import rows
+from steadygan.visual.grid import columns_of
 from steadygan.visual.points import picture
 
 plainly = torch._C.DisableTorchFunctionSubclass  # noqa: SLF001 - torch's own way, without another name
+_ROW = 8  # pictures beside each other, if there are no more than fill a square of so many
 _MOST = 144  # pictures on the sheet: more are too many bytes for one cell
 
 
@@ -54,6 +56,7 @@ class Pictures(Tensor):
     def _repr_png_(self) -> bytes | None:
         if self.ndim != 4 or self.dtype != torch.uint8 or not self.numel():
             return None
-        sheet = picture(rows(self.plain()[:_MOST].cpu()))
+        shown = rows(self.plain()[:_MOST].cpu())
+        sheet = picture(shown, columns=max(min(len(shown), _ROW), columns_of(len(shown))))
         sheet.save(made := io.BytesIO(), "PNG")
         return made.getvalue()

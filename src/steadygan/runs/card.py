@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from steadygan.runs.run import Run
 
 _MOST = 3  # findings and notes, the latest of them
+_MOST_METRICS = 6
 # Okabe and Ito's palette, as the curves of a run have it
 _BLUE, _VERMILION, _PURPLE = "#0072B2", "#D55E00", "#AA4A8C"
 
@@ -80,9 +81,10 @@ def _score_curve(scores: Sequence[DatedScore]) -> str:
 
 
 def _best(scores: Sequence[DatedScore]) -> list[tuple[str, ...]]:
-    """The best of each metric, beside what reals score."""
+    """The best of each metric, beside what reals score; of many metrics those that were measured last."""
     rows: list[tuple[str, ...]] = []
-    for metric, found in _series(scores).items():
+    latest = sorted(_series(scores).items(), key=lambda it: -it[1][-1].images)[:_MOST_METRICS]
+    for metric, found in latest:
         best = min(found, key=_badness)
         floor = "" if best.floor is None else f"{best.floor:.4g}"
         rows.append((metric, f"{best.value:.4g}", floor, best.better, f"{best.images:,}"))
