@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from steadygan.errors import ConfigError, os_errors
-from steadygan.export.sampled import Pictures
+from steadygan.export.sampled import Sampled
 from steadygan.export.wanted import numbers_of
 from steadygan.networks import Latents, Networks, classes_of, latents_of
 from steadygan.recipes.choose import recipe_of
@@ -99,7 +99,7 @@ class TrainedGenerator(nn.Module):
 
     def pictures(self, latents: Tensor, *given: Tensor, batch: int | None = None) -> Tensor:
         """As `sample`, of these latents (N, latent_dim) and labels (N,)."""
-        return generate_alike(self.generator, latents, *given, batch=batch or self.batch).as_subclass(Pictures)
+        return generate_alike(self.generator, latents, *given, batch=batch or self.batch).as_subclass(Sampled)
 
     def save(self, out: str | Path) -> Path:
         """Write everything into one safetensors file that `load` reads without the run."""

@@ -19,7 +19,7 @@ _ROW = 8  # pictures beside each other, if there are no more than fill a square 
 _MOST = 144  # pictures on the sheet: more are too many bytes for one cell
 
 
-class Pictures(Tensor):
+class Sampled(Tensor):
     """uint8 (N, C, H, W), a tensor like any other: only that a notebook shows it.
 
     What is computed from it is a plain tensor, but for a choice of its pictures, as `images[:16]`; so are its copies

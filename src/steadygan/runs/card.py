@@ -63,7 +63,7 @@ def _ended(notes: Sequence[Note]) -> list[str]:
     """How it ended, in the run's own words."""
     said = [note.text for note in notes if note.author == "run"]
     over = said and not said[-1].startswith(("started", "resumed"))
-    return said[-1:] if over else ["not finished"] * bool(said)
+    return said[-1:] if over else ["not finished yet"] * bool(said)
 
 
 def _series(scores: Sequence[DatedScore]) -> dict[str, list[DatedScore]]:

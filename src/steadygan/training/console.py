@@ -165,7 +165,7 @@ class _Output:
 class Live:
     """Two outputs of a notebook's cell: what was said, with a bar below, and the card of the run that trains.
 
-    The card is made of what the run has written, when there is a new grid or checkpoint, and once more at the end.
+    The card is made of what the run has written, when there is a new tick, grid or score, and once more at the end.
     """
 
     def __init__(self, publish: Callable[..., None]) -> None:
@@ -192,7 +192,7 @@ class Live:
 
     def step(self, session: Session) -> None:
         self.run, config = session.run, session.config
-        self.stale |= session.crossed(config.samples) or session.crossed(config.checkpoint)
+        self.stale |= any(map(session.crossed, (config.log, config.samples, config.checkpoint)))
         if time.monotonic() < self.next_time:
             return
         line = f"{session.progress.images:,} images, {_rate(session):,.0f} images/s, {_left(session)} left"

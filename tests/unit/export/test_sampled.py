@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from steadygan.export.sampled import Pictures
+from steadygan.export.sampled import Sampled
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def plain():
 
 @pytest.fixture
 def pictures(plain):
-    return plain.as_subclass(Pictures)
+    return plain.as_subclass(Sampled)
 
 
 def saved(pictures: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ def test_they_are_a_tensor_and_print_as_one(pictures, plain):
 
 @pytest.mark.parametrize(("count", "columns"), [(6, 6), (4, 4), (36, 8), (1000, 12)])
 def test_they_show_themselves_as_a_grid_of_at_most_144(pictures, count, columns):
-    shown = Image.open(io.BytesIO(pictures.plain().repeat(167, 1, 1, 1)[:count].as_subclass(Pictures)._repr_png_()))
+    shown = Image.open(io.BytesIO(pictures.plain().repeat(167, 1, 1, 1)[:count].as_subclass(Sampled)._repr_png_()))
     assert shown.format == "PNG"
     width = (shown.width - 2) / columns - 2
     assert width == width // 8 * 8
@@ -75,16 +75,16 @@ def test_they_show_themselves_as_a_grid_of_at_most_144(pictures, count, columns)
 
 def test_a_choice_of_them_shows_itself_too(pictures, plain):
     chosen = pictures[[4, 1]]
-    again = plain[[4, 1]].as_subclass(Pictures)
+    again = plain[[4, 1]].as_subclass(Sampled)
     assert chosen._repr_png_() == again._repr_png_()
     assert chosen._repr_png_() != pictures._repr_png_()
 
 
 def test_what_is_no_batch_of_pictures_shows_nothing(plain):
     for other in (plain[:0], plain.float(), plain[0]):
-        assert other.as_subclass(Pictures)._repr_png_() is None
+        assert other.as_subclass(Sampled)._repr_png_() is None
 
 
 def test_points_are_shown_where_they_lie():
-    points = torch.randint(0, 256, (50, 2, 1, 1), dtype=torch.uint8).as_subclass(Pictures)
+    points = torch.randint(0, 256, (50, 2, 1, 1), dtype=torch.uint8).as_subclass(Sampled)
     assert Image.open(io.BytesIO(points._repr_png_())).size == (512, 512)

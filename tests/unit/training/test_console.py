@@ -41,7 +41,7 @@ def clock(monkeypatch):
 
 
 def session(tmp_path, seconds=10.0, crossed=True):
-    config = SimpleNamespace(budget=Budget(images=1000), samples=Cadence(), checkpoint=Cadence())
+    config = SimpleNamespace(budget=Budget(images=1000), log=Cadence(), samples=Cadence(), checkpoint=Cadence())
     progress = Progress(steps=25, images=250, seconds=seconds)
     return SimpleNamespace(run=Run(tmp_path), config=config, progress=progress, crossed=lambda cadence: crossed)
 
