@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +22,7 @@ from steadygan.runs import Run, RunInfo, StartInfo
 from steadygan.training.budget import too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
-from steadygan.training.console import Reporter, Silent, reporter
+from steadygan.training.console import Reporter, Silent, again, reporter
 from steadygan.training.doctor import Doctor, audit
 from steadygan.training.listeners import (
     CheckpointWriter,
@@ -152,8 +151,7 @@ def _play_out(session: Session, console: Reporter, listeners: Sequence[Listener]
     if runtime.main:
         run.note(f"{'finished' if done else 'stopped on request'} after {images:,} images", "run")
     if not done:
-        again = f"steadygan resume {shlex.quote(str(run.path))}"
-        raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again}`")
+        raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again(run.path)}`")
     return run
 
 
