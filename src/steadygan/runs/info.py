@@ -9,9 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from steadygan.config import flatten
 from steadygan.errors import DataError
 from steadygan.records import now
 from steadygan.spec import ImageSpec
+
+_ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
 
 
 class _Written(BaseModel):
@@ -92,6 +95,11 @@ class RunInfo(_Written):
     device: DeviceInfo = DeviceInfo()
     start: StartInfo | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by their places, and what else decides a run: its machine, its images and versions."""
+        everything = flatten(self.model_dump())
+        return {**flatten(self.config), **{name: everything.get(name) for name in _ABOUT}}
 
 
 def _name(path: str) -> str:
