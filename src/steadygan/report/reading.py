@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from steadygan.care.acts import ended
 from steadygan.config import flatten
 from steadygan.errors import SteadyganError, os_errors
 from steadygan.records import DatedScore, Finding, Note, Signals, Tick
 from steadygan.runs import Run, RunInfo
+from steadygan.runs.ending import ending_of
 
 T = TypeVar("T")
 
@@ -78,6 +80,11 @@ class Story:
     def settings(self) -> dict[str, Any]:
         """All settings by their places."""
         return flatten(self.info.config)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether its budget is not spent."""
+        return ending_of(self.notes) != "finished" or bool(ended(self.findings, self.images))
 
     @property
     def images(self) -> int:

@@ -9,12 +9,13 @@ from typing import Any
 
 from steadygan.records import Finding, now
 from steadygan.report import pictures
+from steadygan.report.commands import as_set, commands_of
 from steadygan.report.curves import axes_of
-from steadygan.report.page import Difference, Frame, Mark, Page, Recipe, Remark, RunPage
+from steadygan.report.page import Changed, Difference, Frame, Mark, Page, Recipe, Remark, RunPage, Source
 from steadygan.report.reading import Story
 from steadygan.report.scores import curves_of
 from steadygan.report.words import ending, facts
-from steadygan.runs import Run
+from steadygan.runs import BasisInfo, Run, RunInfo
 from steadygan.version import __version__
 
 MOST = 7_200_000
@@ -49,7 +50,7 @@ def _remark(fit: Sequence[bool]) -> str:
 def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
     """What is shown of a run, and whether its pictures take no more than `most` characters."""
     files, info = story.run.files, story.info
-    montage, inputs, nearest = (_once(story, file) for file in (_montage(story), files.inputs, files.nearest))
+    montage, inputs, nearest = (_once(story, file) for file in (_montage(story), files.inputs, _nearest(story)))
     paths = [file for file in files.fixed_samples() if len(file.stem) <= _LONGEST_NUMBER]
     marks = _marks(story, paths)
     left = most - sum(map(len, (montage, inputs, nearest, *(mark.picture for mark in marks))))
@@ -72,14 +73,30 @@ def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
         panels=panels,
         scores=curves_of(story.scores),
         marks=marks,
-        changed=None,
-        recipe=Recipe(name=info.recipe),
+        changed=_changed(info),
+        recipe=_recipe(info),
         notes=tuple(
             Remark(images=note.images, time=note.time, author=note.author, text=note.text) for note in story.notes
         ),
+        commands=commands_of(story),
         missing=tuple(story.missing),
     )
     return page, grids.fit
+
+
+def _changed(info: RunInfo) -> tuple[Changed, ...] | None:
+    if info.basis is None:
+        return None
+    return tuple(
+        Changed(setting=place, here=as_set(here), recipe=as_set(there))
+        for place, (here, there) in info.basis.changed.items()
+    )
+
+
+def _recipe(info: RunInfo) -> Recipe:
+    basis = info.basis or BasisInfo()
+    sources = tuple(Source(title=title, address=address) for title, address in basis.sources)
+    return Recipe(name=info.recipe, about=basis.about, sources=sources)
 
 
 def _once(story: Story, file: Path | None) -> str:
@@ -92,15 +109,29 @@ def _once(story: Story, file: Path | None) -> str:
     return found.pictures[0]
 
 
+def _nearest(story: Story) -> Path | None:
+    """The picture of generated pictures beside the most similar images, which not every run has."""
+    file = story.run.files.nearest
+    return file if file.exists() else None
+
+
 def _montage(story: Story) -> Path | None:
-    """The picture of the data set, if that is still the one of the run."""
-    folder = Path(story.info.data.source)
+    """The picture of the data set, where that is still the one of the run."""
+    data = story.info.data
+    folders = [Path(folder) for folder in dict.fromkeys((data.prepared, data.source)) if folder]
+    found = next((folder for folder in folders if _digest(folder) == data.digest), None)
+    if found is None:
+        story.missing.say("the data set is not there any more, or is another now: its own pictures cannot be shown")
+    return found and found / "montage.png"
+
+
+def _digest(folder: Path) -> str:
+    """Of the data set in a folder; "" if there is none."""
     try:
         meta: Any = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    same = isinstance(meta, dict) and meta.get("digest") == story.info.data.digest
-    return folder / "montage.png" if same else None
+        return str(meta["digest"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def _marks(story: Story, samples: Sequence[Path]) -> tuple[Mark, ...]:

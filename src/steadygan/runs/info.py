@@ -24,9 +24,13 @@ class _Written(BaseModel):
 
 
 class DataInfo(_Written):
-    """The images of a run: where they were, `count` of them in all, of which `held_out` were not trained on."""
+    """The images of a run: where they were, `count` of them in all, of which `held_out` were not trained on.
+
+    `prepared` is the folder of the data set that was made of them.
+    """
 
     source: str = ""
+    prepared: str = ""
     digest: str
     count: int = 0
     held_out: int = 0
@@ -80,10 +84,24 @@ class StartInfo(_Written):
         return self.model_dump() | {"source": _name(self.source), "data": data, "before": before}
 
 
+class BasisInfo(_Written):
+    """What the settings of a run were made from, as it was when the run began.
+
+    `asked` is what stands behind `--recipe`, "" if nothing does; `about` is that recipe in its own words. `changed` are
+    the settings that are not the recipe's, by their places behind `--set`: here and there. `sources` are references
+    with their addresses, those of the recipe and of all techniques in it.
+    """
+
+    asked: str = ""
+    about: str = ""
+    changed: dict[str, tuple[Any, Any]] = Field(default_factory=dict)
+    sources: tuple[tuple[str, str], ...] = ()
+
+
 class RunInfo(_Written):
     """The contents of `run.json`. `config` holds all settings, resolved; `parameters` counts the trainable ones.
 
-    `start` is None for a run that began with fresh weights.
+    `start` is None for a run that began with fresh weights, `basis` where nobody asked for a recipe.
     """
 
     created: str = Field(default_factory=now)
@@ -94,6 +112,7 @@ class RunInfo(_Written):
     data: DataInfo
     device: DeviceInfo = DeviceInfo()
     start: StartInfo | None = None
+    basis: BasisInfo | None = None
     versions: dict[str, str] = Field(default_factory=dict)
 
     def settings(self) -> dict[str, Any]:
