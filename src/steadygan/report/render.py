@@ -22,7 +22,7 @@ _FOR_THE_SCRIPT: dict[str, Any] = {
     "images": True,
     "panels": True,
     "scores": True,
-    "marks": {"__all__": {"images", "severity", "rule", "act", "says"}},
+    "marks": {"__all__": {"images", "severity", "rule", "act", "says", "back_to"}},
 }
 _STYLES, _SCRIPTS = ("uplot.min.css", "report.css"), ("uplot.min.js", "report.js")
 
