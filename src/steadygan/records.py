@@ -161,10 +161,7 @@ class Score(BaseModel):
 
 
 class DatedScore(Score, Record):
-    """A score at one moment of a run; its line leaves out what its metric says and in which unit."""
-
-    unit: str = Field(default="", exclude=True)
-    says: str = Field(default="", exclude=True)
+    """A score at one moment of a run."""
 
 
 class Finding(Record):

@@ -249,6 +249,10 @@ class RunDir:
         return self.path / "nearest.png"
 
     @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

@@ -162,7 +162,7 @@ def _draw(axes: Axes, panel: Panel, log: Sequence[Tick], findings: Sequence[Find
         axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", va="center", color=GREY)
         return
     images = np.array([tick.images for tick in log], dtype=float)
-    jumps, limits = _jumps(images, findings), []
+    jumps, limits = jumps_of(images, findings), []
     kept = np.array([not any(act.gave_up(tick.images) for act in findings) for tick in log])
     for line in panel.lines:
         values = np.array([line.value(tick) for tick in log], dtype=float)
@@ -185,21 +185,21 @@ def _draw_line(axes: Axes, line: Line, images: Floats, values: Floats, jumps: In
     smooth = np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).astype(int))
     alone = np.concatenate([np.full(len(piece), len(piece) < 3, float) for piece in pieces])
     if reach and not line.part:
-        axes.plot(*_parted(raw, jumps, images, values), color=line.colour, linewidth=0.7, alpha=0.35)
+        axes.plot(*with_gaps(raw, jumps, images, values), color=line.colour, linewidth=0.7, alpha=0.35)
     width = 1.1 if line.part else 1.8
-    seen, means, dots = _parted(smooth, jumps, images, mean, alone)
+    seen, means, dots = with_gaps(smooth, jumps, images, mean, alone)
     axes.plot(seen, means, color=line.colour, linewidth=width, label=line.name)
     axes.plot(seen[dots == 1], means[dots == 1], "o", color=line.colour, markersize=4)
     return mean
 
 
-def _parted(indices: Indices, jumps: Indices, *arrays: Floats) -> list[Floats]:
+def with_gaps(indices: Indices, jumps: Indices, *arrays: Floats) -> list[Floats]:
     """What arrays hold there, with a gap at each jump."""
     gaps = np.searchsorted(indices, jumps)
     return [np.insert(array[indices], gaps, np.nan) for array in arrays]
 
 
-def _jumps(images: Floats, findings: Sequence[Finding]) -> Indices:
+def jumps_of(images: Floats, findings: Sequence[Finding]) -> Indices:
     """Indices of what was written first after the run was set back, but what was written first of all."""
     backs = [act.images for act in findings if act.back_to is not None]
     first = np.unique(np.searchsorted(images, backs, side="right"))
@@ -272,7 +272,7 @@ def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore], find
         axes = figure.add_subplot(rows[row])
         _style(axes, f"{found[0].metric}  ({found[0].better} is better)")
         images, values = np.array([(score.images, score.value) for score in found], dtype=float).T
-        parted = _parted(np.arange(len(found)), _jumps(images, findings), images, values)
+        parted = with_gaps(np.arange(len(found)), jumps_of(images, findings), images, values)
         axes.plot(*parted, "o-", color=PURPLE, markersize=4)
         axes.annotate(
             f"{found[-1].value:.4g}",
