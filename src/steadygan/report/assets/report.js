@@ -303,7 +303,7 @@
                     if (plot.over.matches(":hover")) peek(over ? plot.posToVal(plot.cursor.left, "x") : null);
                     chart.read(over ? plot.posToVal(plot.cursor.left, "x") : null);
                 }],
-                draw: [(plot) => { drawFloor(plot, spec); chart.follow(); }],
+                draw: [(plot) => { drawFloor(plot, spec); chart.tell(); chart.follow(); }],
             },
         };
     }
@@ -384,6 +384,11 @@
             });
             this.recolour();
             this.follow();
+        }
+
+        tell() {
+            const { x, y } = this.plot.scales;
+            Object.assign(this.box.dataset, { range: `${Math.round(x.min)} ${Math.round(x.max)}`, highest: y.max });
         }
 
         follow() {
