@@ -29,11 +29,13 @@ from steadygan.training.doctor import Doctor, audit
 from steadygan.training.listeners import (
     CheckpointWriter,
     FilmWriter,
+    LastWords,
     Listener,
     SampleWriter,
     ScoreWriter,
     TickWriter,
     draw_whole_run,
+    tell,
 )
 from steadygan.training.loop import StopRequest, play
 from steadygan.training.origin import open_origin
@@ -147,11 +149,10 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
         if runtime.main:
             run.note(str(problem), "run")
             draw_whole_run(session)
+            tell(session)
         raise
-    images = session.progress.images
-    if runtime.main:
-        run.note(f"{'finished' if done else 'stopped on request'} after {images:,} images", "run")
     if not done:
+        images = session.progress.images
         again = f"steadygan resume {shlex.quote(str(run.path))}"
         raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again}`")
     return run
@@ -171,6 +172,7 @@ def make_listeners(session: Session) -> Sequence[Listener]:
         CheckpointWriter(config.checkpoint, scores),
         *((ScoreWriter(config.checkpoint, scores, config.scores.most_time),) if scores and scores.judge else ()),
         FilmWriter(),
+        LastWords(),
     )
 
 
