@@ -9,7 +9,6 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from steadygan.names import shown
 from steadygan.report.page import Number, Page, RunPage
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ _FOR_THE_SCRIPT: dict[str, Any] = {
     "images": True,
     "panels": True,
     "scores": True,
-    "marks": {"__all__": {"images", "severity", "rule", "act", "says"}},
+    "marks": {"__all__": {"images", "severity", "rule", "act", "says", "back_to"}},
 }
 _STYLES, _SCRIPTS = ("uplot.min.css", "report.css"), ("uplot.min.js", "report.js")
 
@@ -93,19 +92,11 @@ def _asset(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _template() -> Template:
-    """`page.html`; all that is put into it shows as it is, names that are no UTF-8 too."""
+    """`page.html`; all that is put into it shows as it is."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    def as_text(value: Any) -> Any:
-        return value if hasattr(value, "__html__") else shown(str(value))  # what is markup already stays so
-
     environment = Environment(
-        loader=FunctionLoader(_asset),
-        undefined=StrictUndefined,
-        autoescape=True,
-        finalize=as_text,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=FunctionLoader(_asset), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["thousands"] = "{:,}".format
     environment.filters["short"] = "{:.4g}".format

@@ -114,18 +114,18 @@
             }, made("img", { src: frames[index].picture, alt: "" }), made("span", { text: short(frames[index].images) }))));
             if (frames.length) $("#peek").append(made("img", { alt: "" }));
         });
-        // the thumb of a slider does not reach its ends
-        const left = (images) => {
+        // where on the track a moment is, from 0 to 1; the thumb does not reach the ends of its slider
+        const along = (images) => {
             const before = Math.max(0, lastAt(moments, images)), after = Math.min(moments.length - 1, before + 1);
             const part = after > before ? Math.min(1, Math.max(0, (images - moments[before]) / (moments[after] - moments[before]))) : 0;
-            return `calc(8px + (100% - 16px) * ${(before + part) / Math.max(1, moments.length - 1)})`;
+            return (before + part) / Math.max(1, moments.length - 1);
         };
-        const pins = gathered(page.runs.map((_, number) => number), moments.length ? end / 60 : 1).map((group) => pin(group, "pin"));
+        const pins = gathered(page.runs.map((_, number) => number), 0.02, along).map((group) => pin(group, "pin"));
         page.runs.forEach((run) => run.best === null || pins.push(explained(made("button", {
             type: "button", class: "pin best", "data-images": run.best, "aria-label": `best checkpoint, after ${thousands(run.best)} images`,
             on: { click: () => { stop(); goTo(run.best); } },
         }), () => `Best checkpoint${page.runs.length > 1 ? ` of ${run.name}` : ""}, after ${thousands(run.best)} images`)));
-        pins.forEach((it) => { it.style.left = left(Number(it.dataset.images)); });
+        pins.forEach((it) => { it.style.left = `calc(8px + (100% - 16px) * ${along(Number(it.dataset.images))})`; });
         $(".track").append(...pins);
         all("img.grid").forEach((image) => (image.complete ? sharpen(image) : 0, image.addEventListener("load", () => sharpen(image))));
     }
@@ -134,13 +134,13 @@
 
     const RANK = { serious: 3, warning: 2, info: 1 };
 
-    function gathered(numbers, reach) {
-        // marks closer together than `reach` images are one
+    function gathered(numbers, reach, where = (images) => images) {
+        // marks that stand closer together than `reach` are one
         const marks = numbers.flatMap((number) => page.runs[number].marks.map((mark, index) => ({ ...mark, number, index }))).sort((a, b) => a.images - b.images);
         const groups = [];
         marks.forEach((mark) => {
             const last = groups.at(-1);
-            if (last && mark.images - last[0].images <= reach) last.push(mark); else groups.push([mark]);
+            if (last && where(mark.images) - where(last[0].images) <= reach) last.push(mark); else groups.push([mark]);
         });
         return groups;
     }
@@ -226,12 +226,14 @@
     function limits(specs) {
         // from nearly the lowest to nearly the highest of what is in view; what lies far beyond leaves the chart
         const { logarithmic, lowest, highest, floor } = specs[0], values = [];
+        const taken = (spec) => spec.x.map((at) => !spec.lost.some(([from, to]) => from < at && at <= to));
         for (const spec of specs) {
+            const kept = taken(spec), any = kept.includes(true);
             const from = Math.max(0, lastAt(spec.x, range[0])), to = Math.min(spec.x.length - 1, lastAt(spec.x, range[1]) + 1);
             for (const line of [...spec.lines.map((it) => it.values), spec.low ?? [], spec.high ?? []]) {
                 for (let at = from; at <= to; at++) {
                     const value = line[at];
-                    if (Number.isFinite(value) && (!logarithmic || value > 0)) values.push(logarithmic ? Math.log10(value) : value);
+                    if ((kept[at] || !any) && Number.isFinite(value) && (!logarithmic || value > 0)) values.push(logarithmic ? Math.log10(value) : value);
                 }
             }
         }
@@ -245,6 +247,19 @@
         [low, high] = [low - air, high + air];
         if (logarithmic) return [10 ** low, 10 ** high];
         return [lowest ?? low, highest ?? high];
+    }
+
+    function decades(low, high) {
+        // round numbers on a logarithmic axis, from few to many until there are three
+        const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high)), every = Math.ceil((to - from) / 6);
+        let ticks = [];
+        for (const parts of [[1], [1, 3], [1, 2, 5], [1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5]]) {
+            ticks = [];
+            for (let power = from; power <= to; power += every) ticks.push(...parts.map((part) => Number(`${part}e${power}`)));
+            ticks = ticks.filter((tick) => tick >= low && tick <= high);
+            if (ticks.length >= 3) break;
+        }
+        return ticks;
     }
 
     function zoom(from, to) {
@@ -264,7 +279,7 @@
             },
             axes: [
                 { ...axis, size: 30, space: 70, values: (_, ticks) => ticks.map(short) },
-                { ...axis, size: 52, space: 34, values: (_, ticks) => ticks.map((it) => (it === null ? "" : short(it))) },
+                { ...axis, size: 52, space: 34, ...(spec.logarithmic && { splits: (_, __, low, high) => decades(low, high), filter: (_, ticks) => ticks }), values: (_, ticks) => ticks.map((it) => (it === null ? "" : short(it))) },
             ],
             series: [{}, ...chart.series.map((it) => ({
                 stroke: it.hidden ? "transparent" : () => legible(it.colour), alpha: it.faint ? 0.32 : 1, width: it.faint ? 1 : it.part ? 1.1 : 2,
@@ -288,7 +303,7 @@
                     if (plot.over.matches(":hover")) peek(over ? plot.posToVal(plot.cursor.left, "x") : null);
                     chart.read(over ? plot.posToVal(plot.cursor.left, "x") : null);
                 }],
-                draw: [(plot) => { drawFloor(plot, spec); chart.follow(); }],
+                draw: [(plot) => { drawFloor(plot, spec); chart.tell(); chart.follow(); }],
             },
         };
     }
@@ -305,15 +320,22 @@
         ctx.moveTo(bbox.left, y);
         ctx.lineTo(bbox.left + bbox.width, y);
         ctx.stroke();
+        ctx.setLineDash([]);
+        ctx.strokeStyle = paint("card");
+        ctx.lineWidth = 4 * devicePixelRatio;
         ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
         ctx.textAlign = "right";
-        ctx.fillText("floor: reals against reals", bbox.left + bbox.width - 4 * devicePixelRatio, y - 5 * devicePixelRatio);
+        const at = ["floor: reals against reals", bbox.left + bbox.width - 6 * devicePixelRatio, y - 5 * devicePixelRatio];
+        ctx.strokeText(...at);
+        ctx.fillText(...at);
         ctx.restore();
     }
 
     class Chart {
         constructor(spec) {
             this.spec = spec;
+            // stretches that a run went back over are drawn, but set no limits
+            spec.lost = spec.runs.length > 1 ? [] : page.runs[spec.runs[0]].marks.filter((mark) => mark.back_to !== null).map((mark) => [mark.back_to, mark.images]);
             this.box = made("div", { class: "plot", role: "img", "aria-label": `${spec.title} over images seen${spec.says ? `. ${spec.says}` : ""}` });
             this.series = [];
             this.bands = [];
@@ -364,6 +386,11 @@
             this.follow();
         }
 
+        tell() {
+            const { x, y } = this.plot.scales;
+            Object.assign(this.box.dataset, { range: `${Math.round(x.min)} ${Math.round(x.max)}`, highest: y.max });
+        }
+
         follow() {
             if (!this.plot) return;
             for (const { images, parts } of this.marks ?? []) {
@@ -393,10 +420,10 @@
         const keys = [...new Map(page.runs.flatMap((run) => run.panels.map((panel) => [panel.key, panel]))).keys()];
         return keys.map((key) => {
             const specs = page.runs.flatMap((run, number) => run.panels.filter((panel) => panel.key === key && run.images.length).map((panel) => ({
-                title: panel.title, says: panel.says, aside: page.runs.length > 1 ? run.name : "", x: run.images, lines: panel.curves, runs: [number],
+                title: page.runs.length > 1 ? run.name : panel.title, says: page.runs.length > 1 ? "" : panel.says, over: panel, x: run.images, lines: panel.curves, runs: [number],
                 logarithmic: panel.logarithmic, lowest: panel.lowest, highest: panel.highest,
             })));
-            specs.forEach((spec, index) => { spec.group = specs; if (index) spec.says = ""; });
+            specs.forEach((spec) => { spec.group = specs; });
             return specs;
         });
     }
@@ -407,12 +434,13 @@
             const key = JSON.stringify([score.metric, score.protocol]);
             alike.set(key, [...(alike.get(key) ?? []), { score, number }]);
         }));
-        return [...alike.values()].map((them) => {
+        const sorted = [...alike.values()].sort((a, b) => (a[0].score.metric < b[0].score.metric ? -1 : Number(a[0].score.metric > b[0].score.metric)));
+        return sorted.map((them) => {
             const { score } = them[0], x = [...new Set(them.flatMap((it) => it.score.images))].sort((a, b) => a - b);
             const along = (images, values) => { const at = new Map(images.map((it, index) => [it, values[index]])); return x.map((it) => at.get(it) ?? null); };
             const banded = them.length === 1 && score.low.some((it) => it !== null);
             const spec = {
-                title: score.metric, aside: `${score.better} is better${score.unit ? `, ${score.unit}` : ""}`, says: score.says, x, dots: true, spans: them.length > 1,
+                title: score.metric, aside: `${score.better === "as reals" ? "best as reals" : `${score.better} is better`}${score.unit ? `, ${score.unit}` : ""}`, says: score.says, x, dots: true, spans: them.length > 1,
                 runs: them.map((it) => it.number), floor: score.floor, ...(banded && { low: along(score.images, score.low), high: along(score.images, score.high) }),
                 lines: them.map(({ score: it, number }) => ({ name: page.runs.length > 1 ? page.runs[number].name : "generated", colour: PAINTS[number % PAINTS.length], values: along(it.images, it.values) })),
             };
@@ -426,6 +454,7 @@
         const lay = (specs, beside) => {
             const made_ = specs.map((spec) => new Chart(spec));
             charts.push(...made_);
+            if (beside && made_.length) $("#plots").append(made("h3", { text: specs[0].over.title }), made("p", { class: "says", text: specs[0].over.says }));
             if (made_.length) $("#plots").append(made("div", { class: beside ? "panels beside" : "panels" }, ...made_.map((it) => it.element)));
         };
         if (several) { lay(scores, false); rows.forEach((specs) => lay(specs, true)); } else lay([...scores, ...rows.flat()], false);
