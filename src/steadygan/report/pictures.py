@@ -84,7 +84,8 @@ def opened(file: Path) -> Image.Image:
         with file.open("rb") as opened, Image.open(opened) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise Unreadable(f"its {picture.width:,} × {picture.height:,} pixels are more than is safe to open")
-            return picture.convert("RGB")
+            picture.load()
+            return picture if picture.mode == "RGB" else picture.convert("RGB")
     except Unreadable:
         raise
     except Image.DecompressionBombError as problem:
@@ -98,8 +99,9 @@ def opened(file: Path) -> Image.Image:
 
 def address(picture: Image.Image, form: Form) -> str:
     """A picture as a `data:` address."""
-    small = picture.copy()
-    small.thumbnail((form.side, form.side), Image.Resampling.BICUBIC)
+    ratio = min(1.0, form.side / max(picture.size))
+    size = max(1, round(ratio * picture.width)), max(1, round(ratio * picture.height))
+    small = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0) if ratio < 1 else picture
     file = io.BytesIO()
     small.save(file, "WEBP", quality=form.quality, method=_METHOD)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
