@@ -169,6 +169,14 @@ def test_damage_within_a_log_is_said_and_the_rest_is_shown(run):
     assert (len(found.frames), len(found.scores), len(found.notes)) == (3, 1, 2)
 
 
+@pytest.mark.parametrize("odd", ["x", [1], {"kind": "own"}, float("nan"), 1e308, 10**400, -1, None])
+@pytest.mark.parametrize("place", ["images", "steps", "minutes", "budget", "batch", "loss"])
+def test_settings_that_are_none_are_no_end_of_a_report(run, place, odd):
+    group = {"budget": {place: odd}} if place in ("images", "steps", "minutes") else {place: odd}
+    run.files.run_json.write_text(json.dumps(INFO | {"config": INFO["config"] | group}))
+    assert page(run).ended.startswith("Finished")
+
+
 def test_numbers_that_are_none_are_gaps(run):
     append(run.files.log, tick(61, loss_d=float("nan"), loss_g=float("inf"), grad_norm_d=0, seconds=float("nan")))
     append(run.files.scores, DatedScore(step=61, images=976, metric="fd", value=float("nan"), protocol=PROTOCOL))
