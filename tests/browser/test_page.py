@@ -200,7 +200,13 @@ def test_without_scripts_the_end_the_facts_the_last_picture_and_the_findings_are
     view = opened(of, java_script_enabled=False)
     assert shown(view) == of.runs[0].frames[-1].picture
     text = view.locator("body").inner_text()
-    for part in ("Scripts are off", "Finished after 1,200 images", "12 squares", "The pictures are alike", "--recipe steady"):
+    for part in (
+        "Scripts are off",
+        "Finished after 1,200 images",
+        "12 squares",
+        "The pictures are alike",
+        "--recipe steady",
+    ):
         assert part in text
     assert not view.locator("#slider").is_visible()
     assert not view.locator("#charts").is_visible()

@@ -240,7 +240,7 @@
         if (!values.length) return logarithmic ? [0.1, 10] : [lowest ?? 0, highest ?? 1];
         values.sort((a, b) => a - b);
         const cut = values.length < 8 ? 0 : Math.max(1, Math.floor(values.length * 0.04));
-        const inner = [values[cut], values.at(-1 - cut)], reach = (inner[1] - inner[0]) || Math.abs(inner[0]) || 1;
+        const inner = [values[cut], values.at(-1 - cut)], reach = (values.length < 60 ? 4 : 1) * (inner[1] - inner[0]) || Math.abs(inner[0]) || 1;
         let low = Math.max(values[0], inner[0] - reach), high = Math.min(values.at(-1), inner[1] + reach);
         if (Number.isFinite(floor) && !logarithmic) [low, high] = [Math.min(low, floor), Math.max(high, floor)];
         const air = (high - low) * 0.07 || Math.abs(high) * 0.1 || 0.5;
