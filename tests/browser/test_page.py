@@ -148,6 +148,14 @@ def test_a_spike_does_not_flatten_a_curve(opened: Opener) -> None:
     assert float(view.locator(".plot").get_attribute("data-highest")) < 5
 
 
+def test_a_logarithmic_curve_may_fall_to_almost_nothing(opened: Opener) -> None:
+    panel = run(ticks=100).panels[1]
+    line = panel.curves[0].model_copy(update={"values": tuple(10.0 ** (1 - at / 4) for at in range(100))})
+    still = line.model_copy(update={"values": (1e-20,) * 100})
+    axes = [panel.model_copy(update={"curves": (one,)}) for one in (line, still)]
+    assert len(ranges(opened(page(run(ticks=100, panels=axes))))) == 3
+
+
 @pytest.mark.parametrize("where", [".track .pin.serious", ".chart .flag.serious"])
 def test_a_mark_leads_to_its_card_and_the_card_to_its_moment(opened: Opener, where: str) -> None:
     of = page(run())
@@ -188,8 +196,12 @@ def test_nothing_is_wider_than_the_window(opened: Opener, of: Page) -> None:
 
 def test_on_paper_all_curves_are_drawn_and_all_findings_open(opened: Opener) -> None:
     view = opened(page(run()))
-    view.evaluate("addEventListener('beforeprint', () => { window.seen = [document.querySelectorAll('.plot canvas').length,"
-        " document.querySelectorAll('details:not([open])').length, document.documentElement.dataset.theme]; })")  # fmt: skip
+    view.evaluate(
+        """addEventListener("beforeprint", () => {
+            const count = (what) => document.querySelectorAll(what).length;
+            window.seen = [count(".plot canvas"), count("details:not([open])"), document.documentElement.dataset.theme];
+        })"""
+    )
     assert view.pdf(format="A4").startswith(b"%PDF")
     assert view.evaluate("window.seen") == [3, 0, "light"]
     assert view.locator("details[open]").count() == 0

@@ -272,7 +272,7 @@
     function options(chart) {
         const { spec } = chart, axis = { stroke: () => paint("quiet"), grid: { stroke: () => paint("grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
         return {
-            width: chart.box.clientWidth, height: 230, padding: [16, 10, 0, 0], legend: { show: false },
+            width: chart.box.clientWidth, height: 230, padding: [16, 18, 0, 0], legend: { show: false },
             scales: {
                 x: { time: false, range: () => range },
                 y: { distr: spec.logarithmic ? 3 : 1, range: () => limits(spec.group) },
@@ -283,7 +283,10 @@
             ],
             series: [{}, ...chart.series.map((it) => ({
                 stroke: it.hidden ? "transparent" : () => legible(it.colour), alpha: it.faint ? 0.32 : 1, width: it.faint ? 1 : it.part ? 1.1 : 2,
-                spanGaps: Boolean(spec.spans), points: it.faint || it.hidden ? { show: false } : spec.dots ? { size: 6, width: 0, fill: () => legible(it.colour) } : { width: 0, fill: () => legible(it.colour), size: 4 },
+                spanGaps: Boolean(spec.spans),
+                // a line that leaps over a gap would show at its edge
+                gaps: (_, __, ___, ____, gaps) => gaps.map(([from, to]) => [from, to + 2 * devicePixelRatio]),
+                points: { show: !it.faint && !it.hidden && (spec.dots || spec.x.length < 40), size: 6, width: 0, fill: () => legible(it.colour) },
             }))],
             bands: chart.bands.map(([series, colour]) => ({ series, fill: () => legible(colour).replace("rgb(", "rgba(").replace(")", ", .16)") })),
             cursor: {
