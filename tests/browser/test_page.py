@@ -141,9 +141,17 @@ def test_a_click_on_a_curve_shows_the_picture_of_that_moment(opened: Opener) -> 
 
 def test_a_spike_does_not_flatten_a_curve(opened: Opener) -> None:
     curve = run().panels[0].curves[0]
-    spike = curve.model_copy(update={"values": (*curve.values[:50], 1e9, *curve.values[51:])})
+    spike = curve.model_copy(update={"values": (*curve.values[:150], 1e9, *curve.values[151:])})
     panel = run().panels[0].model_copy(update={"curves": (spike,)})
     view = opened(page(run(panels=(panel,), scores=())))
+    ranges(view)
+    assert float(view.locator(".plot").get_attribute("data-highest")) < 5
+
+
+def test_what_a_run_went_back_over_sets_no_limits(opened: Opener) -> None:
+    panel = run().panels[0]
+    wild = panel.curves[0].model_copy(update={"values": (50.0,) * 116 + (1.0,) * 84})  # given up after 700 images
+    view = opened(page(run(panels=(panel.model_copy(update={"curves": (wild,)}),), scores=())))
     ranges(view)
     assert float(view.locator(".plot").get_attribute("data-highest")) < 5
 
