@@ -35,32 +35,50 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Opener]:
-    """Opens a page offline; afterwards no request may have left it, and nothing may have gone wrong in it."""
-    contexts, wrong = [], []
+@pytest.fixture(scope="module")
+def tabs(browser: Any) -> tuple[Opener, list[str]]:
+    """An offline tab of each kind that tests ask for, since new ones take most of the time; and what went wrong."""
+    there: dict[str, Any] = {}
+    wrong: list[str] = []
 
     def asked(route: Any) -> None:
         wrong.append(f"asked for {route.request.url[:80]}")
         route.abort()
 
-    def show(of: Page, width: int = 1280, **options: Any) -> Any:
-        file = tmp_path / "report.html"
-        file.write_text(render(of), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **options)
-        contexts.append(context)
+    def made(**options: Any) -> Any:
+        context = browser.new_context(reduced_motion="reduce", **options)
         context.set_offline(True)
         context.set_default_timeout(10_000)
+        context.add_init_script("localStorage.clear()")
         context.route(lambda url: not url.startswith(("file:", "data:")), asked)
         view = context.new_page()
         view.on("pageerror", lambda error: wrong.append(str(error)))
         view.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        return view
+
+    def tab(**options: Any) -> Any:
+        key = str(options)
+        there[key] = there.get(key) or made(**options)
+        return there[key]
+
+    return tab, wrong
+
+
+@pytest.fixture
+def opened(tabs: tuple[Opener, list[str]], tmp_path: Path) -> Iterator[Opener]:
+    """Opens a page; afterwards no request may have left it, and nothing may have gone wrong in it."""
+    tab, wrong = tabs
+    wrong.clear()
+
+    def show(of: Page, width: int = 1280, **options: Any) -> Any:
+        file = tmp_path / "report.html"
+        file.write_text(render(of), encoding="utf-8")
+        view = tab(**options)
+        view.set_viewport_size({"width": width, "height": 900})
         view.goto(file.as_uri())
         return view
 
     yield show
-    for context in contexts:
-        context.close()
     assert wrong == []
 
 
