@@ -205,6 +205,12 @@
         return `${Number((number / (name === "k" ? 1e3 : unit)).toPrecision(3))}${name}`;
     }
 
+    function label(number, step) {
+        // as many digits as tell ticks apart
+        const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+        return Math.abs(number) >= 1e4 || digits > 5 ? short(number) : String(Number(number.toFixed(digits)));
+    }
+
     function smooth(values, reach) {
         // the mean of each value and its neighbours; a gap stays one, and parts what is left and right of it
         const out = new Array(values.length).fill(null);
@@ -279,7 +285,7 @@
             },
             axes: [
                 { ...axis, size: 30, space: 70, values: (_, ticks) => ticks.map(short) },
-                { ...axis, size: 52, space: 34, ...(spec.logarithmic && { splits: (_, __, low, high) => decades(low, high), filter: (_, ticks) => ticks }), values: (_, ticks) => ticks.map((it) => (it === null ? "" : short(it))) },
+                { ...axis, size: 52, space: 34, ...(spec.logarithmic && { splits: (_, __, low, high) => decades(low, high), filter: (_, ticks) => ticks }), values: (_, ticks, __, ___, step) => ticks.map((it) => (spec.logarithmic ? short(it) : label(it, step))) },
             ],
             series: [{}, ...chart.series.map((it) => ({
                 stroke: it.hidden ? "transparent" : () => legible(it.colour), alpha: it.faint ? 0.32 : 1, width: it.faint ? 1 : it.part ? 1.1 : 2,
@@ -462,7 +468,7 @@
         };
         if (several) { lay(scores, false); rows.forEach((specs) => lay(specs, true)); } else lay([...scores, ...rows.flat()], false);
         if (!charts.length) $("#plots").append(made("p", { class: "says", text: "Nothing was measured yet." }));
-        $(".bar").hidden = !charts.length;
+        $(".bar").hidden = $("#charts > .says").hidden = !charts.length;
         const near = new IntersectionObserver((entries) => entries.filter((it) => it.isIntersecting).forEach((it) => {
             charts.find((chart) => chart.box === it.target).mount();
             near.unobserve(it.target);
