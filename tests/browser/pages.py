@@ -24,7 +24,7 @@ from steadygan.report.page import (
     Source,
 )
 
-HOSTILE = "\"><img src=x onerror=\"window.pwned=1\"><script>window.pwned=1</script></script><!--<script>'&amp;"
+HOSTILE = '"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script></script><!--<script>\'&amp;'
 
 
 def picture(shade: int) -> str:
@@ -82,7 +82,10 @@ def run(name: str = "a", frames: int = 12, ticks: int = 200, text: str = "", **o
         "recipe": Recipe(
             name="dcgan" + text,
             about="A recipe" + text,
-            sources=(Source(title="A paper", address="https://example.org/p"), Source(title="b", address="javascript:1")),
+            sources=(
+                Source(title="A paper", address="https://example.org/p"),
+                Source(title="b", address="javascript:1"),
+            ),
         ),
         "notes": (Remark(images=0, time="2026-01-01T10:00:00+00:00", author="user", text="lower rate" + text),),
         "commands": (("Repeat it", "steadygan train squares/ --seed 0" + text),),

@@ -35,32 +35,50 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Opener]:
-    """Opens a page offline; afterwards no request may have left it, and nothing may have gone wrong in it."""
-    contexts, wrong = [], []
+@pytest.fixture(scope="module")
+def tabs(browser: Any) -> tuple[Opener, list[str]]:
+    """An offline tab of each kind that tests ask for, since new ones take most of the time; and what went wrong."""
+    there: dict[str, Any] = {}
+    wrong: list[str] = []
 
     def asked(route: Any) -> None:
         wrong.append(f"asked for {route.request.url[:80]}")
         route.abort()
 
-    def show(of: Page, width: int = 1280, **options: Any) -> Any:
-        file = tmp_path / "report.html"
-        file.write_text(render(of), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **options)
-        contexts.append(context)
+    def made(**options: Any) -> Any:
+        context = browser.new_context(reduced_motion="reduce", **options)
         context.set_offline(True)
         context.set_default_timeout(10_000)
+        context.add_init_script("localStorage.clear()")
         context.route(lambda url: not url.startswith(("file:", "data:")), asked)
         view = context.new_page()
         view.on("pageerror", lambda error: wrong.append(str(error)))
         view.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        return view
+
+    def tab(**options: Any) -> Any:
+        key = str(options)
+        there[key] = there.get(key) or made(**options)
+        return there[key]
+
+    return tab, wrong
+
+
+@pytest.fixture
+def opened(tabs: tuple[Opener, list[str]], tmp_path: Path) -> Iterator[Opener]:
+    """Opens a page; afterwards no request may have left it, and nothing may have gone wrong in it."""
+    tab, wrong = tabs
+    wrong.clear()
+
+    def show(of: Page, width: int = 1280, **options: Any) -> Any:
+        file = tmp_path / "report.html"
+        file.write_text(render(of), encoding="utf-8")
+        view = tab(**options)
+        view.set_viewport_size({"width": width, "height": 900})
         view.goto(file.as_uri())
         return view
 
     yield show
-    for context in contexts:
-        context.close()
     assert wrong == []
 
 
@@ -141,11 +159,27 @@ def test_a_click_on_a_curve_shows_the_picture_of_that_moment(opened: Opener) -> 
 
 def test_a_spike_does_not_flatten_a_curve(opened: Opener) -> None:
     curve = run().panels[0].curves[0]
-    spike = curve.model_copy(update={"values": (*curve.values[:50], 1e9, *curve.values[51:])})
+    spike = curve.model_copy(update={"values": (*curve.values[:150], 1e9, *curve.values[151:])})
     panel = run().panels[0].model_copy(update={"curves": (spike,)})
     view = opened(page(run(panels=(panel,), scores=())))
     ranges(view)
     assert float(view.locator(".plot").get_attribute("data-highest")) < 5
+
+
+def test_what_a_run_went_back_over_sets_no_limits(opened: Opener) -> None:
+    panel = run().panels[0]
+    wild = panel.curves[0].model_copy(update={"values": (50.0,) * 116 + (1.0,) * 84})  # given up after 700 images
+    view = opened(page(run(panels=(panel.model_copy(update={"curves": (wild,)}),), scores=())))
+    ranges(view)
+    assert float(view.locator(".plot").get_attribute("data-highest")) < 5
+
+
+def test_a_logarithmic_curve_may_fall_to_almost_nothing(opened: Opener) -> None:
+    panel = run(ticks=100).panels[1]
+    line = panel.curves[0].model_copy(update={"values": tuple(10.0 ** (1 - at / 4) for at in range(100))})
+    still = line.model_copy(update={"values": (1e-20,) * 100})
+    axes = [panel.model_copy(update={"curves": (one,)}) for one in (line, still)]
+    assert len(ranges(opened(page(run(ticks=100, panels=axes))))) == 3
 
 
 @pytest.mark.parametrize("where", [".track .pin.serious", ".chart .flag.serious"])
@@ -188,8 +222,12 @@ def test_nothing_is_wider_than_the_window(opened: Opener, of: Page) -> None:
 
 def test_on_paper_all_curves_are_drawn_and_all_findings_open(opened: Opener) -> None:
     view = opened(page(run()))
-    view.evaluate("addEventListener('beforeprint', () => { window.seen = [document.querySelectorAll('.plot canvas').length,"
-        " document.querySelectorAll('details:not([open])').length, document.documentElement.dataset.theme]; })")  # fmt: skip
+    view.evaluate(
+        """addEventListener("beforeprint", () => {
+            const count = (what) => document.querySelectorAll(what).length;
+            window.seen = [count(".plot canvas"), count("details:not([open])"), document.documentElement.dataset.theme];
+        })"""
+    )
     assert view.pdf(format="A4").startswith(b"%PDF")
     assert view.evaluate("window.seen") == [3, 0, "light"]
     assert view.locator("details[open]").count() == 0
@@ -200,7 +238,13 @@ def test_without_scripts_the_end_the_facts_the_last_picture_and_the_findings_are
     view = opened(of, java_script_enabled=False)
     assert shown(view) == of.runs[0].frames[-1].picture
     text = view.locator("body").inner_text()
-    for part in ("Scripts are off", "Finished after 1,200 images", "12 squares", "The pictures are alike", "--recipe steady"):
+    for part in (
+        "Scripts are off",
+        "Finished after 1,200 images",
+        "12 squares",
+        "The pictures are alike",
+        "--recipe steady",
+    ):
         assert part in text
     assert not view.locator("#slider").is_visible()
     assert not view.locator("#charts").is_visible()

@@ -205,6 +205,12 @@
         return `${Number((number / (name === "k" ? 1e3 : unit)).toPrecision(3))}${name}`;
     }
 
+    function label(number, step) {
+        // as many digits as tell ticks apart
+        const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+        return Math.abs(number) >= 1e4 || digits > 5 ? short(number) : String(Number(number.toFixed(digits)));
+    }
+
     function smooth(values, reach) {
         // the mean of each value and its neighbours; a gap stays one, and parts what is left and right of it
         const out = new Array(values.length).fill(null);
@@ -240,7 +246,7 @@
         if (!values.length) return logarithmic ? [0.1, 10] : [lowest ?? 0, highest ?? 1];
         values.sort((a, b) => a - b);
         const cut = values.length < 8 ? 0 : Math.max(1, Math.floor(values.length * 0.04));
-        const inner = [values[cut], values.at(-1 - cut)], reach = (inner[1] - inner[0]) || Math.abs(inner[0]) || 1;
+        const inner = [values[cut], values.at(-1 - cut)], reach = (values.length < 60 ? 4 : 1) * (inner[1] - inner[0]) || Math.abs(inner[0]) || 1;
         let low = Math.max(values[0], inner[0] - reach), high = Math.min(values.at(-1), inner[1] + reach);
         if (Number.isFinite(floor) && !logarithmic) [low, high] = [Math.min(low, floor), Math.max(high, floor)];
         const air = (high - low) * 0.07 || Math.abs(high) * 0.1 || 0.5;
@@ -272,18 +278,21 @@
     function options(chart) {
         const { spec } = chart, axis = { stroke: () => paint("quiet"), grid: { stroke: () => paint("grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
         return {
-            width: chart.box.clientWidth, height: 230, padding: [16, 10, 0, 0], legend: { show: false },
+            width: chart.box.clientWidth, height: 230, padding: [16, 18, 0, 0], legend: { show: false },
             scales: {
                 x: { time: false, range: () => range },
                 y: { distr: spec.logarithmic ? 3 : 1, range: () => limits(spec.group) },
             },
             axes: [
                 { ...axis, size: 30, space: 70, values: (_, ticks) => ticks.map(short) },
-                { ...axis, size: 52, space: 34, ...(spec.logarithmic && { splits: (_, __, low, high) => decades(low, high), filter: (_, ticks) => ticks }), values: (_, ticks) => ticks.map((it) => (it === null ? "" : short(it))) },
+                { ...axis, size: 52, space: 34, ...(spec.logarithmic && { splits: (_, __, low, high) => decades(low, high), filter: (_, ticks) => ticks }), values: (_, ticks, __, ___, step) => ticks.map((it) => (spec.logarithmic ? short(it) : label(it, step))) },
             ],
             series: [{}, ...chart.series.map((it) => ({
                 stroke: it.hidden ? "transparent" : () => legible(it.colour), alpha: it.faint ? 0.32 : 1, width: it.faint ? 1 : it.part ? 1.1 : 2,
-                spanGaps: Boolean(spec.spans), points: it.faint || it.hidden ? { show: false } : spec.dots ? { size: 6, width: 0, fill: () => legible(it.colour) } : { width: 0, fill: () => legible(it.colour), size: 4 },
+                spanGaps: Boolean(spec.spans),
+                // a line that leaps over a gap would show at its edge
+                gaps: (_, __, ___, ____, gaps) => gaps.map(([from, to]) => [from, to + 2 * devicePixelRatio]),
+                points: { show: !it.faint && !it.hidden && (spec.dots || spec.x.length < 40), size: 6, width: 0, fill: () => legible(it.colour) },
             }))],
             bands: chart.bands.map(([series, colour]) => ({ series, fill: () => legible(colour).replace("rgb(", "rgba(").replace(")", ", .16)") })),
             cursor: {
@@ -459,7 +468,7 @@
         };
         if (several) { lay(scores, false); rows.forEach((specs) => lay(specs, true)); } else lay([...scores, ...rows.flat()], false);
         if (!charts.length) $("#plots").append(made("p", { class: "says", text: "Nothing was measured yet." }));
-        $(".bar").hidden = !charts.length;
+        $(".bar").hidden = $("#charts > .says").hidden = !charts.length;
         const near = new IntersectionObserver((entries) => entries.filter((it) => it.isIntersecting).forEach((it) => {
             charts.find((chart) => chart.box === it.target).mount();
             near.unobserve(it.target);
