@@ -18,7 +18,7 @@ from steadygan.report.page import (
     Page,
     Panel,
     Recipe,
-    Remark,
+    LoggedNote,
     RunPage,
     ScoreCurve,
     Source,
@@ -87,7 +87,7 @@ def run(name: str = "a", frames: int = 12, ticks: int = 200, text: str = "", **o
                 Source(title="b", address="javascript:1"),
             ),
         ),
-        "notes": (Remark(images=0, time="2026-01-01T10:00:00+00:00", author="user", text="lower rate" + text),),
+        "notes": (LoggedNote(images=0, time="2026-01-01T10:00:00+00:00", author="user", text="lower rate" + text),),
         "commands": (("Repeat it", "steadygan train squares/ --seed 0" + text),),
         "missing": ("nearest.png is not there" + text,),
     }

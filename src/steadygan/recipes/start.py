@@ -59,7 +59,7 @@ def _laid_over(config: RunConfig, source: str | Path, settings: Mapping[str, Any
     return override(config, {"data": {"source": absolute}}, whole(settings or {}))
 
 
-class Plan(NamedTuple):
+class PlannedRun(NamedTuple):
     """A configuration with its images, and what it was made from."""
 
     config: RunConfig
@@ -82,7 +82,7 @@ def planned(
     recipe: str | RunConfig | None = None,
     settings: Mapping[str, Any] | None = None,
     console: Reporter | None = None,
-) -> Plan:
+) -> PlannedRun:
     """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
 
     What can be refused without them is refused first. A recipe is asked again only when it can be told something new.
@@ -105,7 +105,7 @@ def planned(
         config: RunConfig = ask(facts)
         if _images(config) != _images(first):  # a recipe may choose them by what it was told
             dataset = open_data(config, said)
-    return Plan(config, dataset, basis_of(config, recipe, chosen, facts))
+    return PlannedRun(config, dataset, basis_of(config, recipe, chosen, facts))
 
 
 def _facts(config: RunConfig, dataset: Dataset, device: str) -> Facts:

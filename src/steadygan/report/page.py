@@ -83,7 +83,7 @@ class Mark(_Value):
     back_to: int | None = None
 
 
-class Remark(_Value):
+class LoggedNote(_Value):
     """A line of the observation log."""
 
     images: int
@@ -136,7 +136,7 @@ class RunPage(_Value):
     marks: tuple[Mark, ...] = ()
     changed: tuple[Changed, ...] | None = ()
     recipe: Recipe
-    notes: tuple[Remark, ...] = ()
+    notes: tuple[LoggedNote, ...] = ()
     commands: tuple[tuple[Text, Text], ...] = ()
     missing: tuple[Text, ...] = ()
 

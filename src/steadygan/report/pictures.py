@@ -19,18 +19,25 @@ MOST_PIXELS = 50_000_000
 """Pixels beyond which a file is taken for a bomb; a grid of 64 pictures of 512 pixels has 17 million."""
 
 
-class Form(NamedTuple):
+class Encoding(NamedTuple):
     """How a picture is written: pixels of its longer side at most, and WebP's quality."""
 
     side: int
     quality: int
 
 
-ONCE = Form(1100, 80)
-SMALL = Form(240, 60)
-FORMS = (
-    *(Form(1100, 80), Form(820, 75), Form(820, 55), Form(530, 65), Form(530, 45), Form(420, 45)),
-    *(Form(400, 30), Form(320, 30), Form(260, 25), Form(200, 20), Form(140, 15)),
+ONCE = Encoding(1100, 80)
+SMALL = Encoding(240, 60)
+ENCODINGS = (
+    *(
+        Encoding(1100, 80),
+        Encoding(820, 75),
+        Encoding(820, 55),
+        Encoding(530, 65),
+        Encoding(530, 45),
+        Encoding(420, 45),
+    ),
+    *(Encoding(400, 30), Encoding(320, 30), Encoding(260, 25), Encoding(200, 20), Encoding(140, 15)),
 )
 """From what nobody can tell from the file to what still shows a collapse."""
 _PROBES = 5
@@ -49,7 +56,7 @@ class Shown(NamedTuple):
     fit: bool
 
 
-def shown(files: Sequence[Path], most: int, forms: Sequence[Form] = FORMS) -> Shown:
+def shown(files: Sequence[Path], most: int, forms: Sequence[Encoding] = ENCODINGS) -> Shown:
     """Pictures in the first of these forms in which all together take `most` characters, else in the last."""
     places = range(0, len(files), max(1, len(files) // _PROBES))
     with warnings.catch_warnings(), ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
@@ -68,7 +75,7 @@ def shown(files: Sequence[Path], most: int, forms: Sequence[Form] = FORMS) -> Sh
     raise AssertionError("there is a last form")
 
 
-def _address(file: Path, form: Form) -> str | Unreadable:
+def _address(file: Path, form: Encoding) -> str | Unreadable:
     """A picture in this form, or why there is none."""
     try:
         return address(opened(file), form)
@@ -97,7 +104,7 @@ def opened(file: Path) -> Image.Image:
         raise Unreadable("it is damaged") from problem
 
 
-def address(picture: Image.Image, form: Form) -> str:
+def address(picture: Image.Image, form: Encoding) -> str:
     """A picture as a `data:` address."""
     ratio = min(1.0, form.side / max(picture.size))
     size = max(1, round(ratio * picture.width)), max(1, round(ratio * picture.height))

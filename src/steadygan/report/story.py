@@ -11,7 +11,7 @@ from steadygan.records import Finding, now
 from steadygan.report import pictures
 from steadygan.report.commands import as_set, commands_of
 from steadygan.report.curves import axes_of
-from steadygan.report.page import Changed, Difference, Frame, Mark, Page, Recipe, Remark, RunPage, Source
+from steadygan.report.page import Changed, Difference, Frame, LoggedNote, Mark, Page, Recipe, RunPage, Source
 from steadygan.report.reading import Story
 from steadygan.report.scores import curves_of
 from steadygan.report.words import ending, facts
@@ -76,7 +76,7 @@ def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
         changed=_changed(info),
         recipe=_recipe(info),
         notes=tuple(
-            Remark(images=note.images, time=note.time, author=note.author, text=note.text) for note in story.notes
+            LoggedNote(images=note.images, time=note.time, author=note.author, text=note.text) for note in story.notes
         ),
         commands=commands_of(story),
         missing=tuple(story.missing),

@@ -41,7 +41,7 @@ class Line(NamedTuple):
     part: bool = False
 
 
-class Panel(NamedTuple):
+class TickPanel(NamedTuple):
     """One set of axes: its title and its curves."""
 
     title: str
@@ -52,7 +52,7 @@ class Panel(NamedTuple):
 
 
 PANELS = {
-    "loss": Panel(
+    "loss": TickPanel(
         "Loss",
         (
             Line("discriminator", BLUE, lambda tick: tick.loss_d),
@@ -61,11 +61,11 @@ PANELS = {
             Line("generator", VERMILION, lambda tick: tick.loss_g),
         ),
     ),
-    "logits": Panel(
+    "logits": TickPanel(
         "Discriminator's logits",
         (Line("on reals", GREEN, lambda tick: tick.d_real), Line("on fakes", VERMILION, lambda tick: tick.d_fake)),
     ),
-    "accuracy": Panel(
+    "accuracy": TickPanel(
         "Discriminator is right about",
         (
             Line("reals", GREEN, lambda tick: tick.accuracy_real),
@@ -75,7 +75,7 @@ PANELS = {
         lowest=-0.03,
         highest=1.03,
     ),
-    "gradients": Panel(
+    "gradients": TickPanel(
         "Gradient norm",
         (
             Line("discriminator", BLUE, lambda tick: tick.grad_norm_d),
@@ -83,7 +83,7 @@ PANELS = {
         ),
         logarithmic=True,
     ),
-    "speed": Panel("Images per second", (Line("images/s", GREY, lambda tick: tick.images_per_second),), lowest=0.0),
+    "speed": TickPanel("Images per second", (Line("images/s", GREY, lambda tick: tick.images_per_second),), lowest=0.0),
 }
 
 WITHOUT_SCORES = (("loss", "loss", "logits"), ("accuracy", "gradients", "speed"))
@@ -155,7 +155,7 @@ def thinned(values: Floats, most: int = MOST_POINTS) -> NDArray[np.intp]:
     return np.unique(np.array(picked, dtype=np.intp))
 
 
-def _draw(axes: Axes, panel: Panel, log: Sequence[Tick], findings: Sequence[Finding]) -> None:
+def _draw(axes: Axes, panel: TickPanel, log: Sequence[Tick], findings: Sequence[Finding]) -> None:
     """All lines of one panel."""
     _style(axes, panel.title)
     if not log:
@@ -234,7 +234,7 @@ def _mark(figure: Figure, acts: Sequence[Finding], width: float) -> None:
         _style(first, first.get_title("left"), pad=12 + 4.2 * longest)  # points, above the labels
 
 
-def _limit(axes: Axes, panel: Panel, limits: Sequence[Floats]) -> None:
+def _limit(axes: Axes, panel: TickPanel, limits: Sequence[Floats]) -> None:
     """Limits around the means and nearly all ticks, with a margin."""
     shown = np.concatenate(limits)
     low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)

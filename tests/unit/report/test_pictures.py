@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from steadygan.report import pictures
-from steadygan.report.pictures import FORMS, Form
+from steadygan.report.pictures import ENCODINGS, Encoding
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +33,13 @@ def decoded(address: str) -> Image.Image:
 def test_pictures_are_made_as_small_as_they_must_be_and_no_smaller(files, most):
     shown = pictures.shown(files, most)
     assert shown.fit
-    sizes = (sum(len(pictures.address(Image.open(file), form)) for file in files) for form in FORMS)
+    sizes = (sum(len(pictures.address(Image.open(file), form)) for file in files) for form in ENCODINGS)
     assert len(shown.pictures) == len(files)
     assert sum(map(len, shown.pictures)) == next(size for size in sizes if size <= most)
 
 
 def test_none_is_left_out_where_nothing_is_small_enough(files):
-    shown = pictures.shown(files, 1_000, (*FORMS, Form(40, 20)))
+    shown = pictures.shown(files, 1_000, (*ENCODINGS, Encoding(40, 20)))
     assert not shown.fit
     assert all(shown.pictures)
     assert decoded(shown.pictures[0]).width == 40
@@ -49,7 +49,7 @@ def test_a_picture_keeps_its_shape_and_what_is_in_it(tmp_path):
     pixels = np.zeros((300, 600, 3), np.uint8)
     pixels[:, :300] = (200, 30, 60)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    [address] = pictures.shown([tmp_path / "a.png"], 10_000_000, (Form(200, 80),)).pictures
+    [address] = pictures.shown([tmp_path / "a.png"], 10_000_000, (Encoding(200, 80),)).pictures
     small = np.asarray(decoded(address).convert("RGB"), dtype=float)
     assert small.shape == (100, 200, 3)
     assert np.abs(small[50, 40] - (200, 30, 60)).max() < 8
