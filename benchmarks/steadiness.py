@@ -51,6 +51,7 @@ COUNTS = (300, 800, 2000, 5000)
 WIDER = ("none", "generator", "discriminator")
 _COLLAPSED = 0.3
 _FELL_BACK = 1.5
+_MEASURED = ("distance", "/ best", "floor", "variety", "earlier")
 _LEVELS = ("start", "end", "value", "low", "high")  # of a schedule, where a learning rate is one
 
 
@@ -228,8 +229,7 @@ def _table(outcomes: list[Outcome]) -> str:
     lines = [
         f"`{first.recipe}`, {first.budget:,} images each at {first.size} pixels: of {len(outcomes)} runs {counts}",
         "",
-        "| run | lr | batch | wider | images | set | seen | ended | distance | / best | floor | variety | earlier | swd "
-        "| shown | acts |",
+        f"| run | lr | batch | wider | images | set | seen | ended | {' | '.join(_MEASURED)} | swd | shown | acts |",
         "|" + "---|" * 16,
     ]
     return "\n".join([*lines, *map(_row, outcomes)])

@@ -36,6 +36,10 @@ class SteadyganError(Exception):
     def __str__(self) -> str:
         return "\n".join(map(shown, self.args))
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and notebooks show in place of a traceback."""
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m: {self}"]
+
 
 class ConfigError(SteadyganError):
     """A command, option or setting that cannot be used as given."""

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 
 FLOORS = {
     **dict.fromkeys(("errors", "names", "part", "version", "spec", "schedule", "config"), 0),
-    **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal"), 0),
+    **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal", "cards"), 0),
     **dict.fromkeys(("ops", "doctor", "care", "visual", "report"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
     **dict.fromkeys(("scoring", "signals"), 3),
@@ -27,6 +27,7 @@ FLOORS = {
 FOR_EVERYONE = {"errors", "names", "part"}
 NEIGHBOURS = {
     ("records", "rundir"): "records are lines, and rundir is how a line gets into a file",
+    ("runs", "cards"): "a run shows itself in a notebook",
     ("runs", "rundir"): "a run is a folder, and its methods write into it",
     ("runs", "records"): "a run gives its records",
     ("runs", "spec"): "run.json holds the form of the images",

@@ -421,16 +421,32 @@ def test_a_run_from_before_there_was_care_goes_on(pictures, tmp_path, monkeypatc
     assert done.log()[-1].step == 6
 
 
-def test_a_checkpoint_that_cannot_be_read_when_a_run_goes_back_to_it_is_told_in_a_line(pictures, tmp_path):
+@pytest.mark.parametrize(("since", "damaged", "back_to"), [(48, 32, 0), (80, 64, 32)])
+def test_a_run_that_cannot_go_back_to_a_damaged_checkpoint_goes_to_an_earlier_one_or_begins_anew(
+    pictures, tmp_path, since, damaged, back_to
+):
     def damage(session):
-        if session.progress.steps == 7:
-            (session.run.files.checkpoint(32) / "discriminator.safetensors").write_bytes(b"half")
+        if session.progress.images == since:
+            (session.run.files.checkpoint(damaged) / "discriminator.safetensors").write_bytes(b"half")
 
-    with pytest.raises(sg.DataError, match=r"discriminator.safetensors is damaged .*; there is no other checkpoint"):
-        train(exploding(pictures, 48), tmp_path / "a", Quiet(damage))
-    done = sg.Run(tmp_path / "a")
-    assert [one.images for one in done.checkpoints()] == [32]
-    assert acts(done) == []
+    config = exploding(pictures, since, budget={"steps": 13})
+    done = train(config, tmp_path / "a", Quiet(damage))
+    [act] = acts(done)
+    assert act.back_to == back_to
+    assert "discriminator.safetensors is damaged" in act.evidence
+    assert done.log()[-1].step == 13
+
+
+def test_a_run_from_trained_networks_whose_only_checkpoint_is_damaged_is_told_in_a_line(pictures, tmp_path):
+    source = run(pictures, tmp_path / "source", budget={"steps": 2})
+
+    def damage(session):
+        for folder in session.run.files.all_checkpoints() if session.progress.images == 48 else ():
+            (folder / "discriminator.safetensors").write_bytes(b"half")
+
+    with pytest.raises(sg.DataError, match=r"discriminator.safetensors is damaged"):
+        train(exploding(pictures, 48, start={"source": str(source.path)}), tmp_path / "a", Quiet(damage))
+    assert acts(sg.Run(tmp_path / "a")) == []
 
 
 @pytest.mark.slow

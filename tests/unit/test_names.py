@@ -77,3 +77,7 @@ def test_a_file_of_any_name_can_be_opened_by_one_in_utf8(tmp_path: Path) -> None
         assert named.read_bytes() == path.read_bytes() == b"content"
     with in_utf8(tmp_path / "plain") as named:
         assert named == tmp_path / "plain"
+
+
+def test_ipython_shows_an_error_as_a_line_of_its_own_whatever_names_are_in_it():
+    assert DataError("a\nb", "c")._render_traceback_() == ["\x1b[31mDataError\x1b[0m: a\\nb\nc"]

@@ -135,14 +135,13 @@ def _show(found: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("metric", "value", "95 % interval", "reals score", "better")
-    for score in found.scores:
-        interval = "" if score.low is None or score.high is None else f"{score.low:.4g} to {score.high:.4g}"
-        unit = f" {score.unit}" if score.unit else ""
-        value, floor = (f"{number:.4g}{unit}" for number in (score.value, score.floor))
-        table.add_row(score.metric, value, interval, floor, score.better)
+    from steadygan.studies.evaluate import HEAD
+
+    table = Table(*HEAD)
+    for row in found.rows():
+        table.add_row(*row)
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-    console.print(f"{found.count:,} pictures of each kind; {found.split} images of {shown(found.data)}")
+    console.print(found.how())
     console.print(table)
     for remark in found.remarks:
         console.print(shown(remark))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,19 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from steadygan import cards
 from steadygan.data.settings import FORMAT
 from steadygan.data.sources.items import Rejection
 from steadygan.data.work import Entry
 from steadygan.errors import DataError, os_errors
-from steadygan.names import from_json
+from steadygan.names import from_json, shown
 from steadygan.spec import ImageSpec
 
 __all__ = ["Dataset", "open_dataset"]
 
 R = TypeVar("R")
 
+_MOST_CLASSES = 12
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Images of one form, mapped from disk: `images` uint8 (N, S, S, C), `labels` int64 (N,) or None.
 
@@ -40,7 +43,7 @@ class Dataset:
     class_names: tuple[str, ...]
     held_out: NDArray[np.int64]
     digest: str
-    meta: dict[str, Any] = field(repr=False)
+    meta: dict[str, Any]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,6 +54,27 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open_dataset, (self.path,)
+
+    def __str__(self) -> str:
+        return f"{len(self):,} images, {self.spec}, {len(self.held_out):,} of them held out"
+
+    def __repr__(self) -> str:
+        return f"<Dataset {shown(self.path)}: {self}>"
+
+    def _repr_html_(self) -> str:
+        montage = cards.picture(cards.small(self.path / "montage.png"), "some of its images")
+        classes = cards.table(("class", "images"), [(name, f"{count:,}") for name, count in self._classes()])
+        return cards.card(self.path.name, montage, cards.lines([str(self), *self.advice]) + classes)
+
+    def _classes(self) -> list[tuple[str, int]]:
+        """The names of the classes with their numbers of images, the largest ones first, the rest of many together."""
+        if self.labels is None:
+            return []
+        counts = np.bincount(self.labels, minlength=len(self.class_names)).tolist()
+        largest = sorted(zip(self.class_names, counts, strict=True), key=lambda it: -it[1])
+        rest = largest[_MOST_CLASSES:]
+        more = [(f"{len(rest):,} more", sum(count for _, count in rest))] if rest else []
+        return [*largest[:_MOST_CLASSES], *more]
 
     @cached_property
     def training(self) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from steadygan.errors import ConfigError, os_errors
+from steadygan.export.sampled import Sampled
 from steadygan.export.wanted import numbers_of
 from steadygan.networks import Latents, Networks, classes_of, latents_of
 from steadygan.recipes.choose import recipe_of
@@ -86,6 +88,8 @@ class TrainedGenerator(nn.Module):
     ) -> Tensor:
         """Pictures: uint8 (N, C, H, W) on the CPU; of one class by name or number, or else of all in turn.
 
+        A tensor, which a notebook shows as a grid.
+
         The first `count` of a seed, or those that `pick` numbers from 0, in its order. A picture is the same to the bit
         however many others are asked for; on another device, or in another `batch` (None: 16, fewer of large ones), it
         may differ by a grey level here and there.
@@ -95,7 +99,7 @@ class TrainedGenerator(nn.Module):
 
     def pictures(self, latents: Tensor, *given: Tensor, batch: int | None = None) -> Tensor:
         """As `sample`, of these latents (N, latent_dim) and labels (N,)."""
-        return generate_alike(self.generator, latents, *given, batch=batch or self.batch)
+        return generate_alike(self.generator, latents, *given, batch=batch or self.batch).as_subclass(Sampled)
 
     def save(self, out: str | Path) -> Path:
         """Write everything into one safetensors file that `load` reads without the run."""
@@ -107,7 +111,7 @@ class TrainedGenerator(nn.Module):
 
 
 @os_errors()
-def load(path: str | Path, which: str = "best", recipe: str | RunConfig | None = None) -> TrainedGenerator:
+def load(path: str | PathLike[str], which: str = "best", recipe: str | RunConfig | None = None) -> TrainedGenerator:
     """The averaged generator of a run folder, a checkpoint folder or an exported file, on the CPU.
 
     Of a run `which` takes "best", "latest" or the name of a checkpoint. `recipe` is what it was trained with, a word as

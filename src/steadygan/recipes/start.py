@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
@@ -154,7 +155,7 @@ class PlainSettings(TypedDict, total=False):
     precision: str | None
     threads: int | None
     care: str | None
-    start: str | Path | None
+    start: str | os.PathLike[str] | None
 
 
 def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
@@ -169,8 +170,8 @@ def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
         hint = nearest(name, known) or "."
         raise ConfigError(f"train takes no {name}{hint} It takes {', '.join(known)}, and all others in settings={{}}")
     given = {name: value for name, value in plain.items() if value is not None}
-    if "start" in given:
-        given["start"] = {"source": str(given["start"])}
+    if (start := plain.get("start")) is not None:
+        given["start"] = {"source": os.fspath(start)}
     if "care" in given:
         given["care"] = {"kind": given["care"]}
     return merge({}, *({home[name]: {name: value}} if name in home else {name: value} for name, value in given.items()))
@@ -198,7 +199,7 @@ def train(
 
 @os_errors()
 def resume(
-    path: str | Path,
+    path: str | os.PathLike[str],
     budget: Budget | None = None,
     data: str = "",
     console: Reporter | None = None,
@@ -213,7 +214,7 @@ def resume(
     a value) replaces what the run does by itself. From another `checkpoint`, by its name, what came after it is
     removed. Raises ConfigError if the run is still training.
     """
-    return go_on(path, budget, data, console, told_again(recipe, Run(Path(path))), care, checkpoint)
+    return go_on(Path(path), budget, data, console, told_again(recipe, Run(Path(path))), care, checkpoint)
 
 
 def told_again(recipe: str | RunConfig | None, run: Run) -> RunConfig | None:

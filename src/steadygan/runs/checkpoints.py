@@ -90,6 +90,11 @@ class SavedCheckpoint:
             raise DataError(f"{file} is damaged (its digest is not the recorded one); {self.way_out()}")
         return file
 
+    def check(self) -> None:
+        """DataError if a file of it is missing or damaged."""
+        for name in self.meta.sha256:
+            self.part(name.removesuffix(".safetensors"))
+
     def way_out(self) -> str:
         """What to do if it is damaged."""
         others = [folder.name for folder in RunDir(self.run).all_checkpoints() if folder.name != self.name]

@@ -12,6 +12,7 @@ from steadygan.errors import ConfigError, DataError
 from steadygan.names import to_json
 from steadygan.records import DatedScore, Finding, Note, Record, Signals, Tick
 from steadygan.rundir import RunDir, atomic_write
+from steadygan.runs.card import card
 from steadygan.runs.checkpoints import SavedCheckpoint, drop_later
 from steadygan.runs.info import RunInfo, read_info
 
@@ -31,12 +32,18 @@ notes are not: what somebody saw was seen.
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder; every method reads or writes it anew."""
+    """A run folder; every method reads or writes it anew. It stands wherever a path does."""
 
     path: Path
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def _repr_html_(self) -> str:
+        return card(self)
 
     @property
     def files(self) -> RunDir:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import fspath
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,17 @@ class Comparison(BaseModel):
 
 
 @os_errors()
-def compare(paths: Sequence[str | Path]) -> Comparison:
+def compare(paths: Sequence[str | Path | Run]) -> Comparison:
     """Put runs side by side; scores by different protocols are refused, since their difference means nothing."""
-    runs = [Run(Path(path)) for path in paths]
+    names = [fspath(path) for path in paths]
+    runs = [Run(Path(name)) for name in names]
     settings = _rows([run.info().settings() for run in runs])
     differing = [row for row in settings if any(value != row.values[0] for value in row.values)]
     scores = [_scores(run) for run in runs]
     results = _rows([_results(run) for run in runs])
     results += _score_rows([name for name in _names(scores) if _shared(name, scores)], scores)
-    refused = _refusals([name for name in _names(scores) if not _shared(name, scores)], paths, scores)
-    return Comparison(runs=[str(p) for p in paths], settings=differing, results=results, refused=refused)
+    refused = _refusals([name for name in _names(scores) if not _shared(name, scores)], names, scores)
+    return Comparison(runs=names, settings=differing, results=results, refused=refused)
 
 
 Scores = dict[str, dict[str, DatedScore]]
@@ -67,13 +69,11 @@ def _shared(name: str, scores: Sequence[Scores]) -> list[str]:
     return [protocol for protocol in having[0] if all(protocol in one for one in having)]
 
 
-def _refusals(names: Sequence[str], paths: Sequence[str | Path], scores: Sequence[Scores]) -> list[str]:
+def _refusals(names: Sequence[str], paths: Sequence[str], scores: Sequence[Scores]) -> list[str]:
     """Why metrics cannot be compared: one sentence for all that were measured differently in the same way."""
     alike: dict[str, list[str]] = {}
     for name in names:
-        protocols = {
-            str(path): [*one[name]][-1].split() for path, one in zip(paths, scores, strict=True) if name in one
-        }
+        protocols = {path: [*one[name]][-1].split() for path, one in zip(paths, scores, strict=True) if name in one}
         common = set.intersection(*map(set, protocols.values()))
         own = {
             path: [word for word in words if word not in common and word[0] != "#"] for path, words in protocols.items()

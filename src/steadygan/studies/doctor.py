@@ -6,6 +6,7 @@ A run and a log are read without torch; the rest is audited where it is asked fo
 from __future__ import annotations
 
 import mimetypes
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,13 +68,13 @@ class Diagnosis(BaseModel):
 
 
 @os_errors()
-def diagnose(path: str | Path, columns: Mapping[str, str] | None = None, loss: str = "") -> list[Finding]:
+def diagnose(path: str | os.PathLike[str], columns: Mapping[str, str] | None = None, loss: str = "") -> list[Finding]:
     """What the doctor finds in a run, be it still training, or in another program's log; the gravest first.
 
     `columns` names a log's columns by what they hold, as in {"loss_d": "errD"}, `loss` is its kind of loss.
     ConfigError if there is no such file, column or loss; DataError if it cannot be read or holds nothing yet.
     """
-    return look(str(path), columns or {}, loss).findings
+    return look(os.fspath(path), columns or {}, loss).findings
 
 
 def look(text: str, columns: Mapping[str, str], loss: str = "", data: str | None = None) -> Diagnosis:

@@ -11,11 +11,13 @@ import torch
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
 from torch import Tensor
 
+from steadygan import cards
 from steadygan.config import BY_NAME, resolve
 from steadygan.data import Dataset, PrepareSettings, is_dataset, is_missing, open_dataset, prepare_cached, smaller
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
+from steadygan.names import shown
 from steadygan.records import Score
 from steadygan.runs import Run, RunInfo, SavedCheckpoint
 from steadygan.scoring import Judge, Metric, Split, choose_metrics, choose_reference
@@ -31,6 +33,7 @@ from steadygan.visual.nearest import save_nearest
 
 __all__ = ["Evaluation", "evaluate"]
 
+HEAD = ("metric", "value", "95 % interval", "reals score", "better")
 _MOST = 10_000
 _SHOWN = 12
 _SHOWN_BYTES = 2**26
@@ -86,14 +89,46 @@ class Evaluation(BaseModel):
     scores: list[Score]
     nearest: Path | None = None
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """The scores in words, for the columns of `HEAD`."""
+        return [_cells(score) for score in self.scores]
+
+    def how(self) -> str:
+        """The protocol in words."""
+        return f"{self.count:,} pictures of each kind; {self.split} images of {shown(self.data)}"
+
+    def __str__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(HEAD, *self.rows(), strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in (HEAD, *self.rows()))
+        return "\n".join([self.how(), *lines, *map(shown, self.remarks)])
+
+    def _repr_html_(self) -> str:
+        protocols = [score.protocol.rpartition(" ")[2] for score in self.scores]
+        rows = [(*cells, protocol) for cells, protocol in zip(self.rows(), protocols, strict=True)]
+        means = [f"{score.metric}: {score.says}" for score in self.scores if score.says]
+        return cards.card(
+            f"Scores of {self.subject}",
+            cards.table((*HEAD, "protocol"), rows) + cards.lines([self.how(), *self.remarks]),
+            cards.lines(means),
+            cards.picture(cards.small(self.nearest), "those most like training images", 560) if self.nearest else "",
+        )
+
     def __getitem__(self, metric: str) -> Score:
         """The score of a metric; KeyError if it was not asked for."""
         return {score.metric: score for score in self.scores}[metric]
 
 
+def _cells(score: Score) -> tuple[str, ...]:
+    """A score in words."""
+    unit = f" {score.unit}" if score.unit else ""
+    interval = "" if score.low is None or score.high is None else f"{score.low:.4g} to {score.high:.4g}"
+    floor = "" if score.floor is None else f"{score.floor:.4g}{unit}"
+    return score.metric, f"{score.value:.4g}{unit}", interval, floor, score.better
+
+
 @os_errors()
 def evaluate(
-    subject: Subject,
+    subject: Subject | Run,
     data: str | Path | Dataset | None = None,
     *,
     console: Reporter | None = None,
@@ -108,6 +143,7 @@ def evaluate(
     are written into its folder, too. Raises ConfigError and DataError.
     """
     chosen = resolve(EvaluationSettings, settings)
+    subject = subject.path if isinstance(subject, Run) else subject
     model = trained(subject, chosen.checkpoint, recipe)
     if recipe and model is None:
         raise ConfigError("recipe: one is given, but what is scored is neither a run nor an exported generator")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from textwrap import shorten
 
 from torch import Tensor
@@ -34,7 +35,8 @@ def decide(session: Session, problem: Diverged | None = None) -> bool:
     """
     act: Act = Continue()
     if session.runtime.main:
-        act = session.care.decide(moment_of(session, problem))
+        moment = moment_of(session, problem)
+        act = _from_whole(session, session.care.decide(moment), moment.checkpoints)
     act = session.runtime.agreed(act)
     if problem is not None and not isinstance(act, RollBack):
         raise problem
@@ -80,6 +82,26 @@ def _allowed(session: Session, changes: Changes) -> bool:
     except ConfigError:
         return False
     return True
+
+
+def _from_whole(session: Session, act: Act, there: Sequence[int]) -> Act:
+    """The same act; where the checkpoint to go back to is damaged, from the newest earlier one that is whole, or anew.
+
+    DataError if there is none and the run may not begin anew.
+    """
+    if not isinstance(act, RollBack) or act.to_images is None:
+        return act
+    damage: DataError | None = None
+    for images in reversed([one for one in there if one <= act.to_images]):
+        try:
+            SavedCheckpoint(session.run.files.checkpoint(images)).check()
+        except DataError as problem:
+            damage = damage or problem
+        else:
+            return replace(act, to_images=images, reason=f"{act.reason}; {damage}") if damage else act
+    if session.config.start.source and damage:
+        raise damage
+    return replace(act, to_images=None, reason=f"{act.reason}; {damage}")
 
 
 def set_back(session: Session, act: RollBack) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -24,7 +23,7 @@ from steadygan.runs import BasisInfo, Run, RunInfo, StartInfo
 from steadygan.training.budget import too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
-from steadygan.training.console import Reporter, Silent, reporter
+from steadygan.training.console import Reporter, Silent, again, reporter
 from steadygan.training.doctor import Doctor, audit
 from steadygan.training.listeners import (
     CheckpointWriter,
@@ -153,8 +152,7 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
         raise
     if not done:
         images = session.progress.images
-        again = f"steadygan resume {shlex.quote(str(run.path))}"
-        raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again}`")
+        raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again(run.path)}`")
     return run
 
 

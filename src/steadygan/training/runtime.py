@@ -6,6 +6,7 @@ import atexit
 import os
 import resource
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -13,9 +14,6 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import torch
-from accelerate import Accelerator, PartialState
-from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -24,6 +22,12 @@ from steadygan.runs import LayerWay
 from steadygan.training.config import RuntimeSettings
 from steadygan.training.speed import LAYOUTS, has_bfloat16, name_of, speeds
 from steadygan.training.threads import Others, choose_threads, counted, free, is_pinned
+
+with warnings.catch_warnings():  # in notebooks, of bars that are never shown
+    warnings.filterwarnings("ignore", "IProgress not found")
+    from accelerate import Accelerator, PartialState
+    from accelerate.state import AcceleratorState
+    from accelerate.utils import broadcast_object_list
 
 T = TypeVar("T")
 

@@ -19,14 +19,14 @@ REAL = (148, 152, 160)
 FAKE = (213, 70, 20)
 
 
-def picture(images: Images, reals: Images | None = None, classes: int = 0) -> Image.Image:
+def picture(images: Images, reals: Images | None = None, classes: int = 0, columns: int | None = None) -> Image.Image:
     """How a batch (N, H, W, C) of uint8 is shown: a `scatter` if it holds 2-D points, a `grid` otherwise.
 
     `reals`, of the same form, are drawn behind the points and play no part in a grid. Where so many `classes` come in
-    turn, each has columns of its own in the grid, unless it were too wide for that.
+    turn, each has columns of its own in the grid, unless it were too wide for that or has so many `columns`.
     """
     if images.shape[1:] != (1, 1, 2):
-        return grid(images, columns_of(len(images), classes))
+        return grid(images, columns or columns_of(len(images), classes))
     return scatter(points(images), None if reals is None else points(reals))
 
 

@@ -35,6 +35,35 @@ def test_a_data_set_gives_images_with_their_labels_and_where_they_come_from(data
         dataset[6]
 
 
+def test_a_data_set_prints_in_a_line_and_shows_itself_with_names_escaped(tmp_path: Path) -> None:
+    for index in range(20):
+        folder = tmp_path / "in" / ("<b>bear", "cat", "dog")[min(index % 4, 2)]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (index, 0, 0)).save(folder / f"{index}.png")
+    dataset = prepare([Folder(path=tmp_path / "in")], tmp_path / "<i>set", PrepareSettings(size=4), workers=0)
+    said = f"20 images, 4×4, 3 channels, 3 classes, {len(dataset.held_out)} of them held out"
+    assert str(dataset) == said
+    assert repr(dataset) == f"<Dataset {dataset.path}: {said}>"
+    html = dataset._repr_html_()
+    assert [html.index(name) for name in ("&lt;i&gt;set", said, ">dog<", "&lt;b&gt;bear")]
+    assert html.index(">dog<") < html.index("&lt;b&gt;bear")
+    assert "<b>" not in html
+    assert "<i>" not in html
+    assert html.count("<img src=") == 1
+    (dataset.path / "montage.png").unlink()
+    assert "<img src=" not in dataset._repr_html_()
+
+
+def test_many_classes_are_shown_by_the_largest_and_the_number_of_the_rest(tmp_path: Path) -> None:
+    for index in range(30):
+        folder = tmp_path / "in" / f"class{index // 2:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4), (index, 0, 0)).save(folder / f"{index}.png")
+    html = prepare([Folder(path=tmp_path / "in")], tmp_path / "out", PrepareSettings(size=4), workers=0)._repr_html_()
+    assert "3 more" in html
+    assert html.count("<tr") == 1 + 12 + 1
+
+
 def test_images_are_mapped_and_not_loaded(dataset: Dataset) -> None:
     assert isinstance(dataset.images, np.memmap)
     with pytest.raises(ValueError, match="read-only"):

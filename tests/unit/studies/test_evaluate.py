@@ -12,6 +12,7 @@ from steadygan.cli.main import main
 from steadygan.data import PrepareSettings, prepare
 from steadygan.networks import SNGAN
 from steadygan.recipes import configure
+from steadygan.recipes.start import placed
 from steadygan.records import DatedScore
 from steadygan.scoring import Judge
 from steadygan.scoring.pick import FrechetToTraining
@@ -340,3 +341,29 @@ def test_compare_shows_the_score_of_the_checkpoint_that_another_score_picked(fin
 def test_a_score_from_before_floors_is_read(tmp_path):
     old = DatedScore.model_validate({"step": 1, "images": 2, "metric": "swd", "value": 0.5, "protocol": "swd-1"})
     assert (old.floor, old.low, old.high) == (None, None, None)
+
+
+def test_scores_print_as_a_table_and_show_themselves_with_floor_interval_and_protocol():
+    known = {"metric": "swd<", "value": 0.25, "floor": 0.125, "low": 0.2, "high": 0.3, "unit": "dB", "says": "how far"}
+    scores = [sg.Score(**known, protocol="swd n=9 #abcd1234"), sg.Score(metric="own", value=float("nan"), protocol="p")]
+    found = sg.Evaluation(subject="<b>run", data="a/<b>", split="held-out", count=9, remarks=["few <i>"], scores=scores)
+    said, head, swd, own, remark = str(found).splitlines()
+    assert said == "9 pictures of each kind; held-out images of a/<b>"
+    assert head.split("  ")[0] == "metric"
+    assert swd.split() == ["swd<", "0.25", "dB", "0.2", "to", "0.3", "0.125", "dB", "lower"]
+    assert own.split() == ["own", "nan", "lower"]
+    assert remark == "few <i>"
+    html = found._repr_html_()
+    words = ("&lt;b&gt;run", "swd&lt;", "0.25 dB", "0.2 to 0.3", "0.125 dB", "#abcd1234", "how far", "few &lt;i&gt;")
+    assert [word for word in words if word not in html] == []
+    assert "9 pictures of each kind; held-out images" in html
+    assert "<b>" not in html
+
+
+def test_a_run_is_taken_wherever_its_path_is(finished):
+    assert sg.load(finished).about["run"] == finished.path.name
+    assert sg.diagnose(finished) == sg.diagnose(finished.path)
+    assert sg.compare([finished, finished]) == sg.compare([finished.path, str(finished.path)])
+    assert placed(start=finished) == placed(start=finished.path)
+    by_run, by_path = (sg.evaluate(it, metrics="colour", repeats=0) for it in (finished, finished.path))
+    assert by_run == by_path
