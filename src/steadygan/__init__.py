@@ -25,6 +25,7 @@ _HOMES = (
         "data.pictures",
         "data.inspection",
         "data.making",
+        "report.write",
         "studies.compare",
         "studies.doctor",
     ),
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.recipes.facts import *
     from steadygan.recipes.start import *
     from steadygan.records import *
+    from steadygan.report.write import *
     from steadygan.runs.run import *
     from steadygan.schedule import *
     from steadygan.scoring.base import *

@@ -23,6 +23,10 @@ Severity = Literal["info", "warning", "serious"]
 Better = Literal["lower", "higher", "as reals"]
 
 
+_MOST = 2**53
+"""Every whole number up to it is a float of its own, here and in a browser."""
+
+
 def now() -> str:
     """The present time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
@@ -33,8 +37,8 @@ class Record(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", ser_json_inf_nan="constants")
 
-    step: int = Field(ge=0)
-    images: int = Field(default=0, ge=0)
+    step: int = Field(ge=0, le=_MOST)
+    images: int = Field(default=0, ge=0, le=_MOST)
 
     def later_than(self, images: int, decides: bool = True) -> bool:
         """Whether it was written after the checkpoint of so many images; `decides` if care was yet to decide there."""
@@ -161,10 +165,7 @@ class Score(BaseModel):
 
 
 class DatedScore(Score, Record):
-    """A score at one moment of a run; its line leaves out what its metric says and in which unit."""
-
-    unit: str = Field(default="", exclude=True)
-    says: str = Field(default="", exclude=True)
+    """A score at one moment of a run."""
 
 
 class Finding(Record):

@@ -257,6 +257,10 @@ class RunDir:
         return self.path / f"{tool}.json"
 
     @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -278,7 +282,7 @@ class RunDir:
 
     def fixed_samples(self) -> list[Path]:
         """Grids from the fixed latents, oldest first."""
-        return sorted(file for file in self.samples.glob("*.png") if file.stem.isdigit())
+        return sorted(file for file in self.samples.glob("*.png") if file.stem.isdecimal())
 
     def checkpoint(self, images: int) -> Path:
         """Folder of the checkpoint after `images` images."""
@@ -287,7 +291,7 @@ class RunDir:
     def all_checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""
         found = (meta.parent for meta in self.checkpoints.glob(f"{_STEM}*/meta.json"))
-        return sorted(folder for folder in found if folder.name.removeprefix(_STEM).isdigit())
+        return sorted(folder for folder in found if folder.name.removeprefix(_STEM).isdecimal())
 
     def pointed(self, pointer: Path) -> Path:
         """The checkpoint that `latest` or `best` names; DataError if there is none."""

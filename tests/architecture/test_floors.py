@@ -14,7 +14,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 FLOORS = {
     **dict.fromkeys(("errors", "names", "part", "version", "spec", "schedule", "config"), 0),
     **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal", "cards"), 0),
-    **dict.fromkeys(("ops", "doctor", "care", "visual"), 1),
+    **dict.fromkeys(("ops", "doctor", "care", "visual", "report"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
     **dict.fromkeys(("scoring", "signals"), 3),
     "training": 4,
@@ -31,11 +31,15 @@ NEIGHBOURS = {
     ("runs", "rundir"): "a run is a folder, and its methods write into it",
     ("runs", "records"): "a run gives its records",
     ("runs", "spec"): "run.json holds the form of the images",
+    ("runs", "config"): "run.json holds all settings, by their places",
     ("care", "doctor"): "care acts on what the doctor finds",
+    ("report", "visual"): "a report has the panels of curves.png",
+    ("report", "doctor"): "a report says what the doctor answers",
+    ("report", "care"): "a report says whether care ended the run",
     ("claim", "rundir"): "a claim is of a run folder, and fails as other writing does",
 }
-ROW_ZERO_AND_ONE_ONLY = {"doctor", "care", "visual", "web"}
-WITHOUT_TORCH = {room for room, floor in FLOORS.items() if floor == 0} | {"doctor", "care", "visual", "web"}
+ROW_ZERO_AND_ONE_ONLY = {"doctor", "care", "visual", "report", "web"}
+WITHOUT_TORCH = {room for room, floor in FLOORS.items() if floor == 0} | {"doctor", "care", "visual", "report", "web"}
 LOADED_WITHOUT_TORCH = WITHOUT_TORCH | {"cli", "data"}
 NEEDS_TORCH_IN_DATA = {"steadygan.data.loader"}
 

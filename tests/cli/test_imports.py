@@ -26,6 +26,7 @@ WITHOUT_TORCH = {
     "note run text": RECORDS,
     "compare run run": RECORDS,
     "compare run run --json": RECORDS,
+    "report run": IMAGES | {"jinja2", "markupsafe"},
     "doctor run": RECORDS | {"numpy"},
     "doctor log.csv --json": RECORDS | {"numpy"},
     "doctor --rules": RECORDS | {"numpy"},

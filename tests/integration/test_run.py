@@ -49,6 +49,7 @@ def test_a_run_folder_holds_everything_the_contract_names(finished):
         "samples",
         "progress.gif",
         "curves.png",
+        "report.html",
         "checkpoints",
     }
     samples = {path.name for path in finished.files.samples.iterdir()}

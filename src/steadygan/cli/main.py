@@ -54,6 +54,7 @@ for command in (
     scores.probe,
     doctor.doctor,
     results.compare,
+    results.report,
     results.note,
     training.recipes,
     techniques.techniques,

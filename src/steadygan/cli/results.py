@@ -1,4 +1,4 @@
-"""`sample`, `export`, `compare` and `note`: what is done with finished runs."""
+"""`sample`, `export`, `compare`, `report` and `note`: what is done with finished runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from steadygan.cli.answers import answer
-from steadygan.cli.options import Checkpoint, Json, OwnRecipe, RunFolder, how_many
+from steadygan.cli.options import Checkpoint, Json, OwnRecipe, RunFolder, how_many, writable
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -111,6 +111,24 @@ def _show(found: Comparison) -> None:
     console.print(table)
     for sentence in found.refused:
         console.print(shown(sentence), soft_wrap=True, highlight=False)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folder of a run, or of several to lay side by side.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            callback=writable,
+            help="FILE.html. [default: report.html in the run's folder; of several runs, here]",
+        ),
+    ] = None,
+) -> None:
+    """Write one HTML file that shows what a run did, or several runs side by side."""
+    from steadygan.report.write import write_report
+
+    typer.echo(shown(write_report(runs, out)))
 
 
 def note(run: RunFolder, text: Annotated[str, typer.Argument(help="What you tried and saw.")]) -> None:

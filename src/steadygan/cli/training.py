@@ -135,7 +135,13 @@ def _say_where(path: Path) -> None:
         return
     files = RunDir(path)
     last = files.fixed_samples()[-1]
-    for name, file in (("grid", last), ("animation", files.progress), ("curves", files.curves), ("run", path)):
+    for name, file in (
+        ("grid", last),
+        ("animation", files.progress),
+        ("curves", files.curves),
+        ("report", files.report),
+        ("run", path),
+    ):
         print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
     run, quoted = Run(path), shlex.quote(str(path))
     hints = [f"next:      steadygan sample {quoted} -n 64 -o samples.png"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steadygan.config.compare import difference, flatten
+from steadygan.config.compare import changes, difference, flatten
 from steadygan.config.load import explain, merge, nearest, nested, parse_assignment, read_toml, resolve
 from steadygan.config.parts import BY_NAME, BY_NAMES
 from steadygan.config.python import python_function
@@ -11,6 +11,7 @@ from steadygan.config.show import to_toml
 __all__ = [
     "BY_NAME",
     "BY_NAMES",
+    "changes",
     "difference",
     "explain",
     "flatten",

@@ -17,6 +17,18 @@ def flatten(tree: Any, path: str = "") -> dict[str, Any]:
     return {name: leaf for start, value in pairs for name, leaf in flatten(value, start).items()}
 
 
+def changes(first: Any, second: Any, path: str = "") -> dict[str, tuple[Any, Any]]:
+    """As `difference`, at the places and with the values that `--set` takes: a list whole, a part of another `kind`
+    whole.
+    """
+    if isinstance(first, Mapping) and isinstance(second, Mapping) and first.get("kind") == second.get("kind"):
+        found: dict[str, tuple[Any, Any]] = {}
+        for name in dict.fromkeys([*first, *second]):
+            found |= changes(first.get(name), second.get(name), f"{path}.{name}".lstrip("."))
+        return found
+    return {} if first == second else {path: (first, second)}
+
+
 def difference(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
     """The paths at which two trees differ, with both values; `None` where a path is missing."""
     a, b = flatten(first), flatten(second)

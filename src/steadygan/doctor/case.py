@@ -249,14 +249,21 @@ def _numbers(group: BaseModel | Mapping[str, Any]) -> Iterator[tuple[str, float]
             yield name, float(value)
 
 
+def _is_limit(value: Any) -> bool:
+    """Whether a setting, which a hand may have written into `run.json`, is a number that can end a run."""
+    return isinstance(value, int | float) and 0 < value < 1e15
+
+
 def _budget(config: Mapping[str, Any], series: Mapping[str, Series]) -> int:
     """How many images the run is to see; from the time it was given, by the rate so far."""
-    budget = config.get("budget", {})
-    limits = [budget["images"]] if budget.get("images") else []
+    group = config.get("budget")
+    budget = {name: value for name, value in group.items() if _is_limit(value)} if isinstance(group, Mapping) else {}
+    limits = [int(budget["images"])] if "images" in budget else []
     seconds = series.get("seconds", _NONE)
     counted = len(seconds) and seconds.steps[-1] > 0
-    a_step = seconds.images[-1] / seconds.steps[-1] if counted else config.get("batch", 1)  # a step has several turns
-    limits += [int(budget["steps"] * a_step)] if budget.get("steps") else []
-    if budget.get("minutes") and len(seconds) and seconds.last > 0:
+    batch = config.get("batch")
+    a_step = seconds.images[-1] / seconds.steps[-1] if counted else batch if _is_limit(batch) else 1  # of several turns
+    limits += [int(budget["steps"] * a_step)] if "steps" in budget else []
+    if "minutes" in budget and len(seconds) and seconds.last > 0:
         limits.append(int(60 * budget["minutes"] * seconds.images[-1] / seconds.last))
     return min(limits, default=0)

@@ -47,6 +47,7 @@ def recipe_of(recipe: str | RunConfig) -> Recipe:
     """What gives the configuration of `NAME`, `FILE.toml` or `FILE.py:FUNCTION`; ConfigError names the nearest recipe.
 
     A file is read here, once, however often the recipe is asked. A function of the user's own may take facts or not.
+    What a recipe says of itself is its docstring; a file of settings has that of the recipe it names.
 
     A TOML file lays its settings over the recipe it names in `recipe`, the default one if it names none. If it names a
     file, as a printed configuration may, it is complete and stands alone.
@@ -72,6 +73,7 @@ def _from_toml(text: str) -> Recipe:
         config = base(facts)
         return override(config, whole({**own_again(settings, config, Path(text), named), "recipe": text}))
 
+    recipe.__doc__ = base.__doc__
     return recipe
 
 
@@ -89,7 +91,11 @@ def _from_python(text: str) -> Recipe:
             raise ConfigError(f"--recipe {text}: the function must return a RunConfig, not {type(config).__name__}")
         return config.model_copy(update={"recipe": text})
 
-    return lambda facts: recipe(facts if wanted else None)
+    def told(facts: Facts) -> RunConfig:
+        return recipe(facts if wanted else None)
+
+    told.__doc__ = function.__doc__
+    return told
 
 
 def whole(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def starting_from(path: str, recipe: str | RunConfig | None, source: str | Path)
             changes["networks"] = origin.networks(config)
         return config.model_copy(update={**changes, "start": StartSettings(source=str(path_of(path).absolute()))})
 
+    taken_over.__doc__ = asked.__doc__
     return taken_over
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from pydantic import ValidationError
 
@@ -19,10 +19,11 @@ from steadygan.data import Dataset, is_path
 from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of, shown
+from steadygan.recipes.basis import basis_of
 from steadygan.recipes.choose import DEFAULT, recipe_of, whole
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.fine_tuning import starting_from
-from steadygan.runs import Run
+from steadygan.runs import BasisInfo, Run
 from steadygan.training.build import open_data
 from steadygan.training.changing import override
 from steadygan.training.check import check_early
@@ -59,12 +60,30 @@ def _laid_over(config: RunConfig, source: str | Path, settings: Mapping[str, Any
     return override(config, {"data": {"source": absolute}}, whole(settings or {}))
 
 
+class PlannedRun(NamedTuple):
+    """A configuration with its images, and what it was made from."""
+
+    config: RunConfig
+    dataset: Dataset
+    basis: BasisInfo
+
+
 def plan(
     source: str | Path,
     recipe: str | RunConfig | None = None,
     settings: Mapping[str, Any] | None = None,
     console: Reporter | None = None,
 ) -> tuple[RunConfig, Dataset]:
+    """As `planned`, without what it was made from."""
+    return planned(source, recipe, settings, console)[:2]
+
+
+def planned(
+    source: str | Path,
+    recipe: str | RunConfig | None = None,
+    settings: Mapping[str, Any] | None = None,
+    console: Reporter | None = None,
+) -> PlannedRun:
     """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
 
     What can be refused without them is refused first. A recipe is asked again only when it can be told something new.
@@ -83,10 +102,11 @@ def plan(
         open_origin(first.start.source).check_networks(first)
     with closing(console or reporter(main=first_process())) as said:
         dataset = open_data(first, said)
-        config: RunConfig = ask(_facts(first, dataset, device))
+        facts = _facts(first, dataset, device)
+        config: RunConfig = ask(facts)
         if _images(config) != _images(first):  # a recipe may choose them by what it was told
             dataset = open_data(config, said)
-    return config, dataset
+    return PlannedRun(config, dataset, basis_of(config, recipe, chosen, facts))
 
 
 def _facts(config: RunConfig, dataset: Dataset, device: str) -> Facts:
@@ -207,9 +227,9 @@ def begin(source: str | Path, recipe: str | RunConfig | None, settings: Mapping[
     with ExitStack() as held:
         if out:
             held.enter_context(claimed(out, str(source)))
-        config, dataset = plan(source, recipe, settings)
+        config, dataset, basis = planned(source, recipe, settings)
         folder = out or held.enter_context(claimed_next(_stem(config), str(source)))
-        return train_in(folder, config, dataset=dataset)
+        return train_in(folder, config, dataset=dataset, basis=basis)
 
 
 def _stem(config: RunConfig) -> Path:

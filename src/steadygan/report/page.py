@@ -1,16 +1,22 @@
 """What a report shows, as values: Python gathers them from run folders, the page's own script draws them.
 
 They travel as JSON inside the page. A picture is a `data:` address, "" where its file is missing or damaged. Every text
-is plain: the page escapes it. A number that is not finite is None.
+is plain: the page escapes it; what a terminal would obey is spelled out already. A number that is not finite is None.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-Number = float | None
+from steadygan.names import shown
+
+Text = Annotated[str, AfterValidator(shown)]
+Number = Annotated[
+    float | None, BeforeValidator(lambda value: value if value is None or math.isfinite(value) else None)
+]
 
 
 class _Value(BaseModel):
@@ -27,7 +33,7 @@ class Frame(_Value):
 class Curve(_Value):
     """A line of a panel; `values` go with the `images` of its run. A `part` of something shown already is thin."""
 
-    name: str
+    name: Text
     colour: str
     part: bool = False
     values: tuple[Number, ...]
@@ -37,8 +43,8 @@ class Panel(_Value):
     """One chart over images seen, as in `curves.png`; `says` explains it in a sentence to somebody new."""
 
     key: str
-    title: str
-    says: str = ""
+    title: Text
+    says: Text = ""
     logarithmic: bool = False
     lowest: Number = None
     highest: Number = None
@@ -48,11 +54,11 @@ class Panel(_Value):
 class ScoreCurve(_Value):
     """One metric under one protocol along a run; `floor` is what reals score against other reals."""
 
-    metric: str
+    metric: Text
     better: str
-    unit: str = ""
-    says: str = ""
-    protocol: str
+    unit: Text = ""
+    says: Text = ""
+    protocol: Text
     floor: Number = None
     images: tuple[int, ...]
     values: tuple[Number, ...]
@@ -65,47 +71,47 @@ class Mark(_Value):
 
     images: int
     severity: Literal["info", "warning", "serious"]
-    rule: str
-    act: str = ""
-    says: str
-    evidence: str
-    causes: str = ""
-    remedy: str = ""
-    unless: str = ""
-    source: str = ""
+    rule: Text
+    act: Text = ""
+    says: Text
+    evidence: Text
+    causes: Text = ""
+    remedy: Text = ""
+    unless: Text = ""
+    source: Text = ""
     picture: str = ""
     back_to: int | None = None
 
 
-class Remark(_Value):
+class LoggedNote(_Value):
     """A line of the observation log."""
 
     images: int
-    time: str
-    author: str
-    text: str
+    time: Text
+    author: Text
+    text: Text
 
 
 class Changed(_Value):
     """A setting that differs from the recipe's, both as text."""
 
-    setting: str
-    here: str
-    recipe: str
+    setting: Text
+    here: Text
+    recipe: Text
 
 
 class Source(_Value):
     """A paper or document; `address` is "" where there is none."""
 
-    title: str
-    address: str = ""
+    title: Text
+    address: Text = ""
 
 
 class Recipe(_Value):
     """What the run's recipe is, in its own words, and where it comes from."""
 
-    name: str
-    about: str = ""
+    name: Text
+    about: Text = ""
     sources: tuple[Source, ...] = ()
 
 
@@ -116,9 +122,9 @@ class RunPage(_Value):
     `images` is the axis of all panels, thinned; None in `values` there is a gap, after a set-back too.
     """
 
-    name: str
-    ended: str
-    facts: tuple[tuple[str, str], ...]
+    name: Text
+    ended: Text
+    facts: tuple[tuple[Text, Text], ...]
     montage: str = ""
     inputs: str = ""
     nearest: str = ""
@@ -130,24 +136,24 @@ class RunPage(_Value):
     marks: tuple[Mark, ...] = ()
     changed: tuple[Changed, ...] | None = ()
     recipe: Recipe
-    notes: tuple[Remark, ...] = ()
-    commands: tuple[tuple[str, str], ...] = ()
-    missing: tuple[str, ...] = ()
+    notes: tuple[LoggedNote, ...] = ()
+    commands: tuple[tuple[Text, Text], ...] = ()
+    missing: tuple[Text, ...] = ()
 
 
 class Difference(_Value):
     """A setting in which runs of one report differ, a text for each."""
 
-    setting: str
-    values: tuple[str, ...]
+    setting: Text
+    values: tuple[Text, ...]
 
 
 class Page(_Value):
     """A report. `remark` says what its size made necessary, "" if nothing."""
 
-    title: str
-    written: str
-    version: str
+    title: Text
+    written: Text
+    version: Text
     runs: tuple[RunPage, ...]
     differences: tuple[Difference, ...] = ()
-    remark: str = ""
+    remark: Text = ""

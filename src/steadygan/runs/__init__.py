@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from steadygan.runs.checkpoints import FORMAT, Meta, SavedCheckpoint
-from steadygan.runs.info import DataInfo, DeviceInfo, LayerWay, RunInfo, StartInfo
+from steadygan.runs.info import BasisInfo, DataInfo, DeviceInfo, LayerWay, RunInfo, StartInfo
 from steadygan.runs.run import Run, checkpoint_at, run_at
 
 __all__ = [
     "FORMAT",
+    "BasisInfo",
     "DataInfo",
     "DeviceInfo",
     "LayerWay",

@@ -9,9 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from steadygan.config import flatten
 from steadygan.errors import DataError
 from steadygan.records import now
 from steadygan.spec import ImageSpec
+
+_ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
 
 
 class _Written(BaseModel):
@@ -21,9 +24,13 @@ class _Written(BaseModel):
 
 
 class DataInfo(_Written):
-    """The images of a run: where they were, `count` of them in all, of which `held_out` were not trained on."""
+    """The images of a run: where they were, `count` of them in all, of which `held_out` were not trained on.
+
+    `prepared` is the folder of the data set that was made of them.
+    """
 
     source: str = ""
+    prepared: str = ""
     digest: str
     count: int = 0
     held_out: int = 0
@@ -77,10 +84,24 @@ class StartInfo(_Written):
         return self.model_dump() | {"source": _name(self.source), "data": data, "before": before}
 
 
+class BasisInfo(_Written):
+    """What the settings of a run were made from, as it was when the run began.
+
+    `asked` is what stands behind `--recipe`, "" if nothing does; `about` is that recipe in its own words. `changed` are
+    the settings that are not the recipe's, by their places behind `--set`: here and there. `sources` are references
+    with their addresses, those of the recipe and of all techniques in it.
+    """
+
+    asked: str = ""
+    about: str = ""
+    changed: dict[str, tuple[Any, Any]] = Field(default_factory=dict)
+    sources: tuple[tuple[str, str], ...] = ()
+
+
 class RunInfo(_Written):
     """The contents of `run.json`. `config` holds all settings, resolved; `parameters` counts the trainable ones.
 
-    `start` is None for a run that began with fresh weights.
+    `start` is None for a run that began with fresh weights, `basis` where nobody asked for a recipe.
     """
 
     created: str = Field(default_factory=now)
@@ -91,7 +112,13 @@ class RunInfo(_Written):
     data: DataInfo
     device: DeviceInfo = DeviceInfo()
     start: StartInfo | None = None
+    basis: BasisInfo | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by their places, and what else decides a run: its machine, its images and versions."""
+        everything = flatten(self.model_dump())
+        return {**flatten(self.config), **{name: everything.get(name) for name in _ABOUT}}
 
 
 def _name(path: str) -> str:

@@ -136,7 +136,7 @@ class Run:
             records.keep_until(getattr(self.files, name), images, kind, decides)
         for sample in self.files.samples.glob("*.png"):
             number = sample.stem.removeprefix("random-")
-            if sample.name.startswith(".") or (number.isdigit() and int(number) > images):
+            if sample.name.startswith(".") or (number.isdecimal() and int(number) > images):
                 sample.unlink()
         drop_later(self.files, images)
 

@@ -9,14 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from steadygan.config import flatten
 from steadygan.errors import os_errors
 from steadygan.records import DatedScore
-from steadygan.runs import Run, RunInfo
+from steadygan.runs import Run
 
 __all__ = ["compare"]
-
-_ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
 
 
 class ComparisonRow(BaseModel):
@@ -41,7 +38,7 @@ def compare(paths: Sequence[str | Path | Run]) -> Comparison:
     """Put runs side by side; scores by different protocols are refused, since their difference means nothing."""
     names = [fspath(path) for path in paths]
     runs = [Run(Path(name)) for name in names]
-    settings = _rows([_settings(run.info()) for run in runs])
+    settings = _rows([run.info().settings() for run in runs])
     differing = [row for row in settings if any(value != row.values[0] for value in row.values)]
     scores = [_scores(run) for run in runs]
     results = _rows([_results(run) for run in runs])
@@ -104,11 +101,6 @@ def _score_rows(names: Sequence[str], scores: Sequence[Scores]) -> list[Comparis
 def _rows(columns: list[dict[str, Any]]) -> list[ComparisonRow]:
     names = dict.fromkeys(name for column in columns for name in column)
     return [ComparisonRow(name=name, values=[column.get(name) for column in columns]) for name in names]
-
-
-def _settings(info: RunInfo) -> dict[str, Any]:
-    everything = flatten(info.model_dump())
-    return {**flatten(info.config), **{name: everything.get(name) for name in _ABOUT}}
 
 
 def _results(run: Run) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Made = Tensor | np.ndarray[Any, Any]
 Subject = str | Path | Iterable[Made] | Callable[[int], Made | Iterable[Made]]
 
 
-class Source(Protocol):
+class PictureSource(Protocol):
     """Where pictures to be scored come from; `available` is how many there are, None where there is no end."""
 
     @property
@@ -128,7 +128,9 @@ def is_path(subject: Subject) -> bool:
     return isinstance(subject, str | Path) and ".py:" not in str(subject)
 
 
-def choose_source(subject: Subject, model: TrainedGenerator | None, like: Dataset, device: torch.device) -> Source:
+def choose_source(
+    subject: Subject, model: TrainedGenerator | None, like: Dataset, device: torch.device
+) -> PictureSource:
     """What makes the pictures; those of a folder are brought to the form of the set `like`."""
     if model is not None:
         return Generated(model, device)

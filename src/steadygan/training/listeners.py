@@ -13,6 +13,7 @@ from steadygan.doctor.divergence import NOT_FINITE
 from steadygan.errors import Diverged, SteadyganError
 from steadygan.networks import classes_of
 from steadygan.records import Note, Record, Tick
+from steadygan.report.write import write_report
 from steadygan.runs import Run, checkpoints
 from steadygan.schedule import at
 from steadygan.training import checkpoint
@@ -268,6 +269,26 @@ class FilmWriter(Listener):
 
     def finish(self, session: Session, now: Snapshot, done: bool) -> None:
         draw_whole_run(session)
+
+
+class LastWords(Listener):
+    """How the run ended, in its notes, and `report.html`; after all others, whose files that shows."""
+
+    cadence = Cadence()
+
+    def finish(self, session: Session, now: Snapshot, done: bool) -> None:
+        if session.runtime.main:
+            images = session.progress.images
+            session.run.note(f"{'finished' if done else 'stopped on request'} after {images:,} images", "run")
+            tell(session)
+
+
+def tell(session: Session) -> None:
+    """Write `report.html`; what goes wrong with it is a note, for it must not be how a run ends."""
+    try:
+        write_report(session.run)
+    except Exception as problem:  # noqa: BLE001 - all is saved, and a report can be written again
+        session.run.note(f"report.html could not be written: {problem}", "run")
 
 
 def draw_whole_run(session: Session) -> None:

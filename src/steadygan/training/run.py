@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import PIL
@@ -18,7 +19,7 @@ from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, Diverged, Interrupted
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
-from steadygan.runs import Run, RunInfo, StartInfo
+from steadygan.runs import BasisInfo, Run, RunInfo, StartInfo
 from steadygan.training.budget import too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
@@ -27,11 +28,13 @@ from steadygan.training.doctor import Doctor, audit
 from steadygan.training.listeners import (
     CheckpointWriter,
     FilmWriter,
+    LastWords,
     Listener,
     SampleWriter,
     ScoreWriter,
     TickWriter,
     draw_whole_run,
+    tell,
 )
 from steadygan.training.loop import StopRequest, play
 from steadygan.training.origin import open_origin
@@ -48,6 +51,13 @@ from steadygan.visual.grid import save_picture
 from steadygan.visual.points import picture
 
 
+class Beginning(NamedTuple):
+    """What `run.json` says of a new run that its session does not know."""
+
+    start: StartInfo | None
+    basis: BasisInfo | None
+
+
 def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset: Dataset | None = None) -> Run:
     """Train what `config` describes, into the new folder `out`; `dataset` saves opening its images again.
 
@@ -57,8 +67,16 @@ def train(config: RunConfig, out: Path, console: Reporter | None = None, dataset
         return train_in(out, config, console, dataset)
 
 
-def train_in(out: Path, config: RunConfig, console: Reporter | None = None, dataset: Dataset | None = None) -> Run:
-    """As `train`, in a folder that the caller has claimed; of several processes, the first has."""
+def train_in(
+    out: Path,
+    config: RunConfig,
+    console: Reporter | None = None,
+    dataset: Dataset | None = None,
+    basis: BasisInfo | None = None,
+) -> Run:
+    """As `train`, in a folder that the caller has claimed; of several processes, the first has. `basis` is written into
+    `run.json`.
+    """
     by_default = config.budget.is_open()
     if by_default:
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
@@ -78,7 +96,7 @@ def train_in(out: Path, config: RunConfig, console: Reporter | None = None, data
             if listener.at_start:  # before `run.json`: from then on the run needs nothing of where it started
                 listener(session, take(session, 0))
         if parts.runtime.main:
-            write_info(session, parts.pair, start=start)
+            write_info(session, parts.pair, Beginning(start, basis))
             _write_inputs(session)
             Run(out).note(f"started: {expected.sentence()}", "run")
             if parts.config.doctor.most_time:
@@ -146,11 +164,10 @@ def _play_out(session: Session, console: Reporter, listeners: Sequence[Listener]
         if runtime.main:
             run.note(str(problem), "run")
             draw_whole_run(session)
+            tell(session)
         raise
-    images = session.progress.images
-    if runtime.main:
-        run.note(f"{'finished' if done else 'stopped on request'} after {images:,} images", "run")
     if not done:
+        images = session.progress.images
         raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again(run.path)}`")
     return run
 
@@ -170,22 +187,24 @@ def make_listeners(session: Session) -> Sequence[Listener]:
         *((ScoreWriter(config.checkpoint, scores, config.scores.most_time),) if scores and scores.judge else ()),
         FilmWriter(),
         *((Tracking(config.log.to, config.samples),) if config.log.to else ()),
+        LastWords(),
     )
 
 
-def write_info(session: Session, pair: Pair, before: RunInfo | None = None, start: StartInfo | None = None) -> None:
+def write_info(session: Session, pair: Pair, before: RunInfo | Beginning) -> None:
     """`run.json`, before the first step; a resumed run keeps what it does not decide anew, and what care changed is in
     the checkpoints alone.
     """
     config, dataset = session.asked, session.dataset
     info = {
-        **(before.model_dump() if before else {"start": start}),
+        **(before.model_dump() if isinstance(before, RunInfo) else before._asdict()),
         "recipe": config.recipe,
         "seed": config.seed,
         "config": config.dump(),
         "parameters": {name: count_parameters(network) for name, network in pair._asdict().items()},
         "data": {
             "source": config.data.source,
+            "prepared": str(dataset.path.absolute()),
             "digest": dataset.digest,
             "count": len(dataset),
             "held_out": len(dataset.held_out),

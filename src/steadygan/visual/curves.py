@@ -41,7 +41,7 @@ class Line(NamedTuple):
     part: bool = False
 
 
-class Panel(NamedTuple):
+class TickPanel(NamedTuple):
     """One set of axes: its title and its curves."""
 
     title: str
@@ -52,7 +52,7 @@ class Panel(NamedTuple):
 
 
 PANELS = {
-    "loss": Panel(
+    "loss": TickPanel(
         "Loss",
         (
             Line("discriminator", BLUE, lambda tick: tick.loss_d),
@@ -61,11 +61,11 @@ PANELS = {
             Line("generator", VERMILION, lambda tick: tick.loss_g),
         ),
     ),
-    "logits": Panel(
+    "logits": TickPanel(
         "Discriminator's logits",
         (Line("on reals", GREEN, lambda tick: tick.d_real), Line("on fakes", VERMILION, lambda tick: tick.d_fake)),
     ),
-    "accuracy": Panel(
+    "accuracy": TickPanel(
         "Discriminator is right about",
         (
             Line("reals", GREEN, lambda tick: tick.accuracy_real),
@@ -75,7 +75,7 @@ PANELS = {
         lowest=-0.03,
         highest=1.03,
     ),
-    "gradients": Panel(
+    "gradients": TickPanel(
         "Gradient norm",
         (
             Line("discriminator", BLUE, lambda tick: tick.grad_norm_d),
@@ -83,7 +83,7 @@ PANELS = {
         ),
         logarithmic=True,
     ),
-    "speed": Panel("Images per second", (Line("images/s", GREY, lambda tick: tick.images_per_second),), lowest=0.0),
+    "speed": TickPanel("Images per second", (Line("images/s", GREY, lambda tick: tick.images_per_second),), lowest=0.0),
 }
 
 WITHOUT_SCORES = (("loss", "loss", "logits"), ("accuracy", "gradients", "speed"))
@@ -155,14 +155,14 @@ def thinned(values: Floats, most: int = MOST_POINTS) -> NDArray[np.intp]:
     return np.unique(np.array(picked, dtype=np.intp))
 
 
-def _draw(axes: Axes, panel: Panel, log: Sequence[Tick], findings: Sequence[Finding]) -> None:
+def _draw(axes: Axes, panel: TickPanel, log: Sequence[Tick], findings: Sequence[Finding]) -> None:
     """All lines of one panel."""
     _style(axes, panel.title)
     if not log:
         axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", va="center", color=GREY)
         return
     images = np.array([tick.images for tick in log], dtype=float)
-    jumps, limits = _jumps(images, findings), []
+    jumps, limits = jumps_of(images, findings), []
     kept = np.array([not any(act.gave_up(tick.images) for act in findings) for tick in log])
     for line in panel.lines:
         values = np.array([line.value(tick) for tick in log], dtype=float)
@@ -185,21 +185,21 @@ def _draw_line(axes: Axes, line: Line, images: Floats, values: Floats, jumps: In
     smooth = np.unique(np.linspace(0, len(values) - 1, MOST_POINTS).astype(int))
     alone = np.concatenate([np.full(len(piece), len(piece) < 3, float) for piece in pieces])
     if reach and not line.part:
-        axes.plot(*_parted(raw, jumps, images, values), color=line.colour, linewidth=0.7, alpha=0.35)
+        axes.plot(*with_gaps(raw, jumps, images, values), color=line.colour, linewidth=0.7, alpha=0.35)
     width = 1.1 if line.part else 1.8
-    seen, means, dots = _parted(smooth, jumps, images, mean, alone)
+    seen, means, dots = with_gaps(smooth, jumps, images, mean, alone)
     axes.plot(seen, means, color=line.colour, linewidth=width, label=line.name)
     axes.plot(seen[dots == 1], means[dots == 1], "o", color=line.colour, markersize=4)
     return mean
 
 
-def _parted(indices: Indices, jumps: Indices, *arrays: Floats) -> list[Floats]:
+def with_gaps(indices: Indices, jumps: Indices, *arrays: Floats) -> list[Floats]:
     """What arrays hold there, with a gap at each jump."""
     gaps = np.searchsorted(indices, jumps)
     return [np.insert(array[indices], gaps, np.nan) for array in arrays]
 
 
-def _jumps(images: Floats, findings: Sequence[Finding]) -> Indices:
+def jumps_of(images: Floats, findings: Sequence[Finding]) -> Indices:
     """Indices of what was written first after the run was set back, but what was written first of all."""
     backs = [act.images for act in findings if act.back_to is not None]
     first = np.unique(np.searchsorted(images, backs, side="right"))
@@ -234,7 +234,7 @@ def _mark(figure: Figure, acts: Sequence[Finding], width: float) -> None:
         _style(first, first.get_title("left"), pad=12 + 4.2 * longest)  # points, above the labels
 
 
-def _limit(axes: Axes, panel: Panel, limits: Sequence[Floats]) -> None:
+def _limit(axes: Axes, panel: TickPanel, limits: Sequence[Floats]) -> None:
     """Limits around the means and nearly all ticks, with a margin."""
     shown = np.concatenate(limits)
     low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
@@ -272,7 +272,7 @@ def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore], find
         axes = figure.add_subplot(rows[row])
         _style(axes, f"{found[0].metric}  ({found[0].better} is better)")
         images, values = np.array([(score.images, score.value) for score in found], dtype=float).T
-        parted = _parted(np.arange(len(found)), _jumps(images, findings), images, values)
+        parted = with_gaps(np.arange(len(found)), jumps_of(images, findings), images, values)
         axes.plot(*parted, "o-", color=PURPLE, markersize=4)
         axes.annotate(
             f"{found[-1].value:.4g}",

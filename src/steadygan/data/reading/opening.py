@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from steadygan.data.reading.reasons import TIFFS
-from steadygan.data.reading.tiff import Page, Tiff, read_page
+from steadygan.data.reading.tiff import Tiff, TiffPage, read_page
 from steadygan.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -137,7 +137,7 @@ def check_size(image: Image.Image) -> None:
         raise Image.DecompressionBombError(f"{image.width}×{image.height} pixels")
 
 
-def load(image: Image.Image, data: bytes, number: int) -> Page | None:
+def load(image: Image.Image, data: bytes, number: int) -> TiffPage | None:
     """Decode the picture number `number` of the file, at which `image` stands.
 
     What Pillow would misread, or fails to read, is given as GDAL reads it, and not turned upright; else None.

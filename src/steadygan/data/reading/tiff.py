@@ -95,14 +95,14 @@ def _rasterio(what: str) -> Any:
     return rasterio
 
 
-class Page(NamedTuple):
+class TiffPage(NamedTuple):
     """What GDAL read, and a word about bands that are left out."""
 
     values: Values
     left_out: str | None = None
 
 
-def read_page(data: bytes, number: int, tiff: Tiff) -> Page:
+def read_page(data: bytes, number: int, tiff: Tiff) -> TiffPage:
     """The page that the file is positioned at, from 0, as GDAL reads it; not turned upright.
 
     Raises DataError if rasterio is missing or the values are none of a picture, or whatever rasterio raises.
@@ -119,14 +119,14 @@ def read_page(data: bytes, number: int, tiff: Tiff) -> Page:
         return _page(opened, tiff.tag_v2)
 
 
-def _page(opened: Any, tags: Mapping[int, Any]) -> Page:
+def _page(opened: Any, tags: Mapping[int, Any]) -> TiffPage:
     photometric, kinds = tags.get(_PHOTOMETRIC, 0), set(opened.dtypes)
     if len(kinds) != 1 or "complex" in opened.dtypes[0]:
         raise DataError(f"holds values of the types {', '.join(sorted(kinds))}; save what you want to see as 8-bit RGB")
     if photometric in _LAB:
         raise DataError("holds Lab colours in a form that cannot be read; save it as RGB")
     if photometric == _PALETTE:
-        return Page(_looked_up(opened))
+        return TiffPage(_looked_up(opened))
     colours, alpha = _roles(tags, opened.count)
     values = np.moveaxis(opened.read([band + 1 for band in colours]), 0, -1)
     opacity: NDArray[Any] | None = None
@@ -143,7 +143,7 @@ def _page(opened: Any, tags: Mapping[int, Any]) -> Page:
         hole=None if values.dtype == np.uint8 else hole_of(tags.get(_NODATA)),
         inverted=photometric == _WHITE_IS_ZERO,
     )
-    return Page(found, left_out(tags, len(colours) + (opacity is not None)))
+    return TiffPage(found, left_out(tags, len(colours) + (opacity is not None)))
 
 
 def _roles(tags: Mapping[int, Any], count: int) -> tuple[list[int], int | None]:

@@ -1,0 +1,170 @@
+"""From run folders to the page of a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from steadygan.records import Finding, now
+from steadygan.report import pictures
+from steadygan.report.commands import as_set, commands_of
+from steadygan.report.curves import axes_of
+from steadygan.report.page import Changed, Difference, Frame, LoggedNote, Mark, Page, Recipe, RunPage, Source
+from steadygan.report.reading import Story
+from steadygan.report.scores import curves_of
+from steadygan.report.words import ending, facts
+from steadygan.runs import BasisInfo, Run, RunInfo
+from steadygan.version import __version__
+
+MOST = 7_200_000
+"""Characters of all pictures of a report, so that with all else it stays below 8 MB."""
+_SAMPLES = ("progress.gif", "samples")
+_LONGEST_NUMBER = 15  # digits of images seen that a browser still counts exactly
+
+
+def page_of(runs: Sequence[Run]) -> Page:
+    """All that a report shows of these runs, of one or several; DataError if one is not the folder of a run."""
+    stories = [Story(run, run.info()) for run in runs]
+    shown = [_run_page(story, MOST // len(stories)) for story in stories]
+    title = stories[0].run.path.absolute().name if len(stories) == 1 else f"{len(stories)} runs compared"
+    return Page(
+        title=title,
+        written=now(),
+        version=__version__,
+        runs=tuple(page for page, _ in shown),
+        differences=_differences(stories) if len(stories) > 1 else (),
+        remark=_remark([fit for _, fit in shown]),
+    )
+
+
+def _remark(fit: Sequence[bool]) -> str:
+    if all(fit):
+        return ""
+    return (
+        "There are so many pictures that this page is larger than 8 MB, although they are as small as can be looked at."
+    )
+
+
+def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
+    """What is shown of a run, and whether its pictures take no more than `most` characters."""
+    files, info = story.run.files, story.info
+    montage, inputs, nearest = (_once(story, file) for file in (_montage(story), files.inputs, _nearest(story)))
+    paths = [file for file in files.fixed_samples() if len(file.stem) <= _LONGEST_NUMBER]
+    marks = _marks(story, paths)
+    left = most - sum(map(len, (montage, inputs, nearest, *(mark.picture for mark in marks))))
+    grids = pictures.shown(paths, left)
+    for file, problem in grids.problems.items():
+        story.missing.say(f"{file}: {problem}")
+    images, panels = axes_of(story.log, story.signals, story.findings)
+    page = RunPage(
+        name=story.run.path.absolute().name,
+        ended=ending(story),
+        facts=facts(story),
+        montage=montage,
+        inputs=inputs,
+        nearest=nearest,
+        best=story.best,
+        frames=tuple(
+            Frame(images=int(file.stem), picture=picture) for file, picture in zip(paths, grids.pictures, strict=True)
+        ),
+        images=images,
+        panels=panels,
+        scores=curves_of(story.scores),
+        marks=marks,
+        changed=_changed(info),
+        recipe=_recipe(info),
+        notes=tuple(
+            LoggedNote(images=note.images, time=note.time, author=note.author, text=note.text) for note in story.notes
+        ),
+        commands=commands_of(story),
+        missing=tuple(story.missing),
+    )
+    return page, grids.fit
+
+
+def _changed(info: RunInfo) -> tuple[Changed, ...] | None:
+    if info.basis is None:
+        return None
+    return tuple(
+        Changed(setting=place, here=as_set(here), recipe=as_set(there))
+        for place, (here, there) in info.basis.changed.items()
+    )
+
+
+def _recipe(info: RunInfo) -> Recipe:
+    basis = info.basis or BasisInfo()
+    sources = tuple(Source(title=title, address=address) for title, address in basis.sources)
+    return Recipe(name=info.recipe, about=basis.about, sources=sources)
+
+
+def _once(story: Story, file: Path | None) -> str:
+    """A picture that is shown once, in full; "" if there is none, which is said where there should be one."""
+    if file is None:
+        return ""
+    found = pictures.shown([file], 0, (pictures.ONCE,))
+    for problem in found.problems.values():
+        story.missing.say(f"{file}: {problem}")
+    return found.pictures[0]
+
+
+def _nearest(story: Story) -> Path | None:
+    """The picture of generated pictures beside the most similar images, which not every run has."""
+    file = story.run.files.nearest
+    return file if file.exists() else None
+
+
+def _montage(story: Story) -> Path | None:
+    """The picture of the data set, where that is still the one of the run."""
+    data = story.info.data
+    folders = [Path(folder) for folder in dict.fromkeys((data.prepared, data.source)) if folder]
+    found = next((folder for folder in folders if _digest(folder) == data.digest), None)
+    if found is None:
+        story.missing.say("the data set is not there any more, or is another now: its own pictures cannot be shown")
+    return found and found / "montage.png"
+
+
+def _digest(folder: Path) -> str:
+    """Of the data set in a folder; "" if there is none."""
+    try:
+        meta: Any = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        return str(meta["digest"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _marks(story: Story, samples: Sequence[Path]) -> tuple[Mark, ...]:
+    """Findings and acts, oldest first, each with a small picture of the time if it names pictures of the run."""
+    findings = sorted(story.findings, key=lambda finding: finding.images)
+    wanted = [_picture(story, finding, samples) for finding in findings]
+    files = list(dict.fromkeys(file for file in wanted if file))
+    small = dict(zip(files, pictures.shown(files, 0, (pictures.SMALL,)).pictures, strict=True)) if files else {}
+    return tuple(
+        _mark(finding, small.get(file, "") if file else "") for finding, file in zip(findings, wanted, strict=True)
+    )
+
+
+def _picture(story: Story, finding: Finding, samples: Sequence[Path]) -> Path | None:
+    """The file that shows a finding: of the samples those made next, and nothing where it is in the curves."""
+    if finding.picture in _SAMPLES:
+        later = [file for file in samples if int(file.stem) >= finding.images]
+        return next(iter([*later, *samples[-1:]]), None)
+    return story.run.files.inputs if finding.picture == "inputs.png" else None
+
+
+def _mark(finding: Finding, picture: str) -> Mark:
+    told = finding.model_dump(exclude={"step", "picture"})
+    return Mark.model_validate({**told, "says": finding.says or finding.rule, "act": finding.act, "picture": picture})
+
+
+def _differences(stories: Sequence[Story]) -> tuple[Difference, ...]:
+    """The settings, and facts of data and machine, in which runs differ."""
+    columns = [story.info.settings() for story in stories]
+    names = dict.fromkeys(name for column in columns for name in column)
+    rows = [(name, [column.get(name) for column in columns]) for name in names]
+    return tuple(
+        Difference(setting=name, values=tuple("" if value is None else str(value) for value in values))
+        for name, values in rows
+        if any(value != values[0] for value in values)
+    )

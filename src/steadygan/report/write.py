@@ -1,0 +1,36 @@
+"""`report.html`: what runs were, in one file to look at, show and keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from steadygan.errors import ConfigError, os_errors
+from steadygan.names import path_of
+from steadygan.report.render import render
+from steadygan.report.story import page_of
+from steadygan.rundir import RunDir, atomic_write, check_output
+from steadygan.runs import Run
+
+__all__ = ["write_report"]
+
+OneRun = str | Path | Run
+
+
+@os_errors()
+def write_report(runs: OneRun | Sequence[OneRun], path: str | Path | None = None) -> Path:
+    """Write one self-contained HTML file about a run, or about several side by side at equal images seen.
+
+    By default it is `report.html` in the folder of the one run, or, of several, in the current folder. What is missing
+    or damaged in a folder is said on the page. Returns the path. Raises DataError if one is not the folder of a run.
+    """
+    several = [runs] if isinstance(runs, str | Path | Run) else list(runs)
+    if not several:
+        raise ConfigError("a report needs at least one run")
+    found = [one if isinstance(one, Run) else Run(path_of(one)) for one in several]
+    out = path_of(path) if path else found[0].files.report if len(found) == 1 else RunDir(Path()).report
+    for run in found:
+        run.info()  # before anything is said of where it would be written
+    check_output(out)
+    atomic_write(out, render(page_of(found)))
+    return out
