@@ -67,7 +67,8 @@ class Treat(Keep):
     best checkpoint, early on to fresh weights, with the first remedy of the gravest one; what the audit advised comes
     first. After `wait` of the budget it is kept if the finding is gone and the pictures are not worse than before (from
     fresh weights: not twice as bad as when the run was as young), else taken back for the next one, until one helps or
-    `tries` have been made. Then the one whose pictures scored best stays. Zhang et al. (2021), AutoTrainer, ICSE,
+    `tries` have been made. Then the one whose pictures scored best stays. Nothing is begun where less of the budget is
+    left than is given up by it. Zhang et al. (2021), AutoTrainer, ICSE,
     section 4, who repair while training; a remedy must beat a random one and a plain restart to be worth it, and does
     only where the doctor is right.
     """
@@ -116,7 +117,8 @@ class Treating(Keeping):
         for finding in grave if self.state.tries < self.settings.tries else ():
             queue = [dict(one) for one in self.remedies(moment, finding)]
             base = self.base(moment)
-            if not queue or finding.rule in self.state.given_up or not (base is not None or moment.fresh):
+            possible = queue and finding.rule not in self.state.given_up and (base is not None or moment.fresh)
+            if not possible or not self._pays(moment, moment.case.began_images if base is None else base):
                 continue
             treatment = Treatment(
                 rule=finding.rule,
@@ -180,7 +182,8 @@ class Treating(Keeping):
         if treatment.now is not None:
             tried.append((treatment.now, None if moment.broken else _score(moment)))
             failed = f"{_said(treatment.now)} did not help; "
-        if treatment.queue and self.state.tries < self.settings.tries:
+        pays = treatment.now is None or self._pays(moment, treatment.since)
+        if treatment.queue and self.state.tries < self.settings.tries and pays:
             now, *queue = treatment.queue
             following = {"now": now, "queue": queue, "tried": tried, "since": moment.images}
             changes = {**treatment.before, **now}
@@ -190,8 +193,17 @@ class Treating(Keeping):
         changes = {**treatment.before, **best}
         given_up = [*self.state.given_up, treatment.rule]
         self._remember(treatment=None, given_up=given_up, suspected=[], treated=moment.images)
+        if not (pays or moment.broken):
+            return Continue(f"{failed}{why}; too little of the budget is left to go back, and it goes on as it is")
         nearest = f"nothing that was tried helps, {_said(best)} came nearest and stays"
         return RollBack(treatment.base, changes, f"{failed}{why}; {nearest}")
+
+    def _pays(self, moment: Moment, since: int) -> bool:
+        """Whether what is left of the budget, where it is known, is worth what was learned since then: as long as that,
+        and as two waits.
+        """
+        budget = moment.case.budget_images
+        return not budget or budget - moment.images >= max(2 * self.settings.wait * budget, moment.images - since)
 
     def _remember(self, **changed: Any) -> None:
         self.state = self.state.model_copy(update=changed)

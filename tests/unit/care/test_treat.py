@@ -103,6 +103,24 @@ def test_when_nothing_helps_what_came_nearest_stays_and_is_not_tried_again():
     assert policy.decide(at(700, 9.0, A, grave=1)) == Continue()
 
 
+@pytest.mark.parametrize(
+    ("images", "base", "begun"), [(590, 200, True), (610, 200, False), (790, 700, True), (810, 700, False)]
+)
+def test_nothing_is_begun_where_less_is_left_than_is_given_up_or_than_two_waits(images, base, begun):
+    moment = replace(at(images, 9.0, grave=1), checkpoints=(base, images), best=base)
+    assert isinstance(Treat().build().decide(moment), RollBack) is begun
+
+
+@pytest.mark.parametrize("broken", ["", "loss_d is nan"])
+def test_what_does_not_help_too_late_to_go_back_goes_on_unless_it_is_broken(broken):
+    policy = Treat(wait=0.1).build()
+    policy.decide(replace(at(750, 9.0, grave=1), checkpoints=(700, 750), best=700))
+    act = policy.decide(at(850, 7.0, A, broken, grave=1))
+    assert isinstance(act, RollBack if broken else Continue)
+    assert "too little of the budget is left" in act.reason or broken
+    assert policy.needs() == ()
+
+
 @pytest.mark.parametrize(("score", "kept"), [(9.9, True), (10.1, False)])
 def test_early_on_it_begins_anew_and_is_held_against_the_run_when_that_was_as_young(score, kept):
     policy = Treat().build()
