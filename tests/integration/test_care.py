@@ -49,7 +49,8 @@ LEAN: dict[str, Any] = TINY | {
     "budget": {"steps": 14},
 }
 TREATED: dict[str, Any] = {
-    "care": {"kind": "treat", "wait": 0.2},
+    "care": {"kind": "treat", "wait": 0.1},
+    "budget": {"steps": 20},
     "doctor": {"every_images": 16, "most_time": 0.03},
 }
 

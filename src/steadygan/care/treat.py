@@ -155,8 +155,8 @@ class Treating(Keeping):
         A learning rate is changed further if once is not enough. Against what has no remedy of its own that a run can
         take, as against slow input, nothing is tried.
         """
-        rule, seen = next(one for one in RULES if one.id == finding.rule), list[Changes]()
-        told = [one.settings for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
+        seen, rules = list[Changes](), [one for one in RULES if one.id == finding.rule]  # none of an older version's
+        told = [one.settings for rule in rules for one in rule.remedies(moment.case) if isinstance(one, Remedy)]
         own = [one for one in told if moment.allowed(one)]
         pairs = [(one, _harder(moment, one)) for one in (*own, *calming(moment.case))] if own else []
         for changes in (*(self.advice(moment) if own else ()), *(one for pair in pairs for one in pair)):

@@ -169,6 +169,15 @@ def test_one_warning_is_enough_where_the_audit_warned_too_be_it_between_checkpoi
     assert policy.decide(replace(at(600, 4.0, A), advised=(advised,), found=(found,))) == Continue()
 
 
+def test_a_finding_of_a_rule_that_there_is_no_more_is_left_alone():
+    moment = at(400, 5.0, grave=1)
+    [found] = [
+        replace(moment, found=(one.model_copy(update={"rule": "gone"}),))
+        for one in treating.examine(moment.case, treating.RULES)
+    ]
+    assert Treat().build().decide(replace(found, case=at(400, 5.0).case)) == Continue()
+
+
 def test_there_is_a_limit_to_tries():
     policy = Treat(tries=1).build()
     acts = [policy.decide(at(images, 9.0, grave=1)) for images in (400, 500, 600)]
