@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from steadygan.names import shown
 
 Text = Annotated[str, AfterValidator(shown)]
+Prose = Annotated[str, AfterValidator(lambda text: "\n".join(map(shown, text.split("\n"))))]
+"""Text of several lines."""
 Number = Annotated[
     float | None, BeforeValidator(lambda value: value if value is None or math.isfinite(value) else None)
 ]
@@ -89,7 +91,7 @@ class LoggedNote(_Value):
     images: int
     time: Text
     author: Text
-    text: Text
+    text: Prose
 
 
 class Changed(_Value):
@@ -108,10 +110,10 @@ class Source(_Value):
 
 
 class Recipe(_Value):
-    """What the run's recipe is, in its own words, and where it comes from."""
+    """What the run's recipe is, in its own words, a paragraph a line, and where it comes from."""
 
     name: Text
-    about: Text = ""
+    about: Prose = ""
     sources: tuple[Source, ...] = ()
 
 

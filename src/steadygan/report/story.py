@@ -95,8 +95,12 @@ def _changed(info: RunInfo) -> tuple[Changed, ...] | None:
 
 def _recipe(info: RunInfo) -> Recipe:
     basis = info.basis or BasisInfo()
-    sources = tuple(Source(title=title, address=address) for title, address in basis.sources)
-    return Recipe(name=info.recipe, about=basis.about, sources=sources)
+    sources = tuple(
+        Source(title=title.removesuffix(address).rstrip() or address, address=address)
+        for title, address in basis.sources
+    )
+    about = "\n".join(" ".join(paragraph.split()) for paragraph in basis.about.split("\n\n"))
+    return Recipe(name=info.recipe, about=about, sources=sources)
 
 
 def _once(story: Story, file: Path | None) -> str:

@@ -29,6 +29,7 @@ class Picker(Protocol):
     """The score that picks the best checkpoint: of `count` pictures uint8 (N, S, S, C), lower is better."""
 
     name: str
+    says: str
     protocol: str
     count: int
 
@@ -46,8 +47,9 @@ class Scores:
         """The score that picks."""
         count = self.picker.count
         latents = fixed_latents(range(count), session.latents, session.config.seed, "scores")
+        name, says, protocol = self.picker.name, self.picker.says, self.picker.protocol
         value = self.picker(rows(now.pictures(latents, *shuffled_labels(session, count))))
-        return _dated(session, Score(metric=self.picker.name, value=value, protocol=self.picker.protocol))
+        return _dated(session, Score(metric=name, value=value, says=says, protocol=protocol))
 
     def report(self, session: Session, now: Snapshot) -> list[DatedScore]:
         """The scores against held-out images; none without a judge."""
