@@ -276,6 +276,29 @@ def test_runs_stand_side_by_side_at_equal_images_seen(opened: Opener) -> None:
     assert view.locator(".panels:not(.beside) .chart").count() == 1  # scores of one protocol, a line for each run
 
 
+def test_a_score_of_another_protocol_is_a_chart_of_its_own_that_says_so(opened: Opener) -> None:
+    score = run().scores[0]
+    other = run("b", scores=(score.model_copy(update={"protocol": "other pictures", "images": (300, 600, 900)}),))
+    says = opened(page(run(), other)).locator(".panels:not(.beside) .says").all_inner_texts()
+    assert len(says) == 2
+    assert all("do not compare" in text for text in says)
+
+
+def test_beyond_its_last_score_a_run_keeps_it(opened: Opener) -> None:
+    score = run().scores[0]
+    other = run("b", scores=(score.model_copy(update={"images": (300, 600, 900), "values": (8.0, 7.0, 6.0)}),))
+    view = opened(page(run(), other))
+    ranges(view)
+    assert view.locator(".panels:not(.beside) .legend b").all_inner_texts() == ["2", "6"]
+
+
+def test_the_best_pictures_are_a_click_away(opened: Opener) -> None:
+    of = page(run())
+    view = opened(of)
+    view.get_by_text("show the best pictures").click()
+    assert shown(view) == of.runs[0].frames[7].picture
+
+
 def test_runs_are_stacked_on_a_phone(opened: Opener) -> None:
     view = opened(compared(), 375)
     first, second = (view.locator(".generated").nth(number).bounding_box() for number in (0, 1))

@@ -69,7 +69,10 @@ class ScoreCurve(_Value):
 
 
 class Mark(_Value):
-    """A finding of the doctor, or an act of care (`act` says it in a word), where it arose on the axis of images."""
+    """A finding of the doctor, or an act of care (`act` says it in a word), where it arose on the axis of images.
+
+    The run was set back from what is `past`.
+    """
 
     images: int
     severity: Literal["info", "warning", "serious"]
@@ -83,6 +86,7 @@ class Mark(_Value):
     source: Text = ""
     picture: str = ""
     back_to: int | None = None
+    past: bool = False
 
 
 class LoggedNote(_Value):

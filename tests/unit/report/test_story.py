@@ -309,6 +309,19 @@ def test_runs_are_laid_side_by_side_with_the_settings_in_which_they_differ(run, 
     assert page_of([run]).differences == ()
 
 
+def test_runs_of_one_name_are_told_apart_by_the_folders_they_lie_in(run, tmp_path):
+    other = sg.Run(shutil.copytree(run.path, tmp_path / "more" / "run"))
+    assert [one.name for one in page_of([run, other]).runs] == [f"{tmp_path.name}/run", "more/run"]
+    assert [one.name for one in page_of([run, run]).runs] == ["run", "run"]
+
+
+def test_what_a_run_was_set_back_from_is_past(run):
+    back = {"rule": "care-set-back", "severity": "info", "evidence": "e", "remedy": "r", "back_to": 160}
+    append(run.files.findings, Finding(step=30, images=480, **back))
+    append(run.files.findings, Finding(step=40, images=640, rule="y", severity="info", evidence="e", remedy="r"))
+    assert [(mark.rule, mark.past) for mark in page(run).marks] == [("x", True), ("care-set-back", False), ("y", False)]
+
+
 def test_what_is_no_run_is_refused_before_anything_is_written(run, tmp_path):
     with pytest.raises(sg.DataError, match="is not the folder of a run"):
         sg.write_report([run, tmp_path], tmp_path / "report.html")
