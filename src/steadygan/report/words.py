@@ -49,7 +49,7 @@ def _set_back(story: Story) -> list[str]:
 
 def _best(story: Story) -> list[str]:
     if story.best is None:
-        return ["no checkpoint was scored"]
+        return [] if story.run.files.best.exists() else ["no checkpoint was scored"]  # else it is said to be damaged
     at_the_end = story.images and story.best >= story.images
     if len({score.images for score in story.scores if picks_the_best(score.protocol)}) == 1:
         return [f"only its {'last pictures' if at_the_end else f'pictures after {story.best:,} images'} were scored"]
