@@ -157,6 +157,25 @@ def test_a_click_on_a_curve_shows_the_picture_of_that_moment(opened: Opener) -> 
     assert shown(view) in {of.runs[0].frames[at].picture for at in (4, 5)}
 
 
+def test_numbers_along_a_curve_are_equally_far_apart(opened: Opener) -> None:
+    values = tuple(0.45 + 0.011 * index for index in range(100))  # steps of 0.25
+    plain = run(ticks=100).panels[0]
+    panel = plain.model_copy(update={"curves": (plain.curves[0].model_copy(update={"values": values}),)})
+    view = opened(page(run(ticks=100, panels=(panel,), scores=(), marks=())))
+    view.evaluate("""() => {
+        window.texts = [];
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+            window.texts.push(text);
+            write.call(this, text, ...place);
+        };
+    }""")
+    ranges(view)
+    view.locator("#theme").click()  # draws all again
+    view.wait_for_timeout(100)
+    assert {"0.75", "1", "1.25"} <= set(view.evaluate("window.texts"))
+
+
 def test_a_spike_does_not_flatten_a_curve(opened: Opener) -> None:
     curve = run().panels[0].curves[0]
     spike = curve.model_copy(update={"values": (*curve.values[:150], 1e9, *curve.values[151:])})

@@ -15,7 +15,7 @@ from steadygan.metrics.sliced_wasserstein import SlicedWassersteinToReals
 from steadygan.records import DatedScore, Score
 from steadygan.scoring import Judge, choose_reference
 from steadygan.scoring.pick import FrechetToTraining
-from steadygan.scoring.reference import LEAST
+from steadygan.spec import LEAST_SCORED
 from steadygan.training.sampling import rows
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.session import Session
@@ -87,7 +87,7 @@ def _picker(session: Session) -> Picker:
 def _judge(session: Session) -> Judge | None:
     """The judge by held-out images; None if it is off, or if there are too few of them."""
     settings, dataset = session.config.scores, session.dataset
-    few = min(len(dataset.held_out), len(dataset.training)) < LEAST or dataset.spec.size < _SMALLEST_DESCRIBED
+    few = min(len(dataset.held_out), len(dataset.training)) < LEAST_SCORED or dataset.spec.size < _SMALLEST_DESCRIBED
     if not settings.metrics or few:
         return None
     reference = choose_reference(dataset, "held-out", settings.count)  # the same for every seed of the run

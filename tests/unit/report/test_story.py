@@ -173,6 +173,13 @@ def test_lines_of_a_note_and_paragraphs_of_a_recipe_stay(run):
     assert found.notes[-1].text == "one\ntwo"
 
 
+@pytest.mark.parametrize(("held_out", "size", "offered"), [(20, 16, True), (6, 16, False), (20, 1, False)])
+def test_a_search_for_copies_is_offered_where_it_can_be_done(run, held_out, size, offered):
+    data = INFO["data"] | {"held_out": held_out, "spec": {"size": size, "channels": 3}}
+    run.files.run_json.write_text(json.dumps(INFO | {"data": data}))
+    assert any("--metrics memorised" in command for _, command in page(run).commands) == offered
+
+
 def test_a_mark_shows_the_grid_made_next(run):
     append(
         run.files.findings,

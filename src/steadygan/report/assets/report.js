@@ -208,7 +208,8 @@
 
     function label(number, step) {
         // as many digits as tell ticks apart
-        const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+        const first = Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), rest = step * 10 ** first;
+        const digits = first + Number(Math.abs(rest - Math.round(rest)) > 1e-6); // steps of 0.25 have one more
         return Math.abs(number) >= 1e4 || digits > 5 ? short(number) : String(Number(number.toFixed(digits)));
     }
 
