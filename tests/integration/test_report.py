@@ -128,7 +128,7 @@ def test_a_run_writes_its_report_at_its_end_and_says_so(world, tmp_path):
     run = trained(tmp_path / "run")
     page = page_of([run]).runs[0]
     assert page.ended.startswith("Finished after 32 images")
-    assert page.ended.rpartition("; ")[2] == "its best pictures are the last."
+    assert page.ended.rpartition("; ")[2] == "only its last pictures were scored."
     assert "Finished after 32 images" in run.files.report.read_text()
     assert all((page.montage, page.inputs))
     assert len(page.frames) == len(run.files.fixed_samples())

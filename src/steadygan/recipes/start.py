@@ -17,7 +17,7 @@ from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge, nearest
 from steadygan.data import Dataset, is_path
 from steadygan.doctor.audit.plan import DEFAULT_IMAGES
-from steadygan.errors import ConfigError, DataError, os_errors
+from steadygan.errors import ConfigError, DataError, interruptible, os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.basis import basis_of
 from steadygan.recipes.choose import DEFAULT, recipe_of, whole
@@ -178,6 +178,7 @@ def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
 
 
 @os_errors()
+@interruptible()
 def train(
     source: str | Path,
     recipe: str | RunConfig | None = None,
@@ -198,6 +199,7 @@ def train(
 
 
 @os_errors()
+@interruptible()
 def resume(
     path: str | os.PathLike[str],
     budget: Budget | None = None,

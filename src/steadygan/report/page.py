@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from steadygan.names import shown
 
 Text = Annotated[str, AfterValidator(shown)]
+Prose = Annotated[str, AfterValidator(lambda text: "\n".join(map(shown, text.split("\n"))))]
+"""Text of several lines."""
 Number = Annotated[
     float | None, BeforeValidator(lambda value: value if value is None or math.isfinite(value) else None)
 ]
@@ -67,7 +69,10 @@ class ScoreCurve(_Value):
 
 
 class Mark(_Value):
-    """A finding of the doctor, or an act of care (`act` says it in a word), where it arose on the axis of images."""
+    """A finding of the doctor, or an act of care (`act` says it in a word), where it arose on the axis of images.
+
+    The run was set back from what is `past`.
+    """
 
     images: int
     severity: Literal["info", "warning", "serious"]
@@ -81,6 +86,7 @@ class Mark(_Value):
     source: Text = ""
     picture: str = ""
     back_to: int | None = None
+    past: bool = False
 
 
 class LoggedNote(_Value):
@@ -89,7 +95,7 @@ class LoggedNote(_Value):
     images: int
     time: Text
     author: Text
-    text: Text
+    text: Prose
 
 
 class Changed(_Value):
@@ -108,10 +114,10 @@ class Source(_Value):
 
 
 class Recipe(_Value):
-    """What the run's recipe is, in its own words, and where it comes from."""
+    """What the run's recipe is, in its own words, a paragraph a line, and where it comes from."""
 
     name: Text
-    about: Text = ""
+    about: Prose = ""
     sources: tuple[Source, ...] = ()
 
 

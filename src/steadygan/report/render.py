@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from functools import lru_cache
 from hashlib import sha256
@@ -42,6 +43,14 @@ class _Row(NamedTuple):
     best: Number
 
 
+class _Standing(NamedTuple):
+    """A score that several runs have, measured in the same way: of their best checkpoints, where that is known."""
+
+    row: _Row
+    values: tuple[Number, ...]
+    winner: Number
+
+
 def render(page: Page) -> str:
     """The whole page; the same for the same `page`.
 
@@ -50,6 +59,7 @@ def render(page: Page) -> str:
     charts is there.
     """
     styles, scripts = [_asset(name) for name in _STYLES], [_asset(name) for name in _SCRIPTS]
+    rows = [_rows(run) for run in page.runs]
     return _template().render(
         page=page,
         several=len(page.runs) > 1,
@@ -58,7 +68,8 @@ def render(page: Page) -> str:
         policy=f"default-src 'none'; img-src data:; style-src {_digests(styles)}; script-src {_digests(scripts)}; "
         "base-uri 'none'; form-action 'none'",
         data=as_json(page.model_dump(mode="json", include={"runs": {"__all__": _FOR_THE_SCRIPT}})),
-        rows=[_rows(run) for run in page.runs],
+        rows=rows,
+        standings=_standings(rows),
     )
 
 
@@ -80,6 +91,34 @@ def _rows(run: RunPage) -> list[_Row]:
     return rows
 
 
+def _standings(rows: list[list[_Row]]) -> list[_Standing]:
+    """What can be compared of these runs."""
+    alike: dict[tuple[str, str], dict[int, _Row]] = {}
+    for number, own in enumerate(rows):
+        for row in own:
+            alike.setdefault((row.metric, row.protocol), {})[number] = row
+    return [_standing(found, len(rows)) for found in alike.values() if len(found) > 1]
+
+
+def _standing(found: dict[int, _Row], runs: int) -> _Standing:
+    row = next(iter(found.values()))
+    values = {number: one.value if one.best is None else one.best for number, one in found.items()}
+    return _Standing(row, tuple(values.get(number) for number in range(runs)), _winner(row, [*values.values()]))
+
+
+def _winner(row: _Row, values: list[float]) -> Number:
+    """The best of values of one score; None if nothing tells."""
+    floor = row.floor
+    if row.better == "as reals":
+        return None if floor is None else min(values, key=lambda value: abs(value - floor))
+    return (min if row.better == "lower" else max)(values)
+
+
+def sentence(text: str) -> str:
+    """With a capital letter where it begins with a word, not with a setting or a command."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+('s)?([ ,;:]|$)", text) else text
+
+
 def _digests(texts: list[str]) -> str:
     digests = (b64encode(sha256(text.encode()).digest()).decode() for text in texts)
     return " ".join(f"'sha256-{digest}'" for digest in digests)
@@ -99,5 +138,6 @@ def _template() -> Template:
         loader=FunctionLoader(_asset), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["thousands"] = "{:,}".format
+    environment.filters["sentence"] = sentence
     environment.filters["short"] = "{:.4g}".format
     return environment.get_template("page.html")

@@ -40,6 +40,11 @@ def _curve(metric: str, protocol: str, found: Sequence[DatedScore]) -> ScoreCurv
     )
 
 
+def picks_the_best(protocol: str) -> bool:
+    """Whether it is the score that picks the best checkpoint."""
+    return protocol.endswith(_PICKS)
+
+
 def in_words(protocol: str) -> str:
     """A protocol as a sentence, with the protocol itself behind it; one of another form as it is."""
     text = protocol.removesuffix(_PICKS)
@@ -49,5 +54,5 @@ def in_words(protocol: str) -> str:
     sentence = f"{int(count[1]):,} pictures against as many {_SPLITS.get(split[1], split[1])}"
     if features := re.search(r"^\S+ (?:\S+ )*?([a-z]\S*) resize=", text):
         sentence += f", in the features {features[1]}"
-    picks = "; this score picks the best checkpoint" if protocol.endswith(_PICKS) else ""
+    picks = "; this score picks the best checkpoint" if picks_the_best(protocol) else ""
     return f"{sentence}{picks} ({protocol})"

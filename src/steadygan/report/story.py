@@ -27,8 +27,11 @@ _LONGEST_NUMBER = 15  # digits of images seen that a browser still counts exactl
 def page_of(runs: Sequence[Run]) -> Page:
     """All that a report shows of these runs, of one or several; DataError if one is not the folder of a run."""
     stories = [Story(run, run.info()) for run in runs]
-    shown = [_run_page(story, MOST // len(stories)) for story in stories]
-    title = stories[0].run.path.absolute().name if len(stories) == 1 else f"{len(stories)} runs compared"
+    shown = [
+        _run_page(story, name, MOST // len(stories))
+        for story, name in zip(stories, _names([story.run.path.absolute() for story in stories]), strict=True)
+    ]
+    title = shown[0][0].name if len(stories) == 1 else f"{len(stories)} runs compared"
     return Page(
         title=title,
         written=now(),
@@ -47,7 +50,13 @@ def _remark(fit: Sequence[bool]) -> str:
     )
 
 
-def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The names of the folders, with as many of those they lie in as tell them apart."""
+    depth = next((n for n in range(1, 9) if len({path.parts[-n:] for path in folders}) == len({*folders})), 1)
+    return ["/".join(path.parts[-depth:]) for path in folders]
+
+
+def _run_page(story: Story, name: str, most: int) -> tuple[RunPage, bool]:
     """What is shown of a run, and whether its pictures take no more than `most` characters."""
     files, info = story.run.files, story.info
     montage, inputs, nearest = (_once(story, file) for file in (_montage(story), files.inputs, _nearest(story)))
@@ -59,7 +68,7 @@ def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
         story.missing.say(f"{file}: {problem}")
     images, panels = axes_of(story.log, story.signals, story.findings)
     page = RunPage(
-        name=story.run.path.absolute().name,
+        name=name,
         ended=ending(story),
         facts=facts(story),
         montage=montage,
@@ -95,8 +104,12 @@ def _changed(info: RunInfo) -> tuple[Changed, ...] | None:
 
 def _recipe(info: RunInfo) -> Recipe:
     basis = info.basis or BasisInfo()
-    sources = tuple(Source(title=title, address=address) for title, address in basis.sources)
-    return Recipe(name=info.recipe, about=basis.about, sources=sources)
+    sources = tuple(
+        Source(title=title.removesuffix(address).rstrip() or address, address=address)
+        for title, address in basis.sources
+    )
+    about = "\n".join(" ".join(paragraph.split()) for paragraph in basis.about.split("\n\n"))
+    return Recipe(name=info.recipe, about=about, sources=sources)
 
 
 def _once(story: Story, file: Path | None) -> str:
@@ -139,9 +152,11 @@ def _marks(story: Story, samples: Sequence[Path]) -> tuple[Mark, ...]:
     findings = sorted(story.findings, key=lambda finding: finding.images)
     wanted = [_picture(story, finding, samples) for finding in findings]
     files = list(dict.fromkeys(file for file in wanted if file))
+    back = [act for act in findings if act.back_to is not None]
     small = dict(zip(files, pictures.shown(files, 0, (pictures.SMALL,)).pictures, strict=True)) if files else {}
     return tuple(
-        _mark(finding, small.get(file, "") if file else "") for finding, file in zip(findings, wanted, strict=True)
+        _mark(finding, small.get(file, "") if file else "", any(act.gave_up(finding.images) for act in back))
+        for finding, file in zip(findings, wanted, strict=True)
     )
 
 
@@ -153,9 +168,10 @@ def _picture(story: Story, finding: Finding, samples: Sequence[Path]) -> Path | 
     return story.run.files.inputs if finding.picture == "inputs.png" else None
 
 
-def _mark(finding: Finding, picture: str) -> Mark:
+def _mark(finding: Finding, picture: str, past: bool) -> Mark:
     told = finding.model_dump(exclude={"step", "picture"})
-    return Mark.model_validate({**told, "says": finding.says or finding.rule, "act": finding.act, "picture": picture})
+    more = {"says": finding.says or finding.rule, "act": finding.act, "picture": picture}
+    return Mark.model_validate({**told, **more, "past": past and not finding.act})
 
 
 def _differences(stories: Sequence[Story]) -> tuple[Difference, ...]:

@@ -31,6 +31,7 @@ INFO = {
     "data": {"source": "/photos", "digest": "d1", "count": 100, "held_out": 20, "spec": {"size": 16, "channels": 3}},
 }
 PROTOCOL = "fd-1 scattering-1 resize=bicubic-antialiased-64 n=20 held-out of 0123456789ab seed=0 #36f449dd"
+PICKS = "fd-training-1 scattering-1 resize=bicubic-antialiased-64 n=80 training of 0123456789ab; picks the best"
 HOSTILE = "</script><script>alert(1)</script><!-- & ' \" \u2028 \x1b[2J \u202e"
 
 
@@ -132,6 +133,51 @@ def test_the_end_of_a_run_is_told_from_its_last_note(run, text, beginning):
     append(run.files.notes, Note(step=60, images=960, text=text))
     append(run.files.notes, Note(step=60, images=960, text="finished, I think", author="user"))
     assert page(run).ended.startswith(beginning)
+
+
+def test_the_end_tells_what_care_set_back_and_that_a_single_score_is_no_best(run):
+    append(run.files.scores, DatedScore(step=60, images=960, metric="fd-training", value=4.0, protocol=PICKS))
+    saved = run.files.checkpoint(960)
+    saved.mkdir(parents=True)
+    saved.joinpath("meta.json").write_text(json.dumps({"step": 60, "images": 960, "seconds": 1.0}))
+    run.files.best.write_text(saved.name)
+    back = {"rule": "care-set-back", "severity": "info", "evidence": "e", "remedy": "r", "back_to": 160}
+    for step in (20, 30):
+        append(run.files.findings, Finding(step=step, images=16 * step, **back))
+    assert page(run).ended == (
+        "Finished after 960 images in 2 min; set back by care after 480 images, and once before; "
+        "only its last pictures were scored."
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "told"), [(16, "16, of 80 that there are"), (80, "80, each once"), (960, "960, each 12 times")]
+)
+def test_images_seen_are_told_beside_those_there_are(run, images, told):
+    for name in (run.files.log, run.files.signals, run.files.notes):
+        name.unlink()
+    append(run.files.log, tick(images // 16))
+    assert dict(page(run).facts)["Images seen"] == told
+
+
+def test_lines_of_a_note_and_paragraphs_of_a_recipe_stay(run):
+    basis = {
+        "about": "The default: a\nloss.\n\nThe rest\nof it.",
+        "sources": [["A (2014). B. https://c.org", "https://c.org"]],
+    }
+    run.files.run_json.write_text(json.dumps(INFO | {"basis": basis}))
+    append(run.files.notes, Note(step=60, images=960, text="one\ntwo", author="user"))
+    found = page(run)
+    assert found.recipe.about == "The default: a loss.\nThe rest of it."
+    assert found.recipe.sources[0].title == "A (2014). B."
+    assert found.notes[-1].text == "one\ntwo"
+
+
+@pytest.mark.parametrize(("held_out", "size", "offered"), [(20, 16, True), (6, 16, False), (20, 1, False)])
+def test_a_search_for_copies_is_offered_where_it_can_be_done(run, held_out, size, offered):
+    data = INFO["data"] | {"held_out": held_out, "spec": {"size": size, "channels": 3}}
+    run.files.run_json.write_text(json.dumps(INFO | {"data": data}))
+    assert any("--metrics memorised" in command for _, command in page(run).commands) == offered
 
 
 def test_a_mark_shows_the_grid_made_next(run):
@@ -268,6 +314,19 @@ def test_runs_are_laid_side_by_side_with_the_settings_in_which_they_differ(run, 
     assert [one.name for one in found.runs] == ["run", "other"]
     assert [(one.setting, one.values) for one in found.differences] == [("batch", ("16", "32"))]
     assert page_of([run]).differences == ()
+
+
+def test_runs_of_one_name_are_told_apart_by_the_folders_they_lie_in(run, tmp_path):
+    other = sg.Run(shutil.copytree(run.path, tmp_path / "more" / "run"))
+    assert [one.name for one in page_of([run, other]).runs] == [f"{tmp_path.name}/run", "more/run"]
+    assert [one.name for one in page_of([run, run]).runs] == ["run", "run"]
+
+
+def test_what_a_run_was_set_back_from_is_past(run):
+    back = {"rule": "care-set-back", "severity": "info", "evidence": "e", "remedy": "r", "back_to": 160}
+    append(run.files.findings, Finding(step=30, images=480, **back))
+    append(run.files.findings, Finding(step=40, images=640, rule="y", severity="info", evidence="e", remedy="r"))
+    assert [(mark.rule, mark.past) for mark in page(run).marks] == [("x", True), ("care-set-back", False), ("y", False)]
 
 
 def test_what_is_no_run_is_refused_before_anything_is_written(run, tmp_path):
