@@ -130,7 +130,8 @@ def read_info(file: Path) -> RunInfo:
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
-        raise DataError(f"{file.parent} is not the folder of a run: its run.json cannot be read") from problem
+        wrong = "its run.json cannot be read" if file.parent.exists() else "there is no such folder"
+        raise DataError(f"{file.parent} is not the folder of a run: {wrong}") from problem
     try:
         return RunInfo.model_validate(tree)
     except ValidationError as problem:

@@ -335,6 +335,13 @@ def test_what_is_no_run_is_refused_before_anything_is_written(run, tmp_path):
     with pytest.raises(sg.ConfigError, match="at least one run"):
         sg.write_report([], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+    other = tmp_path / "mine.txt"
+    other.write_text("mine")
+    with pytest.raises(sg.ConfigError, match=r"mine.txt: a report is written as FILE.html"):
+        sg.write_report(run, other)
+    assert other.read_text() == "mine"
+    with pytest.raises(sg.DataError, match="not the folder of a run: there is no such folder"):
+        sg.write_report(tmp_path / "nowhere", tmp_path / "report.html")
 
 
 def test_a_report_lies_in_its_run_and_that_of_several_where_one_is(run, tmp_path, monkeypatch):
