@@ -22,8 +22,8 @@ def write_report(runs: OneRun | Sequence[OneRun], path: str | Path | None = None
     """Write one self-contained HTML file about a run, or about several side by side at equal images seen.
 
     By default it is `report.html` in the folder of the one run, or, of several, in the current folder. What is missing
-    or damaged in a folder is said on the page. Returns the path. Raises DataError if one is not the folder of a run, and
-    ConfigError for a path of another kind, which may be of something else.
+    or damaged in a folder is said on the page. Returns the path. Raises DataError if one is not the folder of a run,
+    and ConfigError for a path of another kind, which may be of something else.
     """
     several = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     if not several:
