@@ -163,6 +163,28 @@ def test_a_run_that_diverges_writes_its_report(world, tmp_path):
     assert "Diverged, with values that were not finite" in sg.Run(tmp_path / "run").files.report.read_text()
 
 
+@pytest.mark.parametrize("problem", [sg.StorageError("cannot write x: the disk is full"), RuntimeError("a bug")])
+def test_a_run_that_an_error_ends_says_so_in_its_notes_and_its_report(world, tmp_path, monkeypatch, problem):
+    def fail(session, now):
+        raise problem
+
+    monkeypatch.setattr("steadygan.training.listeners.CheckpointWriter.__call__", lambda self, *given: fail(*given))
+    with pytest.raises(type(problem), match=str(problem)):
+        trained(tmp_path / "run")
+    run = sg.Run(tmp_path / "run")
+    assert run.notes()[-1].text == f"ended by an error after 32 images: {problem}"
+    assert "Ended by an error after 32 images" in run.files.report.read_text()
+
+
+def test_a_run_ends_as_it_did_where_there_is_no_room_for_last_words(world, tmp_path, monkeypatch):
+    def full(*given):
+        monkeypatch.setattr(sg.Run, "note", full)
+        raise sg.StorageError("the disk is full")
+
+    monkeypatch.setattr("steadygan.training.listeners.write_report", full)
+    assert trained(tmp_path / "run").notes()[-1].text == "finished after 32 images"
+
+
 @pytest.mark.parametrize("why", ["a bug", "it is a folder, not a file"])
 def test_a_report_that_cannot_be_written_is_a_note_and_not_the_end(world, monkeypatch, why):
     config, dataset, basis = planned("pic'tures", "dcgan", placed(size=16), Silent())

@@ -1,7 +1,8 @@
 """What a report shows, as values: Python gathers them from run folders, the page's own script draws them.
 
 They travel as JSON inside the page. A picture is a `data:` address, "" where its file is missing or damaged. Every text
-is plain: the page escapes it; what a terminal would obey is spelled out already. A number that is not finite is None.
+is plain: the page escapes it; what a terminal would obey, but ends of lines, is spelled out already. A number that is
+not finite is None.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from steadygan.names import shown
 
-Text = Annotated[str, AfterValidator(shown)]
+Text = Annotated[str, AfterValidator(lambda text: "\n".join(map(shown, text.split("\n"))))]
 Number = Annotated[
     float | None, BeforeValidator(lambda value: value if value is None or math.isfinite(value) else None)
 ]

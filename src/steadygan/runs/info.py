@@ -129,7 +129,7 @@ def read_info(file: Path) -> RunInfo:
     """Read `run.json`; DataError if this is not that of a run."""
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise DataError(f"{file.parent} is not the folder of a run: its run.json cannot be read") from problem
     try:
         return RunInfo.model_validate(tree)
