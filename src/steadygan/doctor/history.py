@@ -22,7 +22,9 @@ def history_of(findings: Sequence[Finding], checkpoints: Collection[str]) -> Fin
     """The findings of a run that has these checkpoints: an act can be undone as long as the one it needs is there."""
     past = given_up(findings)
     stand = [one for one in findings if not one.act and one not in past]
-    return FindingHistory(stand, [_possible(one, checkpoints) for one in findings if one.act], [*map(_as_history, past)])
+    return FindingHistory(
+        stand, [_possible(one, checkpoints) for one in findings if one.act], [*map(_as_history, past)]
+    )
 
 
 def _possible(act: Finding, checkpoints: Collection[str]) -> Finding:

@@ -7,9 +7,9 @@ from base64 import b64encode
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from steadygan.report.page import Number, Page, RunPage
+from steadygan.report.page import Page, RunPage
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -24,22 +24,6 @@ _FOR_THE_SCRIPT: dict[str, Any] = {
     "marks": {"__all__": {"images", "severity", "rule", "act", "says", "back_to"}},
 }
 _STYLES, _SCRIPTS = ("uplot.min.css", "report.css"), ("uplot.min.js", "report.js")
-
-
-class _Row(NamedTuple):
-    """A line of the table of scores: the last value, and that of the best checkpoint."""
-
-    metric: str
-    says: str
-    unit: str
-    better: str
-    protocol: str
-    floor: Number
-    images: int
-    value: float
-    low: Number
-    high: Number
-    best: Number
 
 
 def render(page: Page) -> str:
@@ -67,16 +51,13 @@ def as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"})
 
 
-def _rows(run: RunPage) -> list[_Row]:
-    """Each score of a run as it was last measured."""
+def _rows(run: RunPage) -> list[tuple[Any, ...]]:
+    """Each score of a run as it was last measured: the curve, images, value, low, high, the best checkpoint's value."""
     rows = []
     for it in run.scores:
-        measured = [(*one,) for one in zip(it.images, it.values, it.low, it.high, strict=True) if one[1] is not None]
-        if measured:
-            images, value, low, high = measured[-1]
-            best = next((one[1] for one in measured if one[0] == run.best), None)
-            texts = (it.metric, it.says, it.unit, it.better, it.protocol)
-            rows.append(_Row(*texts, it.floor, images, value or 0.0, low, high, best))
+        measured = [one for one in zip(it.images, it.values, it.low, it.high, strict=True) if one[1] is not None]
+        best = next((one[1] for one in measured if one[0] == run.best), None)
+        rows += [(it, *one, best) for one in measured[-1:]]
     return rows
 
 
