@@ -134,11 +134,14 @@ def test_a_run_writes_its_report_when_it_is_stopped_and_when_it_is_finished(worl
         patch.setattr(loop, "step", stopping)
         trained(run.path)
     assert "Stopped on request after 8 images" in run.files.report.read_text()
-    assert sg.resume(run.path, sg.Budget(steps=6)) == run
+    assert "care" in run.info().basis.changed
+    assert sg.resume(run.path, sg.Budget(steps=6), care="keep") == run
     [page] = page_of([run]).runs
     assert page.ended.startswith("Finished after 48 images")
     assert page.ended.rpartition("; ")[2].startswith("its best pictures are ")
     assert page.commands[0][1].split("--steps ")[1].startswith("6 ")
+    assert not [one for one in page.changed if one.setting.startswith("care")]
+    assert [(one.here, one.recipe) for one in page.changed if one.setting == "budget.steps"] == [("6", "null")]
     assert "Finished after 48 images" in run.files.report.read_text()
     assert all((page.montage, page.inputs))
     assert len(page.frames) == len(run.files.fixed_samples())

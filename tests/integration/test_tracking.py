@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -214,11 +215,14 @@ def test_a_tool_is_named_once(pictures, capsys):
 
 def test_after_a_kill_tensorboard_shows_what_it_would_without(whole, tmp_path):
     killed = Run(shutil.copytree(whole.path.with_name("killed"), tmp_path / "killed"))
+    [events] = (killed.path / "tensorboard").iterdir()
+    os.link(events, kept := tmp_path / "copy that shares what it can")
     looking_on = EventAccumulator(str(killed.path / "tensorboard")).Reload()
     assert [event.step for event in looking_on.Scalars("loss/generator")] == [16, 32, 48, 64, 80]
     resume(killed.path, console=Quiet())
     assert [event.step for event in looking_on.Reload().Scalars("loss/generator")] == [16, 32, 48, 64, 80, 96, 112]
     assert [file.stat().st_size > 0 for file in sorted((killed.path / "tensorboard").iterdir())] == [False, True]
+    assert kept.stat().st_size > 0
     held, wanted = read_tensorboard(killed.path), read_tensorboard(whole.path)
     assert lasting(held) == lasting(wanted) != {}
     assert held.numbers == same(told(killed))

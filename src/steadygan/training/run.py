@@ -191,9 +191,12 @@ def write_info(session: Session, pair: Pair, before: RunInfo | Beginning) -> Non
     """`run.json`, before the first step; a resumed run keeps what it does not decide anew, and what care changed is in
     the checkpoints alone.
     """
-    config, dataset = session.asked, session.dataset
+    config, dataset, basis = session.asked, session.dataset, before.basis
+    if basis and isinstance(before, RunInfo):
+        basis = basis.going_on(before.config, config.dump())
     info = {
         **(before.model_dump() if isinstance(before, RunInfo) else before._asdict()),
+        "basis": basis,
         "recipe": config.recipe,
         "seed": config.seed,
         "config": config.dump(),

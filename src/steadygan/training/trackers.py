@@ -191,7 +191,10 @@ class _EventFile:
         # and forgets what it had read in the earlier ones
         self._write(0, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
         for file in before:  # one that looks on waits for ever for a file that is gone, but not for an empty one
-            os.truncate(file, 0) if file.stat().st_size else file.unlink()
+            size = file.stat().st_size
+            file.unlink()  # and not cut to nothing: copies of a run may share what did not change
+            if size:
+                file.touch()
         settings = {place: v for place, v in _settings(run).items() if isinstance(v, bool | int | float | str)}
         self._write(0, summary=summary.hparams(settings, {})[1])
         self.add(LogEntry(0, texts={"settings": f"```\n{to_toml(info.config)}\n```"}))
