@@ -311,6 +311,21 @@ def test_a_tool_that_fails_is_one_note_and_the_run_and_the_other_tools_go_on(pic
     assert good.closed is False
 
 
+def test_a_tool_that_cannot_begin_leaves_no_file_open(finished, monkeypatch):
+    class Full:
+        def __init__(self, file) -> None:
+            opened.append(file)
+
+        def write(self, data: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+    opened = []
+    monkeypatch.setattr("torch.utils.tensorboard.RecordWriter", Full)
+    with pytest.raises(OSError, match="No space left"):
+        TensorBoard().open(finished)
+    assert [file.closed for file in opened] == [True]
+
+
 @pytest.mark.parametrize("failed", [True, False])
 def test_a_run_that_fails_is_left_as_failed_and_one_that_is_stopped_is_not(failed, pictures, tmp_path):
     def end(session) -> None:
