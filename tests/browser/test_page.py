@@ -236,6 +236,9 @@ def test_nothing_is_wider_than_the_window(opened: Opener, of: Page) -> None:
     ranges(view)
     for width in (1280, 768, 375):
         view.set_viewport_size({"width": width, "height": 900})
+        view.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )  # curves follow
         assert view.evaluate("document.documentElement.scrollWidth") <= width
 
 

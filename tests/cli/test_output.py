@@ -82,6 +82,7 @@ LINES = {
     "evaluate's metrics": ["evaluate", "--list"],
     "probe": ["probe", "läuft"],
     "compare": ["compare", "läuft", "run"],
+    "report": ["report", "läuft"],
     "doctor": ["doctor", "läuft"],
     "doctor's rules": ["doctor", "--rules"],
     "note": ["note", "läuft", ODD[:-1]],

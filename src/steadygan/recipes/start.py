@@ -73,16 +73,6 @@ def plan(
     recipe: str | RunConfig | None = None,
     settings: Mapping[str, Any] | None = None,
     console: Reporter | None = None,
-) -> tuple[RunConfig, Dataset]:
-    """As `planned`, without what it was made from."""
-    return planned(source, recipe, settings, console)[:2]
-
-
-def planned(
-    source: str | Path,
-    recipe: str | RunConfig | None = None,
-    settings: Mapping[str, Any] | None = None,
-    console: Reporter | None = None,
 ) -> PlannedRun:
     """As `configure`, but the recipe is told the facts: the images are opened, and prepared if need be, before.
 
@@ -229,7 +219,7 @@ def begin(source: str | Path, recipe: str | RunConfig | None, settings: Mapping[
     with ExitStack() as held:
         if out:
             held.enter_context(claimed(out, str(source)))
-        config, dataset, basis = planned(source, recipe, settings)
+        config, dataset, basis = plan(source, recipe, settings)
         folder = out or held.enter_context(claimed_next(_stem(config), str(source)))
         return train_in(folder, config, dataset=dataset, basis=basis)
 

@@ -1,7 +1,8 @@
 """What a report shows, as values: Python gathers them from run folders, the page's own script draws them.
 
 They travel as JSON inside the page. A picture is a `data:` address, "" where its file is missing or damaged. Every text
-is plain: the page escapes it; what a terminal would obey is spelled out already. A number that is not finite is None.
+is plain: the page escapes it; what a terminal would obey, but ends of lines, is spelled out already. A number that is
+not finite is None.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from steadygan.names import shown
 
-Text = Annotated[str, AfterValidator(shown)]
-Prose = Annotated[str, AfterValidator(lambda text: "\n".join(map(shown, text.split("\n"))))]
-"""Text of several lines."""
+Text = Annotated[str, AfterValidator(lambda text: "\n".join(map(shown, text.split("\n"))))]
 Number = Annotated[
     float | None, BeforeValidator(lambda value: value if value is None or math.isfinite(value) else None)
 ]
@@ -95,7 +94,7 @@ class LoggedNote(_Value):
     images: int
     time: Text
     author: Text
-    text: Prose
+    text: Text
 
 
 class Changed(_Value):
@@ -117,7 +116,7 @@ class Recipe(_Value):
     """What the run's recipe is, in its own words, a paragraph a line, and where it comes from."""
 
     name: Text
-    about: Prose = ""
+    about: Text = ""
     sources: tuple[Source, ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from steadygan.records import DatedScore
+from steadygan.records import DatedScore, scores_alike
 from steadygan.report.page import ScoreCurve
 
 _SPLITS = {
@@ -18,10 +18,7 @@ _PICKS = "; picks the best"
 
 def curves_of(scores: Sequence[DatedScore]) -> tuple[ScoreCurve, ...]:
     """One for each metric and protocol, in the order in which they were first measured."""
-    series: dict[tuple[str, str], list[DatedScore]] = {}
-    for score in sorted(scores, key=lambda score: score.images):
-        series.setdefault((score.metric, score.protocol), []).append(score)
-    return tuple(_curve(metric, protocol, found) for (metric, protocol), found in series.items())
+    return tuple(_curve(metric, protocol, found) for (metric, protocol), found in scores_alike(scores).items())
 
 
 def _curve(metric: str, protocol: str, found: Sequence[DatedScore]) -> ScoreCurve:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,9 @@ _LONGEST_NUMBER = 15  # digits of images seen that a browser still counts exactl
 
 def page_of(runs: Sequence[Run]) -> Page:
     """All that a report shows of these runs, of one or several; DataError if one is not the folder of a run."""
-    stories = [Story(run, run.info()) for run in runs]
-    shown = [
-        _run_page(story, name, MOST // len(stories))
-        for story, name in zip(stories, _names([story.run.path.absolute() for story in stories]), strict=True)
-    ]
-    title = shown[0][0].name if len(stories) == 1 else f"{len(stories)} runs compared"
+    stories, names = [Story(run, run.info()) for run in runs], _names([run.path.absolute() for run in runs])
+    shown = [_run_page(story, name, MOST // len(stories)) for story, name in zip(stories, names, strict=True)]
+    title = names[0] if len(stories) == 1 else f"{len(stories)} runs compared"
     return Page(
         title=title,
         written=now(),
@@ -50,10 +48,12 @@ def _remark(fit: Sequence[bool]) -> str:
     )
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
-    """The names of the folders, with as many of those they lie in as tell them apart."""
-    depth = next((n for n in range(1, 9) if len({path.parts[-n:] for path in folders}) == len({*folders})), 1)
-    return ["/".join(path.parts[-depth:]) for path in folders]
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The names of folders, with as many of those above them as tell them apart."""
+    parts = range(1, max(len(path.parts) for path in paths) + 1)
+    columns = ([str(Path(*path.parts[-count:])) for path in paths] for count in parts)
+    different = len(dict.fromkeys(paths))
+    return next(names for names in columns if len({*names}) == different)
 
 
 def _run_page(story: Story, name: str, most: int) -> tuple[RunPage, bool]:
@@ -149,13 +149,12 @@ def _digest(folder: Path) -> str:
 
 def _marks(story: Story, samples: Sequence[Path]) -> tuple[Mark, ...]:
     """Findings and acts, oldest first, each with a small picture of the time if it names pictures of the run."""
-    findings = sorted(story.findings, key=lambda finding: finding.images)
+    findings = sorted(chain(*story.history), key=lambda finding: (finding.images, finding.act))
     wanted = [_picture(story, finding, samples) for finding in findings]
     files = list(dict.fromkeys(file for file in wanted if file))
-    back = [act for act in findings if act.back_to is not None]
     small = dict(zip(files, pictures.shown(files, 0, (pictures.SMALL,)).pictures, strict=True)) if files else {}
     return tuple(
-        _mark(finding, small.get(file, "") if file else "", any(act.gave_up(finding.images) for act in back))
+        _mark(finding, small.get(file, "") if file else "", any(finding is one for one in story.history.past))
         for finding, file in zip(findings, wanted, strict=True)
     )
 
@@ -171,7 +170,7 @@ def _picture(story: Story, finding: Finding, samples: Sequence[Path]) -> Path | 
 def _mark(finding: Finding, picture: str, past: bool) -> Mark:
     told = finding.model_dump(exclude={"step", "picture"})
     more = {"says": finding.says or finding.rule, "act": finding.act, "picture": picture}
-    return Mark.model_validate({**told, **more, "past": past and not finding.act})
+    return Mark.model_validate({**told, **more, "past": past})
 
 
 def _differences(stories: Sequence[Story]) -> tuple[Difference, ...]:

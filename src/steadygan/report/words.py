@@ -8,7 +8,6 @@ from pathlib import Path
 from steadygan.care.acts import ended
 from steadygan.doctor.answers import UNTOLD, copying
 from steadygan.doctor.budget import duration
-from steadygan.doctor.case import case_of
 from steadygan.report.reading import Story
 from steadygan.report.scores import picks_the_best
 from steadygan.runs import DataInfo, StartInfo
@@ -23,6 +22,7 @@ _ENDS: dict[Ending, str] = {
     "finished": "Finished after",
     "stopped on request": "Stopped on request after",
     "training diverged": "Diverged, with values that were not finite, after",
+    "ended by an error": "Ended by an error after",
 }
 
 
@@ -58,19 +58,13 @@ def _best(story: Story) -> list[str]:
 
 def _serious(story: Story) -> list[str]:
     """The grave findings that no act of care left behind."""
-    left = [act for act in story.findings if act.back_to is not None]
-    grave = [one for one in story.findings if one.severity == "serious" and not one.act]
-    still = [one for one in grave if not any(act.gave_up(one.images) for act in left)]
-    says = list(dict.fromkeys(one.says or one.rule for one in still))
+    says = list(dict.fromkeys(one.says or one.rule for one in story.history.stand if one.severity == "serious"))
     return [f"found: {', '.join(says)}"] if says else []
 
 
 def _copies(story: Story) -> list[str]:
-    told = story.missing.read(lambda: copying(case_of(story.run)), "")
-    if not told or told.startswith(UNTOLD):
-        return []
-    verdict, _, why = told.partition(": ")
-    return [f"copies of training images: {verdict} ({why})"]
+    verdict, _, why = copying(story.case).partition(": ")
+    return [] if verdict.startswith(UNTOLD) else [f"copies of training images: {verdict} ({why})"]
 
 
 def facts(story: Story) -> tuple[tuple[str, str], ...]:

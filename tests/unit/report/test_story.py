@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import struct
-import zlib
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import steadygan as sg
+from bombs import a_bomb
 from steadygan.records import DatedScore, Finding, Note, Signals, Tick, append
 from steadygan.report.page import RunPage
 from steadygan.report.story import page_of
@@ -126,6 +125,7 @@ def test_a_long_log_keeps_the_spikes_of_each_curve(run):
     [
         ("stopped on request after 960 images", "Stopped on request after 960 images"),
         ("training diverged: the generator's gradient", "Diverged, with values that were not finite, after 960"),
+        ("ended by an error after 960 images: no space", "Ended by an error after 960 images"),
         ("resumed after 640 images", "Not at its end: still training, or ended from outside, after 960"),
     ],
 )
@@ -234,15 +234,6 @@ def test_numbers_that_are_none_are_gaps(run):
     json.loads(page_of([run]).model_dump_json(), parse_constant=pytest.fail)
 
 
-def a_bomb(side: int) -> bytes:
-    """A PNG that says it is so large, and holds next to nothing."""
-    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(99)))]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
-
-
 @pytest.mark.parametrize(
     ("content", "why"),
     [
@@ -305,6 +296,32 @@ def test_the_montage_is_shown_while_the_data_set_is_the_same(run, tmp_path):
     found = page(run)
     assert not found.montage
     assert any("data set is not there any more, or is another" in sentence for sentence in found.missing)
+
+
+def test_what_a_run_was_set_back_from_is_history_and_what_cannot_be_undone_is_not_offered(run):
+    grave = {"step": 15, "images": 240, "rule": "y", "says": "alike", "severity": "serious", "evidence": "e"}
+    append(run.files.findings, Finding(**grave, remedy="wait"))
+    back = {"rule": "care-set-back", "severity": "info", "evidence": "e", "back_to": 160}
+    append(run.files.findings, Finding(step=18, images=288, remedy="--from-checkpoint images-000000160", **back))
+    found, act, still = page(run).marks
+    assert (found.says, found.severity, found.remedy) == ("alike; the run was set back from it", "info", "")
+    assert (act.remedy, still.severity) == ("", "warning")
+
+
+def test_a_text_of_several_lines_keeps_them(run):
+    info = INFO | {"basis": {"about": "A recipe.\n\nFor faces\nand hands."}}
+    run.files.run_json.write_text(json.dumps(info))
+    append(run.files.notes, Note(step=60, images=960, text="one\ntwo", author="user"))
+    html = sg.write_report(run).read_text()
+    assert "<p>A recipe.</p>" in html
+    assert "<p>For faces\nand hands.</p>" in html
+    assert "<p>one\ntwo</p>" in html
+
+
+def test_runs_of_one_name_are_told_apart_by_where_they_lie(run, tmp_path):
+    other = sg.Run(shutil.copytree(run.path, tmp_path / "other" / "run"))
+    assert [one.name for one in page_of([run, other]).runs] == [f"{tmp_path.name}/run", "other/run"]
+    assert [one.name for one in page_of([run, run]).runs] == ["run", "run"]
 
 
 def test_runs_are_laid_side_by_side_with_the_settings_in_which_they_differ(run, tmp_path):
