@@ -314,7 +314,7 @@ def test_a_text_of_several_lines_keeps_them(run):
     append(run.files.notes, Note(step=60, images=960, text="one\ntwo", author="user"))
     html = sg.write_report(run).read_text()
     assert "<p>A recipe.</p>" in html
-    assert "<p>For faces\nand hands.</p>" in html
+    assert "<p>For faces and hands.</p>" in html
     assert "<p>one\ntwo</p>" in html
 
 
