@@ -50,15 +50,15 @@ def main() -> None:
     own = sg.load(options.run).sample(options.count, seed=options.seed + 100).plain()
     print(f"{how}\n\n| {options.count} pictures | mean | median | within {FOUND:g} | random ones | far |")
     print("|---|---|---|---|---|---|")
-    start, pictures = time.perf_counter(), {"own": own, "held-out": held_out(options.run, options.count)}
+    start, pictures = time.process_time(), {"own": own, "held-out": held_out(options.run, options.count)}
     for name, targets in pictures.items():
         found = sg.project(options.run, targets, seed=options.seed, how=how, own=0)
         print(line(name, found), flush=True)
         if options.out:
             found.save(options.out / f"{name}.png")
-    seconds, half = (time.perf_counter() - start) / sum(map(len, pictures.values())), options.count // 2
+    seconds, half = (time.process_time() - start) / sum(map(len, pictures.values())), options.count // 2
     print(f"\nrandom pairs of own pictures: {levels_apart(own[:half], own[half : 2 * half]).mean():.1f}")
-    print(f"{seconds:.1f} s a picture, {torch.get_num_threads()} threads")
+    print(f"{seconds:.1f} s of processors a picture, {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":
