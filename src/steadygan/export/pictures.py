@@ -46,7 +46,7 @@ def sample_to(
     model, wanted = load(source, which, recipe), wanted or Wanted()
     numbers, latents, given = _asked(model, wanted)
     if out.suffix.lower() in _WALK_SUFFIXES:
-        stations = _WALK_STATIONS if wanted.pick is wanted.latents is None else len(latents)
+        stations = _WALK_STATIONS if wanted.pick is None and wanted.latents is None else len(latents)
         if wanted.latents is None:
             given = tuple(labels[:1].expand(len(labels)) for labels in given)
         _walk(model, out, latents[:stations], tuple(labels[:stations] for labels in given), frames, fps)

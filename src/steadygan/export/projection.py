@@ -146,7 +146,7 @@ def project(
     taken = _photos(run, model, photos)
     targets = torch.from_numpy(taken.images).permute(0, 3, 1, 2).contiguous()
     model.to(choose_device("auto"))
-    mine = model.sample(own, seed=derived_seed(seed), label=label).plain() if own else targets[:0]
+    mine = model.sample(own, seed=derived_seed(seed), label=label).as_subclass(Tensor) if own else targets[:0]
     candidates, steps = draw(model, how, seed, label), 0
 
     def stepped() -> None:
@@ -158,7 +158,7 @@ def project(
     found = [invert_one(model, one, candidates, how, seed, stepped) for one in (*targets, *mine)]
     latents = torch.stack([latent for latent, _ in found])
     given = tuple(torch.stack(labels) for labels in zip(*(labels for _, labels in found), strict=True))
-    pictures = model.pictures(latents, *given).plain()
+    pictures = model.pictures(latents, *given).as_subclass(Tensor)
     distances = levels_apart(pictures, torch.cat([targets, mine]))
     count = len(targets)
     return Projection(
@@ -194,7 +194,7 @@ def derived_seed(seed: int) -> int:
 
 def _random(model: TrainedGenerator, targets: Tensor, seed: int, label: int | str | None) -> Tensor:
     """The median distance (N,) of each picture to random ones of the generator."""
-    others = model.sample(_RANDOM, seed=derived_seed(seed), label=label).plain()
+    others = model.sample(_RANDOM, seed=derived_seed(seed), label=label).as_subclass(Tensor)
     return torch.stack([levels_apart(one[None], others).median() for one in targets])
 
 
@@ -223,7 +223,7 @@ def _as_trained(source: Path, model: TrainedGenerator) -> PrepareSettings:
         made = info.config.get("data", {})
         with suppress(DataError):
             made = read_meta(Path(info.data.prepared or source))["settings"]
-    kept = {name: made[name] for name in ("fit", "background") if name in made}
+    kept: dict[str, Any] = {name: made[name] for name in ("fit", "background") if name in made}
     if kept.get("fit") == "random-crops":
         kept["fit"] = "crop"
     return resolve(PrepareSettings, {**kept, "size": model.spec.size, "channels": _CHANNELS[model.spec.channels]})
