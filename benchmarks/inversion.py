@@ -17,7 +17,7 @@ from torch import Tensor
 import steadygan as sg
 from steadygan.config import resolve
 from steadygan.export.inversion import Inversion
-from steadygan.export.projection import Projection, levels_apart
+from steadygan.export.projection import Projected, levels_apart
 from steadygan.runs import Run
 
 FOUND = 2.0
@@ -30,7 +30,7 @@ def held_out(run: Path, count: int) -> Tensor:
     return torch.from_numpy(dataset.images[dataset.held_out[:count]]).permute(0, 3, 1, 2).contiguous()
 
 
-def line(name: str, found: Projection) -> str:
+def line(name: str, found: Projected) -> str:
     """A row of the table."""
     distances = found.distances
     within, far = (distances <= FOUND).float().mean(), found.far.float().mean()

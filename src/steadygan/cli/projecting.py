@@ -14,7 +14,7 @@ from steadygan.cli.options import Checkpoint, OwnRecipe, how_many
 from steadygan.names import shown
 
 if TYPE_CHECKING:
-    from steadygan.export.projection import Projection
+    from steadygan.export.projection import Projected
 
 
 def project(
@@ -51,7 +51,7 @@ def project(
     _show(found, run, out, checkpoint, recipe)
 
 
-def _show(found: Projection, run: Path, out: Path, checkpoint: str, recipe: str) -> None:
+def _show(found: Projected, run: Path, out: Path, checkpoint: str, recipe: str) -> None:
     """The distances, what was written, and how to go on with it."""
     from steadygan.export.projection import LATENTS
 

@@ -30,7 +30,7 @@ from steadygan.training.sampling import rows
 from steadygan.visual.beside import side_by_side
 from steadygan.visual.grid import save_picture
 
-__all__ = ["Projection", "invert", "project"]
+__all__ = ["Projected", "invert", "project"]
 
 AnyPhotos = str | PathLike[str] | Sequence[str | PathLike[str]] | Tensor
 Progress = Callable[[int, int], None]
@@ -41,7 +41,7 @@ LATENTS, SHEET = "latents.safetensors", "side-by-side.png"
 
 
 @dataclass(frozen=True, eq=False)
-class Projection:
+class Projected:
     """What was found for N photos.
 
     `latents` float32 (N, dim), `labels` int64 (N,) or None without classes, `pictures` uint8 (N, C, S, S) of them,
@@ -94,20 +94,20 @@ class Projection:
         return out
 
 
-def _save_latents(found: Projection, path: Path) -> None:
+def _save_latents(found: Projected, path: Path) -> None:
     labels = {} if found.labels is None else {"labels": found.labels}
     with in_utf8(path, "w+b") as name:
         save_file({"latents": found.latents, **labels}, name)
 
 
-def _save_sheet(found: Projection, path: Path) -> None:
+def _save_sheet(found: Projected, path: Path) -> None:
     captions = [
         f"{distance:.1f} levels" + " (far)" * far for distance, far in zip(found.distances, found.far, strict=True)
     ]
     save_picture(side_by_side(rows(found.photos), rows(found.pictures), captions), path)
 
 
-_WRITERS: dict[str, Callable[[Projection, Path], None]] = {".safetensors": _save_latents, ".png": _save_sheet}
+_WRITERS: dict[str, Callable[[Projected, Path], None]] = {".safetensors": _save_latents, ".png": _save_sheet}
 
 
 def check_out(out: Path) -> None:
@@ -131,7 +131,7 @@ def project(
     own: int = 2,
     progress: Progress | None = None,
     **source: Any,
-) -> Projection:
+) -> Projected:
     """The latents of a generator whose pictures are nearest to photos, and how near they are.
 
     `photos` are files, folders or a mixture, brought to the form that the run's images were brought to; or pictures
@@ -161,7 +161,7 @@ def project(
     pictures = model.pictures(latents, *given).as_subclass(Tensor)
     distances = levels_apart(pictures, torch.cat([targets, mine]))
     count = len(targets)
-    return Projection(
+    return Projected(
         names=taken.names,
         photos=targets,
         pictures=pictures[:count],
