@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -55,9 +55,15 @@ def sample(
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a prepared data set.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, or a new folder for pictures.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="FILE.safetensors, FILE.onnx or FILE.pt2, or a new folder for pictures."),
+    ],
     checkpoint: Checkpoint = "best",
     recipe: OwnRecipe = "",
+    output: Annotated[
+        Literal["float32", "uint8"], typer.Option(help="What FILE.onnx and FILE.pt2 give: numbers in -1..1, or uint8.")
+    ] = "float32",
     images: Annotated[
         int | None,
         typer.Option(help="Write so many generated PNGs instead, with a manifest.", parser=how_many, metavar="N"),
@@ -78,8 +84,12 @@ def export(
         written = save_images(open_dataset(run), out)
     else:
         from steadygan.export import load
+        from steadygan.export.forms import form_of, how_to, save
 
-        written = load(run, checkpoint, recipe).save(out)
+        form_of(out, output)  # before any work
+        saved = save(model := load(run, checkpoint, recipe), out, output)
+        typer.echo(f"{saved}\n{how_to(model, out)}", err=True)
+        written = saved.path
     typer.echo(shown(written))
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from steadygan.errors import ConfigError, os_errors
+from steadygan.export.forms import Output, save
 from steadygan.export.sampled import Sampled
 from steadygan.export.wanted import numbers_of
 from steadygan.networks import Latents, Networks, classes_of, latents_of
@@ -21,11 +22,10 @@ from steadygan.runs import Run, checkpoint_at
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
 from steadygan.training.config import RunConfig, is_ours
-from steadygan.training.exported import ExportedGenerator, read_exported
+from steadygan.training.exported import read_exported
 from steadygan.training.restoring import rebuilt, stored_networks, with_weights
 from steadygan.training.sampling import generate_alike, labels_in_turn
 from steadygan.training.seeds import fixed_latents
-from steadygan.training.state import weights
 
 _BATCH = 16
 _PIXELS = 16 * 128 * 128
@@ -101,13 +101,9 @@ class TrainedGenerator(nn.Module):
         """As `sample`, of these latents (N, latent_dim) and labels (N,)."""
         return generate_alike(self.generator, latents, *given, batch=batch or self.batch).as_subclass(Sampled)
 
-    def save(self, out: str | Path) -> Path:
-        """Write everything into one safetensors file that `load` reads without the run."""
-        out = Path(out)
-        if out.suffix != ".safetensors":
-            raise ConfigError(f"-o {out}: a generator is exported as FILE.safetensors")
-        ExportedGenerator(self.networks, self.spec, self.about, weights(self.generator)).write(out)
-        return out
+    def save(self, out: str | Path, output: Output = "float32") -> Path:
+        """Write FILE.safetensors, which `load` reads without the run, FILE.onnx or FILE.pt2; errors as `forms.save`."""
+        return save(self, Path(out), output).path
 
 
 @os_errors()
