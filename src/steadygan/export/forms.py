@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from steadygan.errors import ConfigError, DataError
-from steadygan.export.graphs import read_onnx, read_program, write_onnx, write_program
-from steadygan.export.weights import read_weights, write_weights
+from steadygan.export.graphs import read_onnx, read_program, use_onnx, use_program, write_onnx, write_program
+from steadygan.export.weights import read_weights, use_weights, write_weights
 from steadygan.ops.images import to_uint8
 from steadygan.rundir import atomic_path
 
@@ -33,13 +33,13 @@ _MOST = {"float32": 0.1, "uint8": 1.0}
 class FileForm:
     """A kind of file: `write` makes it, `read` loads it to be compared with the generator.
 
-    `use` says how it is used, `{}` being its name. `needs` are the packages that both take, `extra` is what they are
-    called to pip; `outputs` are what it can be told to give, `holds` the most bytes of weights that go into one.
+    `use` gives lines of Python that make 64 pictures with it. `needs` are the packages that all this takes, `extra` is
+    what they are called to pip; `outputs` are what it can be told to give, `holds` the most bytes of weights in it.
     """
 
     write: Callable[[TrainedGenerator, Path, Output], None]
     read: Callable[[TrainedGenerator, Path], Player]
-    use: str
+    use: Callable[[TrainedGenerator, Path], str]
     needs: tuple[str, ...] = ()
     extra: str = ""
     outputs: tuple[Output, ...] = ("float32", "uint8")
@@ -47,29 +47,16 @@ class FileForm:
 
 
 FORMS: dict[str, FileForm] = {
-    ".safetensors": FileForm(
-        write_weights,
-        read_weights,
-        "import steadygan as sg\nimages = sg.load({0!r}).sample(64, seed=0)",
-        outputs=("float32",),
-    ),
+    ".safetensors": FileForm(write_weights, read_weights, use_weights, outputs=("float32",)),
     ".onnx": FileForm(
         write_onnx,
         read_onnx,
-        "import onnxruntime\n"
-        "session = onnxruntime.InferenceSession({0!r})\n"
-        'images = session.run(["images"], {{"latent": latent}})[0]  # float32 (N, {1}) to (N, C, H, W)',
+        use_onnx,
         needs=("onnx", "onnxscript", "onnxruntime"),
         extra="onnx",
         holds=2**31 - 2**24,  # a protocol buffer has 2 GiB, the graph among them
     ),
-    ".pt2": FileForm(
-        write_program,
-        read_program,
-        "import torch\n"
-        "generator = torch.export.load({0!r}).module()\n"
-        "images = generator(torch.randn(64, {1}))  # (N, C, H, W)",
-    ),
+    ".pt2": FileForm(write_program, read_program, use_program),
 }
 """Every kind of file by its suffix."""
 
@@ -85,11 +72,6 @@ class Saved(NamedTuple):
 
     def __str__(self) -> str:
         return f"loaded again: at most {self.levels:.2g} of 255 levels from PyTorch's pictures ({self.difference:.2g})"
-
-
-def how_to(model: TrainedGenerator, out: Path) -> str:
-    """Lines of Python that make pictures with a file of the generator."""
-    return FORMS[out.suffix.lower()].use.format(str(out), model.latent_dim)
 
 
 def form_of(out: Path, output: Output = "float32") -> FileForm:
@@ -116,12 +98,17 @@ def save(model: TrainedGenerator, out: Path, output: Output = "float32") -> Save
         raise ConfigError(f"-o {out}: {size / 2**30:.1f} GiB of weights, more than a {out.suffix} holds; write .pt2")
     with atomic_path(out) as part:
         form.write(model, part, output)
-        levels, difference = _differences(model, form.read(model, part), output)
-        if not levels <= _MOST[output]:  # which is true of what is no number, too
-            raise DataError(
-                f"{out} was not written: loaded again, its pictures differ from PyTorch's by {levels:.3g} of 255 "
-                f"levels; at most {_MOST[output]} would be from rounding"
-            )
+        return compared(model, out, form.read(model, part), output)
+
+
+def compared(model: TrainedGenerator, out: Path, play: Player, output: Output = "float32") -> Saved:
+    """What was loaded again, against the generator itself; DataError if `out` would make other pictures."""
+    levels, difference = _differences(model, play, output)
+    if not levels <= _MOST[output]:  # which is true of what is no number, too
+        raise DataError(
+            f"{out} was not written: loaded again, its pictures differ from PyTorch's by {levels:.3g} of 255 levels; "
+            f"at most {_MOST[output]} would be from rounding"
+        )
     return Saved(out, levels, difference)
 
 

@@ -93,6 +93,17 @@ def read_onnx(model: TrainedGenerator, file: Path) -> Callable[..., Tensor]:
     return play
 
 
+def use_onnx(model: TrainedGenerator, file: Path) -> str:
+    """How pictures are made with it."""
+    drawn = {"normal": "standard_normal(", "uniform": "uniform(-1, 1, "}[model.latent.kind]
+    label = f', "label": numpy.arange(64) % {model.classes}' if model.classes else ""
+    return (
+        "import numpy, onnxruntime\n"
+        f'latent = numpy.random.default_rng().{drawn}(64, {model.latent_dim})).astype("float32")\n'
+        f'images = onnxruntime.InferenceSession({str(file)!r}).run(None, {{"latent": latent{label}}})[0]'
+    )
+
+
 def write_program(model: TrainedGenerator, out: Path, output: str) -> None:
     """Write a program of torch.export, which takes latents and, where there are classes, labels; N is open."""
     with _quietly():
@@ -105,6 +116,17 @@ def read_program(_: TrainedGenerator, file: Path) -> Callable[..., Tensor]:
     with _quietly():
         play: Callable[..., Tensor] = torch.export.load(io.BytesIO(file.read_bytes())).module()
     return play
+
+
+def use_program(model: TrainedGenerator, file: Path) -> str:
+    """How pictures are made with it."""
+    drawn = {"normal": "torch.randn(64, {})", "uniform": "torch.rand(64, {}) * 2 - 1"}[model.latent.kind]
+    label = f", torch.arange(64) % {model.classes}" if model.classes else ""
+    return (
+        "import torch\n"
+        f"generator = torch.export.load({str(file)!r}).module()\n"
+        f"images = generator({drawn.format(model.latent_dim)}{label})"
+    )
 
 
 def _inputs(model: TrainedGenerator) -> list[str]:

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def write_weights(model: TrainedGenerator, out: Path, output: str = "float32") -> None:
     """Write one safetensors file, which `sg.load` reads without the run; `output` is float32 always."""
-    _exported(model).write(out)
+    exported(model).write(out)
 
 
 def read_weights(model: TrainedGenerator, file: Path) -> Callable[..., Tensor]:
     """The generator with the weights of the file; DataError if anything else in it is not the generator's."""
-    found, wanted = read_exported(file), _exported(model)
+    found, wanted = read_exported(file), exported(model)
     if found[:3] != wanted[:3]:
         raise DataError(f"{file} does not give back the settings that were written into it")
     device = next(model.generator.parameters()).device
@@ -39,5 +39,11 @@ def read_weights(model: TrainedGenerator, file: Path) -> Callable[..., Tensor]:
     return play
 
 
-def _exported(model: TrainedGenerator) -> ExportedGenerator:
+def use_weights(_: TrainedGenerator, file: Path) -> str:
+    """How pictures are made with it."""
+    return f"import steadygan as sg\nimages = sg.load({str(file)!r}).sample(64, seed=0)"
+
+
+def exported(model: TrainedGenerator) -> ExportedGenerator:
+    """What a file holds of the generator."""
     return ExportedGenerator(model.networks, model.spec, model.about, weights(model.generator))
