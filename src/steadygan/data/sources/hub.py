@@ -154,7 +154,6 @@ def explained(where: str, page: str, revision: str | None) -> Iterator[None]:
         (errors.GatedRepoError, f"wants its terms accepted at {page}; do so and log in with 'hf auth login'"),
         (errors.RepositoryNotFoundError, "is not there, or is private; check the name, or log in with 'hf auth login'"),
         (errors.RevisionNotFoundError, f"has no revision {revision!r}; see {page}/tree/main"),
-        (errors.EntryNotFoundError, f"lacks a file that it should have; see {page}/tree/main"),
         (errors.HFValidationError, "is no name on the Hub; write hub:USER/NAME"),
     )
     try:
