@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or an exported .safetensors file.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, an exported file or folder, or hub:USER/NAME.")],
     out: Annotated[
         Path, typer.Option("-o", "--out", help="FILE.png: one grid. FOLDER: a PNG each. FILE.gif|.mp4: a latent walk.")
     ],

@@ -94,10 +94,8 @@ def test_the_card_is_filled_from_the_run(run, tmp_path):
     )
     for images, value in ((8, 0.75), (32, 0.25)):
         append(copy.files.scores, score.model_copy(update={"value": value}).at(1, images))
-    append(
-        copy.files.findings,
-        Finding(step=1, rule="twins", severity="warning", says="twins", evidence="3 of 64 alike", remedy=""),
-    )
+    found = {"rule": "twins", "severity": "warning", "says": "twins", "evidence": "3 of 64 alike", "remedy": ""}
+    append(copy.files.findings, Finding(step=1, **found))
     model = sg.load(copy.path)
     text = page(model, copy, "name", 0.0)
     assert front_matter(text) == {
@@ -483,7 +481,7 @@ def test_a_set_of_pictures_is_scored_against_a_model_folder(run, folder, tmp_pat
     there = save_folder(sg.load(run.path), tmp_path / "own").path
     found = sg.evaluate(there, run.info().data.source, metrics=["swd"], count=16, split="all")
     again = sg.evaluate(run, run.info().data.source, metrics=["swd"], count=16, split="all")
-    assert list(found) == list(again)
+    assert [one.value for one in found.scores] == [one.value for one in again.scores]
 
 
 def test_names_that_are_no_text_come_back(tmp_path):
