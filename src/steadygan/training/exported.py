@@ -39,7 +39,7 @@ class _About(BaseModel):
     start: StartInfo | None = None
 
 
-class _Said(BaseModel):
+class _Stated(BaseModel):
     """What a file says beside its weights."""
 
     format: Literal["steadygan-generator-1"]
@@ -48,7 +48,7 @@ class _Said(BaseModel):
     about: dict[str, Any]
 
 
-_SAID = frozenset(_Said.model_fields)
+_SAID = frozenset(_Stated.model_fields)
 
 
 class ExportedGenerator(NamedTuple):
@@ -95,7 +95,7 @@ def read_exported(path: Path) -> ExportedGenerator:
     meta, tensors = _read(path)
     try:
         tree = {
-            name: json.loads(text) if name in _Said.model_fields and name != "format" else text
+            name: json.loads(text) if name in _Stated.model_fields and name != "format" else text
             for name, text in meta.items()
         }
     except (ValueError, RecursionError) as problem:
@@ -120,7 +120,7 @@ def _checked(tree: Any, where: Path) -> ExportedGenerator:
     if not isinstance(tree, Mapping) or tree.get("format") != FORMAT:
         raise DataError(f"{where} was not written by `steadygan export`; give a run folder or what that wrote")
     try:
-        said = _Said.model_validate(tree)
+        said = _Stated.model_validate(tree)
         about = _About.model_validate(said.about)
     except (ValidationError, RecursionError) as problem:
         raise DataError(
