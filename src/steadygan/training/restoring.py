@@ -21,7 +21,7 @@ from steadygan.runs import Run
 from steadygan.spec import ImageSpec
 from steadygan.training.config import NetworksPart, Place, RunConfig, fill_in, is_ours, own_parts
 
-_MOST_PARAMETERS = 10_000  # tensors; the largest recipe has some hundred
+_MOST_PARAMETERS = 2_000  # tensors; the largest recipe has some hundred
 _LARGE = 2**26  # numbers that a discriminator may have whatever its generator is
 
 

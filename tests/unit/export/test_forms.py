@@ -31,7 +31,7 @@ PAIRS = {
     **{f"{name}-{classes}": (name, classes) for name in RECIPES for classes in (0, 3)},
     **{f"networks {name}": (name, -1) for name in NETWORKS},
 }
-QUICK = {("sngan-3", suffix) for suffix in FORMS} | {("networks virtual", ".pt2"), ("steady-0", ".safetensors")}
+QUICK = {("sngan-3", suffix) for suffix in FORMS} | {("steady-0", ".safetensors")}
 ALL = [(pair, suffix) for pair in PAIRS for suffix in FORMS]
 
 
@@ -218,9 +218,7 @@ def test_a_generator_that_decides_by_its_numbers_is_told_what_it_can_be_written_
     assert save(model, tmp_path / "g.safetensors").levels == 0
 
 
-@pytest.mark.parametrize(
-    ("suffix", "pair"), [(".onnx", "sngan-3"), (".pt2", "networks virtual"), (".safetensors", "steady-0")]
-)
+@pytest.mark.parametrize(("suffix", "pair"), [(".onnx", "sngan-3"), (".pt2", "sngan-3"), (".safetensors", "steady-0")])
 def test_the_lines_that_are_printed_make_64_pictures(written, suffix, pair):
     model, saved = written(pair, suffix)
     names: dict = {}
