@@ -62,6 +62,7 @@ ALSO_INPUTS = {
     "subject in Python": ("evaluate {}:draw set", ".py"),
     "an exported subject": ("evaluate {} set", ".safetensors"),
     "an exported start": ("train set -o new --from {}", ".safetensors"),
+    "a folder of a model": ("sample {} -o new.png", ""),
     "a checkpoint": ("sample run -o new.png --checkpoint {}", ""),
 }
 FILES = {
@@ -83,6 +84,7 @@ WALKS = {"a walk": ("sample run -n 2 --frames 2 -o {}", ".gif")}
 FOLDERS = {
     ("prepare", "out"): ("prepare pictures --size 16 -o {}", ""),
     ("train", "out"): (f"train set --size 16 --steps 1 {' '.join(set_options(TINY))} -o {{}}".replace('"', ""), ""),
+    ("export", "hub_folder"): ("export run --hub-folder {}", ""),
     ("bench modes", "folder"): ("bench modes --data ring --recipes dcgan --seeds 1 --images 16 --folder {}", ""),
 }
 ALSO_FOLDERS = {
@@ -358,7 +360,7 @@ def parameters() -> set[tuple[str, str]]:
 
 NO_PATHS = """
     fit crop channels frames background duplicates bands xyz bbox attribution device precision set_ label metrics split
-    checkpoint text name recipes labels pick column loss care
+    checkpoint text name recipes labels pick column loss care licence
 """.split()  # noqa: SIM905
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from steadygan.cli.answers import answer
 from steadygan.cli.options import Checkpoint, Json, OwnRecipe, RunFolder, how_many, writable
+from steadygan.errors import ConfigError
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def sample(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or an exported .safetensors file.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, an exported file or folder, or hub:USER/NAME.")],
     out: Annotated[
         Path, typer.Option("-o", "--out", help="FILE.png: one grid. FOLDER: a PNG each. FILE.gif|.mp4: a latent walk.")
     ],
@@ -54,33 +55,80 @@ def sample(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, or a prepared data set.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, or a new folder for pictures.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a run, an exported file or hub:USER/NAME, or a prepared set.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="FILE.safetensors, FILE.onnx or FILE.pt2, or a new folder for pictures."),
+    ] = None,
+    hub_folder: Annotated[
+        Path | None,
+        typer.Option(help="A new folder for the Hugging Face Hub, with a model card.", metavar="DIR"),
+    ] = None,
     checkpoint: Checkpoint = "best",
     recipe: OwnRecipe = "",
+    output: Annotated[
+        Literal["float32", "uint8"], typer.Option(help="What FILE.onnx and FILE.pt2 give: numbers in -1..1, or uint8.")
+    ] = "float32",
+    licence: Annotated[
+        str, typer.Option("--license", help="Licence of images and model, to be told beside it.", metavar="TEXT")
+    ] = "",
     images: Annotated[
         int | None,
         typer.Option(help="Write so many generated PNGs instead, with a manifest.", parser=how_many, metavar="N"),
     ] = None,
     seed: Annotated[int, typer.Option(help="With --images: seed of the latents.")] = 0,
 ) -> None:
-    """Write the averaged generator of a run into one file, pictures of it, or a prepared data set as PNGs."""
+    """Write a run's averaged generator for others to use, pictures of it, or a prepared data set as PNGs.
+
+    What is written is loaded again, and must make the same pictures.
+    """
     from steadygan.data import is_dataset, open_dataset, save_images
 
-    if images is not None:
+    if hub_folder is not None or (out is not None and images is None and not is_dataset(run)):
+        written = _hand_over(run, out, hub_folder, output, {"license": licence} if licence else {}, checkpoint, recipe)
+    elif out is None:
+        raise ConfigError("say where to: -o FILE, -o FOLDER for pictures, or --hub-folder DIR")
+    elif images is not None:
         from steadygan.export.generated import save_generated
         from steadygan.training.console import reporter
 
         with closing(reporter()) as console:
             made = partial(console.counting, "making images")
             written = save_generated(run, out, images, seed, checkpoint, made, recipe)
-    elif is_dataset(run):
-        written = save_images(open_dataset(run), out)
     else:
-        from steadygan.export import load
-
-        written = load(run, checkpoint, recipe).save(out)
+        written = save_images(open_dataset(run), out)
     typer.echo(shown(written))
+
+
+def _hand_over(
+    run: Path,
+    out: Path | None,
+    folder: Path | None,
+    output: Literal["float32", "uint8"],
+    told: dict[str, str],
+    checkpoint: str,
+    recipe: str,
+) -> Path:
+    """Write the generator into a file or a folder, say how like it is and how it is used, and give back where it is."""
+    from steadygan.export import load
+    from steadygan.export.forms import form_of, save
+    from steadygan.export.hub import check_folder, save_folder, upload
+    from steadygan.runs import run_at
+
+    if out is None and folder is not None:
+        check_folder(folder, output)
+        model = load(run, checkpoint, recipe)
+        model.about |= told
+        saved, then = save_folder(model, folder, run_at(run)), upload(folder)
+    elif out is not None and folder is None:
+        form = form_of(out, output)
+        model = load(run, checkpoint, recipe)
+        model.about |= told
+        saved, then = save(model, out, output), form.use(model, out)
+    else:
+        raise ConfigError("-o FILE and --hub-folder DIR are two things; give one at a time")
+    typer.echo(f"{saved}\n{then}", err=True)
+    return saved.path
 
 
 def compare(

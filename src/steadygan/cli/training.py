@@ -35,9 +35,9 @@ Start = Annotated[
     str | None,
     typer.Option(
         "--from",
-        metavar="RUN|CHECKPOINT|FILE",
-        help="Start from a run's networks (of its best checkpoint, or of the folder of one) or an exported "
-        "FILE.safetensors.",
+        metavar="RUN|CHECKPOINT|FILE|HUB",
+        help="Start from a run's networks (of its best checkpoint, or of the folder of one), an exported "
+        "FILE.safetensors or model folder, or hub:USER/NAME.",
     ),
 ]
 

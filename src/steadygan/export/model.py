@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from steadygan.errors import ConfigError, os_errors
+from steadygan.errors import ConfigError, DataError, os_errors
+from steadygan.export.forms import Output, save
 from steadygan.export.sampled import Sampled
 from steadygan.export.wanted import numbers_of
 from steadygan.networks import Latents, Networks, classes_of, latents_of
@@ -21,11 +23,11 @@ from steadygan.runs import Run, checkpoint_at
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
 from steadygan.training.config import RunConfig, is_ours
-from steadygan.training.exported import ExportedGenerator, read_exported
-from steadygan.training.restoring import rebuilt, stored_networks, with_weights
+from steadygan.training.exported import is_model_folder, read_exported
+from steadygan.training.hub import local_copy
+from steadygan.training.restoring import generator_of, rebuilt, stored_networks, with_weights
 from steadygan.training.sampling import generate_alike, labels_in_turn
 from steadygan.training.seeds import fixed_latents
-from steadygan.training.state import weights
 
 _BATCH = 16
 _PIXELS = 16 * 128 * 128
@@ -101,25 +103,30 @@ class TrainedGenerator(nn.Module):
         """As `sample`, of these latents (N, latent_dim) and labels (N,)."""
         return generate_alike(self.generator, latents, *given, batch=batch or self.batch).as_subclass(Sampled)
 
-    def save(self, out: str | Path) -> Path:
-        """Write everything into one safetensors file that `load` reads without the run."""
-        out = Path(out)
-        if out.suffix != ".safetensors":
-            raise ConfigError(f"-o {out}: a generator is exported as FILE.safetensors")
-        ExportedGenerator(self.networks, self.spec, self.about, weights(self.generator)).write(out)
-        return out
+    def save(self, out: str | Path, output: Output = "float32") -> Path:
+        """Write FILE.safetensors, which `load` reads without the run, FILE.onnx or FILE.pt2; errors as `forms.save`."""
+        return save(self, Path(out), output).path
 
 
 @os_errors()
-def load(path: str | PathLike[str], which: str = "best", recipe: str | RunConfig | None = None) -> TrainedGenerator:
-    """The averaged generator of a run folder, a checkpoint folder or an exported file, on the CPU.
+def load(
+    path: str | PathLike[str],
+    which: str = "best",
+    recipe: str | RunConfig | None = None,
+    revision: str | None = None,
+) -> TrainedGenerator:
+    """The averaged generator of a run folder, a checkpoint folder or an exported file or folder, on the CPU.
 
     Of a run `which` takes "best", "latest" or the name of a checkpoint. `recipe` is what it was trained with, a word as
     after `--recipe` or a RunConfig, and needed if the networks are the user's own. ConfigError says so; DataError if
     there is no generator.
+
+    "hub:USER/NAME" is a model of the Hugging Face Hub, as it was at a `revision` (tag, branch or commit) or is now, and
+    so is "USER/NAME" where there is no such path and no folder USER. Of it two files are read, config.json and
+    model.safetensors; nothing in them is executed.
     """
-    path = Path(path)
-    if path.is_file():
+    path = local_copy(path, revision)
+    if path.is_file() or is_model_folder(path):
         return _from_file(path, recipe)
     saved = checkpoint_at(path, which)
     run = Run(saved.run)
@@ -132,20 +139,24 @@ def load(path: str | PathLike[str], which: str = "best", recipe: str | RunConfig
         about["facts"] = facts_of(run).model_dump()
     stored = info.config.get("networks")
     networks = stored_networks(stored, told_again(recipe, run), run.path, info.recipe)
-    return _assemble(stored, networks, info.data.spec, average, about, saved.folder)
+    generator = with_weights(rebuilt(networks, info.data.spec).generator, average, saved.folder)
+    return _assemble(stored, networks, info.data.spec, generator, about)
 
 
 def _from_file(path: Path, recipe: str | RunConfig | None) -> TrainedGenerator:
     stored, spec, about, tensors = read_exported(path)
-    own = recipe_of(recipe)(Facts.model_validate(about.get("facts", spec.model_dump()))) if recipe else None
+    try:
+        facts = Facts.model_validate(about.get("facts", spec.model_dump()))
+    except ValidationError as problem:
+        raise DataError(f"{path} does not say rightly what its recipe was told; export it again") from problem
+    own = recipe_of(recipe)(facts) if recipe else None
     networks = stored_networks(stored, own, path, str(about.get("recipe")))
-    return _assemble(stored, networks, spec, tensors, about, path)
+    return _assemble(stored, networks, spec, generator_of(networks, spec, tensors, path), about)
 
 
 def _assemble(
-    stored: Any, networks: Networks, spec: ImageSpec, tensors: dict[str, Tensor], about: dict[str, Any], where: Path
+    stored: Any, networks: Networks, spec: ImageSpec, generator: nn.Module, about: dict[str, Any]
 ) -> TrainedGenerator:
-    generator = with_weights(rebuilt(networks, spec).generator, tensors, where)
     latent = latents_of(networks)
     settings = stored if is_ours(networks) else {**stored, "latent": latent.kind}
     return TrainedGenerator(generator, settings, spec, latent.dim, about)

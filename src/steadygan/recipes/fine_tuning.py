@@ -13,6 +13,7 @@ from steadygan.recipes.choose import DEFAULT, RECIPES, Recipe, recipe_of
 from steadygan.recipes.facts import Facts
 from steadygan.runs import Run
 from steadygan.training.config import Budget, DataSettings, FreezeSettings, RunConfig, RuntimeSettings, StartSettings
+from steadygan.training.hub import is_on_hub
 from steadygan.training.origin import open_origin
 from steadygan.training.restoring import stored_config
 
@@ -30,7 +31,7 @@ def starting_from(path: str, recipe: str | RunConfig | None, source: str | Path)
     Size, channels and networks are those that are there in any case; networks named by a file or an object of the
     user's own stay, and are refused by `Origin.check_networks` if they are others.
     """
-    origin = open_origin(path)
+    origin, start = open_origin(path), path if is_on_hub(path) else str(path_of(path).absolute())
     known = origin.info.recipe if origin.info.recipe in RECIPES else DEFAULT
     asked = recipe_of(recipe or known)
     prepared = is_dataset(path_of(source)) or not is_path(source)
@@ -43,7 +44,7 @@ def starting_from(path: str, recipe: str | RunConfig | None, source: str | Path)
         changes: dict[str, Any] = {"data": data, "size": config.size or origin.spec.size}
         if not recipe or not _names_networks(recipe, config):
             changes["networks"] = origin.networks(config)
-        return config.model_copy(update={**changes, "start": StartSettings(source=str(path_of(path).absolute()))})
+        return config.model_copy(update={**changes, "start": StartSettings(source=start)})
 
     taken_over.__doc__ = asked.__doc__
     return taken_over

@@ -20,6 +20,7 @@ from steadygan.runs import Run, run_at
 from steadygan.scoring.describe import BATCH
 from steadygan.scoring.reference import Reference
 from steadygan.training.config import RunConfig
+from steadygan.training.exported import is_exported
 from steadygan.training.sampling import generate, labels_in_turn
 from steadygan.training.seeds import fixed_latents
 
@@ -113,7 +114,7 @@ def digest_of(model: TrainedGenerator | None) -> str | None:
 
 def trained(subject: Subject, checkpoint: str, recipe: str | RunConfig | None = None) -> TrainedGenerator | None:
     """The generator of a run, of one of its checkpoints or of an exported file; None if the subject is none of them."""
-    if run_of(subject) is None and not (is_path(subject) and Path(str(subject)).suffix == ".safetensors"):
+    if run_of(subject) is None and not (is_path(subject) and is_exported(Path(str(subject)))):
         return None
     return load(str(subject), checkpoint, recipe)
 

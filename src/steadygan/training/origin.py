@@ -16,9 +16,10 @@ from steadygan.runs import Run, SavedCheckpoint, StartInfo, checkpoint_at
 from steadygan.runs.checkpoints import digest
 from steadygan.spec import ImageSpec
 from steadygan.training import checkpoint
-from steadygan.training.config import OWN, RunConfig, is_ours
-from steadygan.training.exported import read_exported
-from steadygan.training.restoring import stored_networks
+from steadygan.training.config import OWN, RunConfig, is_ours, own_parts
+from steadygan.training.exported import WEIGHTS, is_exported, is_model_folder, read_exported
+from steadygan.training.hub import is_on_hub, local_copy
+from steadygan.training.restoring import check_shapes, stored_networks
 
 _PARTS = ("generator", "average", "discriminator")
 
@@ -99,13 +100,15 @@ class Origin:
 
 
 def open_origin(source: str | Path) -> Origin:
-    """What there is to start from: the best checkpoint of a run, a checkpoint by its folder, or an exported file.
+    """What there is to start from: the best checkpoint of a run, a checkpoint by its folder, an exported file or its
+    folder, or `hub:USER/NAME`.
 
     ConfigError if there is nothing, DataError if it is damaged.
     """
-    path = path_of(source).absolute()
-    if path.is_file() and path.suffix == ".safetensors":
-        return _of_file(path)
+    on_hub = is_on_hub(source)
+    path = (local_copy(source) if on_hub else path_of(source)).absolute()
+    if is_model_folder(path) or (path.is_file() and is_exported(path)):
+        return _of_file(path, str(source) if on_hub else str(path))
     if path.is_file() and path.name in ("best", "latest"):
         saved = Run(path.parent.parent).checkpoint(path.name)
     elif path.is_dir():
@@ -128,13 +131,16 @@ def open_origin(source: str | Path) -> Origin:
     return Origin(saved.folder, stored, info.data.spec, start, saved)
 
 
-def _of_file(path: Path) -> Origin:
-    stored, spec, about, _ = read_exported(path)
+def _of_file(path: Path, source: str) -> Origin:
+    stored, spec, about, tensors = read_exported(path)
+    if not own_parts({"networks": stored}):
+        check_shapes(stored_networks(stored, None, path, ""), spec, tensors, path)
+    weights = path / WEIGHTS if path.is_dir() else path
     start = StartInfo(
-        source=str(path),
+        source=source,
         images=int(about.get("images", 0)),
         recipe=str(about.get("recipe", "")),
-        sha256={path.name: digest(path)},
+        sha256={weights.name: digest(weights)},
         data={"digest": about["trained_on"]} if "trained_on" in about else {},
         before=about.get("start"),
     )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from steadygan.config import resolve
 from steadygan.errors import ConfigError, DataError
@@ -17,6 +20,9 @@ from steadygan.networks import Networks, Pair
 from steadygan.runs import Run
 from steadygan.spec import ImageSpec
 from steadygan.training.config import NetworksPart, Place, RunConfig, fill_in, is_ours, own_parts
+
+_MOST_PARAMETERS = 2_000  # tensors; the largest recipe has some hundred
+_LARGE = 2**26  # numbers that a discriminator may have whatever its generator is
 
 
 def stored_config(run: Run, recipe: RunConfig | None = None) -> RunConfig:
@@ -38,8 +44,8 @@ def stored_networks(stored: Any, recipe: RunConfig | None, where: Path, word: st
     found = own_again({"networks": stored}, recipe, where, word)["networks"]
     try:
         networks: Networks = TypeAdapter(NetworksPart).validate_python(found)
-    except ValidationError as problem:
-        kind = stored.get("kind") if isinstance(stored, dict) else stored
+    except (ValidationError, RecursionError) as problem:
+        kind = str(stored.get("kind") if isinstance(stored, dict) else stored)[:80]
         raise DataError(f"{where} holds networks that this steadygan cannot build ({kind})") from problem
     return networks
 
@@ -61,6 +67,49 @@ def with_weights(network: nn.Module, tensors: Mapping[str, Tensor], where: Path)
             "was changed"
         ) from problem
     return network
+
+
+def generator_of(networks: Networks, spec: ImageSpec, tensors: Mapping[str, Tensor], where: Path) -> nn.Module:
+    """The generator of an exported file, in training mode, of settings and weights that a stranger may have written.
+
+    That they belong together is known before anything is allocated. DataError if they do not.
+    """
+    if is_ours(networks):
+        check_shapes(networks, spec, tensors, where)
+    return with_weights(rebuilt(networks, spec).generator, tensors, where)
+
+
+def check_shapes(networks: Networks, spec: ImageSpec, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """DataError if networks without memory have other tensors, or more than a file of that size ever had."""
+    if problems := networks.problems(spec):
+        raise DataError(f"{where} cannot be built: {problems[0]}")
+    try:
+        with torch.device("meta"), _not_without_end():
+            pair = rebuilt(networks, spec)
+    except (RuntimeError, TypeError, ValueError, ArithmeticError) as problem:
+        raise DataError(f"{where} holds settings of networks that are beyond measure") from problem
+    built, given = ({name: (value.shape, value.is_floating_point()) for name, value in one.items()}
+                    for one in (pair.generator.state_dict(), tensors))  # fmt: skip
+    opposite = sum(value.numel() for value in pair.discriminator.state_dict().values())
+    if built != given or opposite > max(_LARGE, 16 * sum(value.numel() for value in tensors.values())):
+        wrong = next((name for name in (*built, *given) if built.get(name) != given.get(name)), "the discriminator")
+        raise DataError(f"the weights in {where} are not of the networks that its settings build: {wrong[:80]}")
+
+
+@contextmanager
+def _not_without_end() -> Iterator[None]:
+    """ValueError once more parameters were made than any pair of networks has."""
+    made = itertools.count()
+
+    def count(*_: object) -> None:
+        if next(made) > _MOST_PARAMETERS:
+            raise ValueError("no end of layers")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def own_again(tree: Mapping[str, Any], recipe: RunConfig | None, where: Path, word: str) -> Any:

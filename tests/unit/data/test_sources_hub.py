@@ -198,7 +198,7 @@ def test_without_a_connection_what_was_downloaded_before_is_used(hub: FakeHub) -
             ConfigError,
             "is not there, or is private; check the name, or log in",
         ),
-        (refusal(errors.HFValidationError), ConfigError, "is no name of a data set; write hub:USER/NAME"),
+        (refusal(errors.HFValidationError), ConfigError, "is no name on the Hub; write hub:USER/NAME"),
         (OSError(errno.ENOSPC, "full"), StorageError, "does not fit on the disk; set HF_HOME"),
         (errors.OfflineModeIsEnabled("offline mode is on"), DataError, r"cannot be downloaded \(offline mode is on\)"),
         (TimeoutError(), DataError, r"cannot be downloaded \(TimeoutError\)"),

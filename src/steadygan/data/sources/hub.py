@@ -16,11 +16,11 @@ from steadygan.data.sources.columns import rows_of, splits_of
 from steadygan.data.sources.folder import Folder
 from steadygan.data.sources.items import IMAGE_SUFFIXES, Found, Item, Rejection, archive_stem, is_archive
 from steadygan.data.sources.labels import SPLITS
-from steadygan.errors import ConfigError, DataError, StorageError
+from steadygan.errors import ConfigError, DataError, SteadyganError, StorageError
 from steadygan.part import Value
 
 _CONVERTED = "refs/convert/parquet"
-_PATIENCE = 30  # seconds
+PATIENCE = 30  # seconds
 _PARTIAL = "partial-"
 _NOTES = ("metadata.csv", "metadata.jsonl", "dataset.json")
 
@@ -49,6 +49,11 @@ class Hub(Value):
     def where(self) -> str:
         """What to call the source in messages."""
         return f"hub:{self.repo}"
+
+    @property
+    def page(self) -> str:
+        """Its page for people."""
+        return f"https://huggingface.co/datasets/{self.repo}"
 
     def entries(self) -> Iterator[Found]:
         """The images of the data set; ConfigError or DataError if it cannot be had or holds no images."""
@@ -86,17 +91,17 @@ def _downloaded(source: Hub) -> _Place:
         raise ConfigError(f'{source.where} needs huggingface_hub: pip install "steadygan[hub]"') from problem
     try:
         return _fetch(source, local=False)
-    except _Unreachable as problem:
+    except Unreachable as problem:
         try:
             return _fetch(source, local=True)
-        except (_Unreachable, DataError):
+        except (Unreachable, DataError):
             raise DataError(
                 f"{source.where} cannot be downloaded ({problem}) and is not whole in the cache; "
                 "check the connection, or download it elsewhere and give the folder"
             ) from problem
 
 
-class _Unreachable(Exception):
+class Unreachable(Exception):
     """The Hub does not answer, or a download of earlier is not there."""
 
 
@@ -106,14 +111,14 @@ def _fetch(source: Hub, local: bool) -> _Place:
         places.remove((_CONVERTED, True))  # it is made of the newest revision
     for revision, is_parquet in places:
         listed = list[str]()
-        with _explained(source, revision):
+        with explained(source.where, source.page, revision):
             listed = _listed(source.repo, revision, local)
         files = _chosen(source, [file for file in listed if _is_wanted(file, is_parquet)])
         if files:
             patterns = [glob.escape(file) for file in files] if is_parquet and not local else _patterns(source, files)
-            with _explained(source, revision):
+            with explained(source.where, source.page, revision):
                 return _Place(_snapshot(source.repo, revision, local, patterns), tuple(files), is_parquet)
-            raise _Unreachable("the download broke off")
+            raise Unreachable("the download broke off")
     raise DataError(f"{source.where} holds neither Parquet files nor images or archives of images")
 
 
@@ -122,7 +127,7 @@ def _listed(repo: str, revision: str | None, local: bool) -> list[str]:
 
     if not local:
         # unlike the calls that list the tree, this one does not try for half a minute when there is no network
-        about = HfApi().dataset_info(repo, revision=revision, timeout=_PATIENCE)
+        about = HfApi().dataset_info(repo, revision=revision, timeout=PATIENCE)
         return [file.rfilename for file in about.siblings or ()]
     folder = _snapshot(repo, revision, local, ["-"])
     return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
@@ -138,31 +143,33 @@ def _snapshot(repo: str, revision: str | None, local: bool, patterns: list[str])
 
 
 @contextmanager
-def _explained(source: Hub, revision: str | None) -> Iterator[None]:
-    """What the Hub refuses becomes one line. That it has made no Parquet files ends the block and is no error."""
+def explained(where: str, page: str, revision: str | None) -> Iterator[None]:
+    """What the Hub refuses becomes one line. That it has made no Parquet files ends the block and is no error.
+
+    `where` is what it was asked for, with its `page` for people. What else is in the way is Unreachable.
+    """
     from huggingface_hub import errors
 
-    page = f"https://huggingface.co/datasets/{source.repo}"
     refusals = (
         (errors.GatedRepoError, f"wants its terms accepted at {page}; do so and log in with 'hf auth login'"),
         (errors.RepositoryNotFoundError, "is not there, or is private; check the name, or log in with 'hf auth login'"),
         (errors.RevisionNotFoundError, f"has no revision {revision!r}; see {page}/tree/main"),
-        (errors.HFValidationError, "is no name of a data set; write hub:USER/NAME"),
+        (errors.HFValidationError, "is no name on the Hub; write hub:USER/NAME"),
     )
     try:
         yield
+    except SteadyganError:
+        raise
     except Exception as problem:
         missing = isinstance(problem, errors.RevisionNotFoundError | errors.LocalEntryNotFoundError)
         if missing and revision == _CONVERTED:
             return
         for kind, words in refusals:
             if isinstance(problem, kind):
-                raise ConfigError(f"{source.where} {words}") from problem
+                raise ConfigError(f"{where} {words}") from problem
         if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(
-                f"{source.where} does not fit on the disk; set HF_HOME to a folder on another"
-            ) from problem
-        raise _Unreachable(str(problem).strip().split("\n")[0] or type(problem).__name__) from problem
+            raise StorageError(f"{where} does not fit on the disk; set HF_HOME to a folder on another") from problem
+        raise Unreachable(str(problem).strip().split("\n")[0] or type(problem).__name__) from problem
 
 
 def _is_wanted(file: str, is_parquet: bool) -> bool:
