@@ -22,10 +22,9 @@ OUTSIDE = -(2**29)
 
 
 class Program(NamedTuple):
-    """Instructions, the constants they name, the number of the value that is the picture, and how it is made.
+    """Instructions, the constants they name, and the number of the value that is the picture.
 
-    `classes` is 0 for a generator that takes no label. `exact` are the places of constants which must keep float32;
-    the others are weights, by far the most of them.
+    `classes` is 0 for a generator that takes no label.
     """
 
     instructions: tuple[Instruction, ...]
@@ -34,10 +33,17 @@ class Program(NamedTuple):
     latent_dim: int
     classes: int
 
-    def run(self, latent: Tensor, label: int = 0, until: int | None = None) -> Tensor:
-        """The value numbered `until`, by default the picture flat, for one latent (latent_dim,).
+    def run(
+        self,
+        latent: Tensor,
+        label: int = 0,
+        until: int | None = None,
+        watch: Callable[[Tensor], object] = lambda value: None,
+    ) -> Tensor:
+        """The value numbered `until`, by default the picture, flat, for one latent (latent_dim,).
 
-        It is what the page's own script computes, written with torch once more: in the latent's precision.
+        It is what the page's own script computes, written with torch once more, in the latent's precision. `watch` is
+        shown what each instruction makes.
         """
         values: dict[int, Tensor] = {0: latent, 1: latent.new_tensor([float(label)])}
         constants = [one.to(latent.dtype) for one in self.constants]
@@ -45,15 +51,22 @@ class Program(NamedTuple):
         for it in self.instructions:
             given = [values[number] if number >= 0 else constants[~number] for number in it["in"]]
             values[it["out"]] = OPERATIONS[it["op"]](it, given, constants)
+            watch(values[it["out"]])
             if it["out"] == wanted:
                 break
         return values[wanted]
 
-    def rounded(self) -> Program:
-        """The same with weights of float16, which halves its size."""
+    def rounded(self, bits: int) -> Program:
+        """The same with weights of float16, of whose 10 bits of mantissa `bits` are left: the others deflate to nothing."""
         weights = {it["w"] for it in self.instructions if "w" in it}
-        rounded = (one.half() if number in weights else one for number, one in enumerate(self.constants))
-        return self._replace(constants=tuple(rounded))
+        parts = (_rounded(one, bits) if at in weights else one for at, one in enumerate(self.constants))
+        return self._replace(constants=tuple(parts))
+
+
+def _rounded(weights: Tensor, bits: int) -> Tensor:
+    dropped = 10 - bits
+    mantissa, power = torch.frexp(weights.half().float())
+    return torch.ldexp((mantissa * 2 ** (bits + 1)).round() / 2 ** (bits + 1), power).half() if dropped else weights.half()
 
 
 def _convolution(it: Instruction, given: Sequence[Tensor], constants: Sequence[Tensor]) -> Tensor:

@@ -12,7 +12,8 @@ import pytest
 
 from browser.pages import HOSTILE, compared, empty, mark, page, run
 from steadygan.report.page import Page
-from steadygan.report.render import as_json, render
+from steadygan.report.document import as_json
+from steadygan.report.render import render
 
 
 class Elements(HTMLParser):
