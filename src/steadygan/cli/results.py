@@ -55,7 +55,9 @@ def sample(
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or a prepared data set.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.safetensors, or a new folder for pictures.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="FILE.safetensors, FILE.html, or a new folder for pictures.")
+    ],
     checkpoint: Checkpoint = "best",
     recipe: OwnRecipe = "",
     images: Annotated[
@@ -76,6 +78,12 @@ def export(
             written = save_generated(run, out, images, seed, checkpoint, made, recipe)
     elif is_dataset(run):
         written = save_images(open_dataset(run), out)
+    elif out.suffix.lower() == ".html":
+        from steadygan.export.page import export_page
+
+        saved = export_page(run, out, checkpoint, recipe)
+        typer.echo(str(saved), err=True)
+        written = saved.path
     else:
         from steadygan.export import load
 

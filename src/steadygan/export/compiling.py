@@ -17,14 +17,13 @@ from steadygan.export.building import Builder, Unknown, Value
 from steadygan.export.operations import MAKERS, MOVES
 from steadygan.export.program import Program
 
-aten = torch.ops.aten
-_TAKEN_APART = (
-    aten._softmax.default,
-    aten.native_layer_norm.default,
-    aten.native_group_norm.default,
-    aten._native_batch_norm_legit.no_stats,
-)
-_LEFT_OUT = {aten._assert_tensor_metadata.default, aten._assert_async.msg, aten._assert_scalar.default}
+_TAKEN_APART = {
+    "aten._softmax.default",
+    "aten.native_layer_norm.default",
+    "aten.native_group_norm.default",
+    "aten._native_batch_norm_legit.no_stats",
+}
+_LEFT_OUT = {"aten._assert_tensor_metadata.default", "aten._assert_async.msg", "aten._assert_scalar.default"}
 
 
 def compiled(generator: nn.Module, latent_dim: int, classes: int = 0) -> Program:
@@ -45,8 +44,8 @@ def compiled(generator: nn.Module, latent_dim: int, classes: int = 0) -> Program
 
 def _exported(generator: nn.Module, given: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
     table = torch.export.default_decompositions()
-    for operation in _TAKEN_APART:
-        table[operation] = torch._decomp.decomposition_table[operation]  # noqa: SLF001 - as torch's documents have it
+    known = torch._decomp.decomposition_table  # noqa: SLF001 - as torch's own documents have it
+    table.update({operation: made for operation, made in known.items() if str(operation) in _TAKEN_APART})
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch about itself
@@ -83,7 +82,7 @@ class _Graph:
 
     def take(self, node: fx.Node) -> None:
         """Compute the node now if it is constant, or else add what computes it."""
-        if node.target in _LEFT_OUT:
+        if str(node.target) in _LEFT_OUT:
             return
         if node.op == "output":
             self.result = self.values[node.args[0][0]]  # type: ignore[index]
@@ -109,35 +108,26 @@ class _Graph:
         call: Any = node.target
         if torch.Tag.nondeterministic_seeded in getattr(call, "tags", ()):
             raise Unknown(f"this generator draws random numbers ({call}), and its pictures are not its latents' alone")
-        args, kwargs = fx.map_arg((node.args, dict(node.kwargs)), lambda it: _Held(self.values[it]))
-        args, kwargs = _plain(args), _plain(kwargs)
+        args, kwargs = self._filled(node.args), self._filled(dict(node.kwargs))
         inputs = [one for one in _flat([args, list(kwargs.values())]) if isinstance(one, Value)]
         if not inputs:
             with torch.no_grad():
                 return call(*args, **kwargs)
-        if call in MOVES and len(inputs) == 1:
+        if str(call) in MOVES and len(inputs) == 1:
             kwargs = {name: it for name, it in kwargs.items() if name != "memory_format"}
             place = next(place for place, one in enumerate(args) if one is inputs[0])
             return self.builder.moved(inputs[0], lambda x: call(*args[:place], x, *args[place + 1 :], **kwargs))
-        if call not in MAKERS:
+        if str(call) not in MAKERS:
             raise Unknown(f"a page knows no operation {call}")
-        return MAKERS[call](self.builder, node, args, kwargs)
+        return MAKERS[str(call)](self.builder, node, args, kwargs)
 
-
-class _Held:
-    """A value on its way through the arguments of a node, where torch would look into lists."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def _plain(args: Any) -> Any:
-    """Arguments as lists and dicts that hold values, or constants, in place of nodes."""
-    if isinstance(args, _Held):
-        return args.value
-    if isinstance(args, dict):
-        return {name: _plain(one) for name, one in args.items()}
-    return [_plain(one) for one in args] if isinstance(args, list | tuple) else args
+    def _filled(self, args: Any) -> Any:
+        """Arguments as lists and dicts that hold values, or constants, in place of nodes."""
+        if isinstance(args, fx.Node):
+            return self.values[args]
+        if isinstance(args, dict):
+            return {name: self._filled(one) for name, one in args.items()}
+        return [self._filled(one) for one in args] if isinstance(args, list | tuple) else args
 
 
 def _flat(args: Any) -> list[Any]:

@@ -13,7 +13,6 @@ from torch.nn.functional import pad
 from steadygan.export.building import Builder, Unknown, Value
 from steadygan.export.program import OUTSIDE
 
-aten = torch.ops.aten
 Maker = Callable[[Builder, fx.Node, list[Any], dict[str, Any]], Any]
 _ONE, _ZERO = torch.ones(1), torch.zeros(1)
 
@@ -178,7 +177,7 @@ def _resampled(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[st
     value, shape = args[0], _shape(node)
     call: Any = node.target
     places, shares = [], []
-    for axis, (inside, outside) in enumerate(zip(value.shape[2:], shape[2:], strict=True)):
+    for axis, inside in enumerate(value.shape[2:]):
         shown = torch.eye(inside)[:, None, :, None].expand(inside, 1, inside, value.shape[3 - axis])
         made = call(shown if axis == 0 else shown.mT, *args[1:], **kwargs)
         matrix = (made if axis == 0 else made.mT)[:, 0, :, 0].T  # (outside, inside)
@@ -186,7 +185,6 @@ def _resampled(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[st
         found = matrix.abs().topk(most).indices.sort().values
         places.append(found.tolist())
         shares.append(matrix.gather(1, found).tolist())
-        assert len(found) == outside
     return builder.add("taps", [value], shape, sides=value.shape[2:], places=places, shares=shares)
 
 
@@ -223,63 +221,64 @@ _OVER = _arithmetic("div", lambda fixed, behind: (1 / fixed, _ZERO) if behind el
 _MEAN = _kept(_reduced("sum", mean=True))
 _POWER = _mapped("pow", 2)
 
-MAKERS: Mapping[Any, Maker] = {
-    aten.convolution.default: _convolution,
-    aten.mm.default: _product,
-    aten.bmm.default: _product,
-    aten.addmm.default: _dense,
-    aten._native_batch_norm_legit_no_training.default: _norm,
-    operator.getitem: lambda builder, node, args, kwargs: args[0][args[1]],
-    **dict.fromkeys((aten.add.Tensor, aten.add.Scalar), _sum),
-    **dict.fromkeys((aten.sub.Tensor, aten.sub.Scalar), _DIFFERENCE),
-    **dict.fromkeys((aten.mul.Tensor, aten.mul.Scalar), _TIMES),
-    **dict.fromkeys((aten.div.Tensor, aten.div.Scalar), _OVER),
-    **dict.fromkeys((aten.pow.Tensor_Scalar, aten.pow.Tensor_Tensor, aten.pow.Scalar), _POWER),
-    aten.mean.dim: _MEAN,
-    aten.mean.default: _MEAN,
-    aten.sum.dim_IntList: _kept(_reduced("sum")),
-    aten.sum.default: _kept(_reduced("sum")),
-    aten.amax.default: _kept(_reduced("max")),
-    aten.var.correction: _kept(_reduced("variance")),
-    aten.var_mean.correction: _variance_and_mean,
-    aten.linalg_vector_norm.default: _length,
-    aten.cat.default: _cat,
-    aten.embedding.default: _rows,
-    aten.constant_pad_nd.default: _padded,
-    aten.upsample_bilinear2d.vec: _resampled,
-    aten.upsample_bicubic2d.vec: _resampled,
-    aten.avg_pool2d.default: _resampled,
-    aten._adaptive_avg_pool2d.default: _resampled,
-    aten.elu.default: _elu,
-    aten.gelu.default: _gelu,
-    aten.leaky_relu.default: _leaky,
-    aten.clamp.default: _clamp,
-    aten.clamp.Tensor: _clamp,
-    aten.hardtanh.default: _clamp,
-    aten._to_copy.default: _same,
-    aten.where.self: _mapped("where", 3),
-    aten.maximum.default: _mapped("maximum", 2),
-    aten.minimum.default: _mapped("minimum", 2),
-    aten.logical_not.default: _mapped("not"),
+MAKERS: Mapping[str, Maker] = {
+    "aten.convolution.default": _convolution,
+    "aten.mm.default": _product,
+    "aten.bmm.default": _product,
+    "aten.addmm.default": _dense,
+    "aten._native_batch_norm_legit_no_training.default": _norm,
+    str(operator.getitem): lambda builder, node, args, kwargs: args[0][args[1]],
+    **dict.fromkeys(("aten.add.Tensor", "aten.add.Scalar"), _sum),
+    **dict.fromkeys(("aten.sub.Tensor", "aten.sub.Scalar"), _DIFFERENCE),
+    **dict.fromkeys(("aten.mul.Tensor", "aten.mul.Scalar"), _TIMES),
+    **dict.fromkeys(("aten.div.Tensor", "aten.div.Scalar"), _OVER),
+    **dict.fromkeys(("aten.pow.Tensor_Scalar", "aten.pow.Tensor_Tensor", "aten.pow.Scalar"), _POWER),
+    "aten.mean.dim": _MEAN,
+    "aten.mean.default": _MEAN,
+    "aten.sum.dim_IntList": _kept(_reduced("sum")),
+    "aten.sum.default": _kept(_reduced("sum")),
+    "aten.amax.default": _kept(_reduced("max")),
+    "aten.var.correction": _kept(_reduced("variance")),
+    "aten.var_mean.correction": _variance_and_mean,
+    "aten.linalg_vector_norm.default": _length,
+    "aten.cat.default": _cat,
+    "aten.embedding.default": _rows,
+    "aten.constant_pad_nd.default": _padded,
+    "aten.upsample_bilinear2d.vec": _resampled,
+    "aten.upsample_bicubic2d.vec": _resampled,
+    "aten.avg_pool2d.default": _resampled,
+    "aten._adaptive_avg_pool2d.default": _resampled,
+    "aten.elu.default": _elu,
+    "aten.gelu.default": _gelu,
+    "aten.leaky_relu.default": _leaky,
+    "aten.clamp.default": _clamp,
+    "aten.clamp.Tensor": _clamp,
+    "aten.hardtanh.default": _clamp,
+    "aten._to_copy.default": _same,
+    "aten.where.self": _mapped("where", 3),
+    "aten.maximum.default": _mapped("maximum", 2),
+    "aten.minimum.default": _mapped("minimum", 2),
+    "aten.logical_not.default": _mapped("not"),
     **{
-        getattr(getattr(aten, name), kind): _mapped(name, 2)
+        f"aten.{name}.{kind}": _mapped(name, 2)
         for name in ("gt", "ge", "lt", "le", "eq")
         for kind in ("Scalar", "Tensor")
     },
     **{
-        getattr(aten, name).default: _mapped(name)
+        f"aten.{name}.default": _mapped(name)
         for name in ("relu", "tanh", "sigmoid", "erf", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt")
     },
-    **{getattr(aten, name).default: _mapped(name) for name in ("reciprocal", "neg", "abs", "sin", "cos")},
+    **{f"aten.{name}.default": _mapped(name) for name in ("reciprocal", "neg", "abs", "sin", "cos")},
 }
 
 MOVES = {
-    aten.view.default, aten.reshape.default, aten._unsafe_view.default, aten.unsqueeze.default,
-    aten.squeeze.default, aten.squeeze.dim, aten.squeeze.dims, aten.permute.default, aten.transpose.int,
-    aten.t.default, aten.expand.default, aten.slice.Tensor, aten.select.int, aten.flip.default, aten.clone.default,
-    aten.alias.default, aten.detach.default, aten.repeat.default, aten.roll.default, aten.index_select.default,
-    aten.index.Tensor, aten.upsample_nearest2d.vec, aten._upsample_nearest_exact2d.vec, aten.as_strided.default,
-    aten.split_with_sizes.default, aten.split.Tensor, aten.unbind.int, aten.pixel_shuffle.default,
-    aten.replication_pad2d.default, aten.reflection_pad2d.default, aten.diagonal.default,
-}  # fmt: skip
+    f"aten.{name}"
+    for name in """
+    view.default reshape.default _unsafe_view.default unsqueeze.default squeeze.default squeeze.dim squeeze.dims
+    permute.default transpose.int t.default expand.default slice.Tensor select.int flip.default clone.default
+    alias.default detach.default repeat.default roll.default index_select.default index.Tensor
+    upsample_nearest2d.vec _upsample_nearest_exact2d.vec as_strided.default split_with_sizes.default split.Tensor
+    unbind.int pixel_shuffle.default replication_pad2d.default reflection_pad2d.default diagonal.default
+    """.split()
+}
 """Operations that only put numbers in other places."""

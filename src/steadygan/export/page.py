@@ -13,14 +13,15 @@ from torch import Tensor
 from steadygan.errors import ConfigError, DataError
 from steadygan.export.compiling import compiled
 from steadygan.export.directions import directions
-from steadygan.export.model import TrainedGenerator
+from steadygan.export.model import TrainedGenerator, load
 from steadygan.export.packing import Packed, packed, unpacked
 from steadygan.export.program import Program, levels_of
 from steadygan.names import shown
 from steadygan.report.document import as_json, document
 from steadygan.report.scores import curves_of
 from steadygan.rundir import atomic_path
-from steadygan.runs import Run
+from steadygan.runs import Run, run_at
+from steadygan.training.config import RunConfig
 from steadygan.version import __version__
 
 _CHECKED = 16
@@ -40,6 +41,11 @@ class SavedPage(NamedTuple):
         return f"read again: at most {self.levels:.2g} of 255 levels from PyTorch's pictures"
 
 
+def export_page(source: Path, out: Path, which: str = "best", recipe: str | RunConfig | None = None) -> SavedPage:
+    """As `save_page`, of what `load` takes; of a run, or of a checkpoint in one, with its scores."""
+    return save_page(load(source, which, recipe), out, run_at(source))
+
+
 def save_page(model: TrainedGenerator, out: Path, run: Run | None = None) -> SavedPage:
     """Write a page that makes this generator's pictures in a browser; with its run, the scores are in it, too.
 
@@ -54,6 +60,7 @@ def save_page(model: TrainedGenerator, out: Path, run: Run | None = None) -> Sav
         program = compiled(model.generator, model.latent_dim, model.classes)
     except ConfigError as problem:
         raise ConfigError(f"-o {out}: {problem}; write FILE.safetensors") from problem
+    ways = directions(program, model.latents(4, seed=1))
     latents, labels = model.latents(_CHECKED), model.labels(range(_CHECKED))
     with torch.inference_mode():
         wanted = torch.cat(
@@ -62,7 +69,7 @@ def save_page(model: TrainedGenerator, out: Path, run: Run | None = None) -> Sav
     classes = labels[0].tolist() if labels else [0] * _CHECKED
     with atomic_path(out) as part:
         for rounded in (*(program.rounded(bits) for bits in _BITS), program):
-            part.write_text(render(model, rounded, run), encoding="utf-8")
+            part.write_text(render(model, rounded, ways, run), encoding="utf-8")
             apart = _difference(read_page(part), latents, classes, wanted)
             if apart <= _MOST:
                 return SavedPage(out, apart)
@@ -89,7 +96,7 @@ def read_page(file: Path) -> Program:
     return unpacked(Packed(loads(data[1])["program"], weights[1]))
 
 
-def render(model: TrainedGenerator, program: Program, run: Run | None = None) -> str:
+def render(model: TrainedGenerator, program: Program, ways: Tensor, run: Run | None = None) -> str:
     """The page as text."""
     name, weights = shown(str(model.about.get("run", "") or "generator")), packed(program)
     data = {
@@ -98,7 +105,7 @@ def render(model: TrainedGenerator, program: Program, run: Run | None = None) ->
         "channels": model.spec.channels,
         "classes": [shown(label) for label in model.class_names[: model.classes]],
         "latent": {"dim": model.latent_dim, "kind": model.latent.kind},
-        "directions": [[round(x, 5) for x in row] for row in directions(program, model.latents(4, seed=1)).tolist()],
+        "directions": [[round(x, 5) for x in row] for row in ways.tolist()],
         "program": weights.program,
     }
     return document(

@@ -57,16 +57,15 @@ class Program(NamedTuple):
         return values[wanted]
 
     def rounded(self, bits: int) -> Program:
-        """The same with weights of float16, of whose 10 bits of mantissa `bits` are left: the others deflate to nothing."""
+        """The same with weights of float16, of whose 10 bits of mantissa `bits` are left: what is 0 deflates well."""
         weights = {it["w"] for it in self.instructions if "w" in it}
         parts = (_rounded(one, bits) if at in weights else one for at, one in enumerate(self.constants))
         return self._replace(constants=tuple(parts))
 
 
 def _rounded(weights: Tensor, bits: int) -> Tensor:
-    dropped = 10 - bits
     mantissa, power = torch.frexp(weights.half().float())
-    return torch.ldexp((mantissa * 2 ** (bits + 1)).round() / 2 ** (bits + 1), power).half() if dropped else weights.half()
+    return torch.ldexp((mantissa * 2 ** (bits + 1)).round(), power - bits - 1).half()
 
 
 def _convolution(it: Instruction, given: Sequence[Tensor], constants: Sequence[Tensor]) -> Tensor:
@@ -118,9 +117,7 @@ def _reduce(it: Instruction, given: Sequence[Tensor], constants: Sequence[Tensor
 
 def _pick(it: Instruction, given: Sequence[Tensor], constants: Sequence[Tensor]) -> Tensor:
     tables = [torch.tensor(table) for table in it["tables"]]
-    places: Any = sum(
-        table.reshape([-1, *[1] * (len(tables) - 1 - axis)]) for axis, table in enumerate(tables)
-    )
+    places: Any = sum(table.reshape([-1, *[1] * (len(tables) - 1 - axis)]) for axis, table in enumerate(tables))
     places = places.flatten()
     picked = given[0][places.clamp(0)]
     return torch.where(places < 0, picked.new_tensor(it["fill"]), picked)

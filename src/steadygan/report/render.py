@@ -59,4 +59,3 @@ def _rows(run: RunPage) -> list[_Row]:
             texts = (it.metric, it.says, it.unit, it.better, it.protocol)
             rows.append(_Row(*texts, it.floor, images, value or 0.0, low, high, best))
     return rows
-

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from browser.pages import HOSTILE, compared, empty, mark, page, run
-from steadygan.report.page import Page
 from steadygan.report.document import as_json
+from steadygan.report.page import Page
 from steadygan.report.render import render
 
 
