@@ -23,7 +23,6 @@ _TAKEN_APART = {
     "aten.native_group_norm.default",
     "aten._native_batch_norm_legit.no_stats",
 }
-_LEFT_OUT = {"aten._assert_tensor_metadata.default", "aten._assert_async.msg", "aten._assert_scalar.default"}
 
 
 def compiled(generator: nn.Module, latent_dim: int, classes: int = 0) -> Program:
@@ -35,11 +34,13 @@ def compiled(generator: nn.Module, latent_dim: int, classes: int = 0) -> Program
     given = (torch.zeros(1, latent_dim), *((torch.zeros(1, dtype=torch.int64),) if classes else ()))
     exported = _exported(generator, given)
     graph = _Graph(exported)
+    needed = _needed(exported.graph)
     for node in exported.graph.nodes:
-        graph.take(node)
+        if node in needed or node.op == "placeholder":
+            graph.take(node)
     if not isinstance(graph.result, Value):
         raise Unknown("the pictures of this generator do not depend on its latent")
-    return _needed(graph.builder, graph.result.number, latent_dim, classes)
+    return _without_the_rest(graph.builder, graph.result.number, latent_dim, classes)
 
 
 def _exported(generator: nn.Module, given: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
@@ -55,7 +56,17 @@ def _exported(generator: nn.Module, given: tuple[Tensor, ...]) -> torch.export.E
         raise ConfigError(f"torch cannot say ahead what this generator computes: {said}") from problem
 
 
-def _needed(builder: Builder, result: int, latent_dim: int, classes: int) -> Program:
+def _needed(graph: fx.Graph) -> set[fx.Node]:
+    """The nodes that the output depends on: what torch asserts beside them is no part of the picture."""
+    found, open_ = set[fx.Node](), [graph.output_node()]
+    while open_:
+        if (node := open_.pop()) not in found:
+            found.add(node)
+            open_ += node.all_input_nodes
+    return found
+
+
+def _without_the_rest(builder: Builder, result: int, latent_dim: int, classes: int) -> Program:
     """Without the instructions and constants that nothing looks at."""
     wanted, kept = {result}, []
     for it in reversed(builder.instructions):
@@ -82,8 +93,6 @@ class _Graph:
 
     def take(self, node: fx.Node) -> None:
         """Compute the node now if it is constant, or else add what computes it."""
-        if str(node.target) in _LEFT_OUT:
-            return
         if node.op == "output":
             self.result = self.values[node.args[0][0]]  # type: ignore[index]
             return

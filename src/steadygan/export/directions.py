@@ -26,7 +26,7 @@ def directions(program: Program, latents: Tensor) -> Tensor:
     total = torch.zeros(program.latent_dim, program.latent_dim, dtype=torch.float64)
     for latent in latents[:_LATENTS].double():
         slopes = _slopes(lambda at: program.run(at, until=first), latent)
-        total += slopes @ slopes.T
+        total += (slopes @ slopes.T).nan_to_num(0, 0, 0)  # of a generator that makes no numbers, which is said later
     found = torch.linalg.eigh(total).eigenvectors.flip(1)[:, :COUNT].T
     signs = found.gather(1, found.abs().argmax(1, keepdim=True)).sign()  # the same on every machine
     return (found * signs).float()

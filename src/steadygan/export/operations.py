@@ -273,12 +273,38 @@ MAKERS: Mapping[str, Maker] = {
 
 MOVES = {
     f"aten.{name}"
-    for name in """
-    view.default reshape.default _unsafe_view.default unsqueeze.default squeeze.default squeeze.dim squeeze.dims
-    permute.default transpose.int t.default expand.default slice.Tensor select.int flip.default clone.default
-    alias.default detach.default repeat.default roll.default index_select.default index.Tensor
-    upsample_nearest2d.vec _upsample_nearest_exact2d.vec as_strided.default split_with_sizes.default split.Tensor
-    unbind.int pixel_shuffle.default replication_pad2d.default reflection_pad2d.default diagonal.default
-    """.split()
+    for name in [
+        "view.default",
+        "reshape.default",
+        "_unsafe_view.default",
+        "unsqueeze.default",
+        "squeeze.default",
+        "squeeze.dim",
+        "squeeze.dims",
+        "permute.default",
+        "transpose.int",
+        "t.default",
+        "expand.default",
+        "slice.Tensor",
+        "select.int",
+        "flip.default",
+        "clone.default",
+        "alias.default",
+        "detach.default",
+        "repeat.default",
+        "roll.default",
+        "index_select.default",
+        "index.Tensor",
+        "upsample_nearest2d.vec",
+        "_upsample_nearest_exact2d.vec",
+        "as_strided.default",
+        "split_with_sizes.default",
+        "split.Tensor",
+        "unbind.int",
+        "pixel_shuffle.default",
+        "replication_pad2d.default",
+        "reflection_pad2d.default",
+        "diagonal.default",
+    ]
 }
 """Operations that only put numbers in other places."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -19,8 +21,7 @@ from steadygan.export.compiling import compiled
 from steadygan.export.directions import directions
 from steadygan.export.packing import packed, unpacked
 from steadygan.export.program import Program, levels_of
-from steadygan.networks import classes_of, latents_of
-from steadygan.ops.init import dcgan_init_
+from steadygan.networks import Latents, classes_of, latents_of
 from steadygan.training.seeds import fixed_latents
 from tiny_recipes import spec_of, tiny_recipe
 
@@ -28,13 +29,20 @@ NODE = shutil.which("node")
 RECIPES = {"steady": 0, "satellite": 0, "eleven-hacks": 0, "upsample": 0, "faces256": 0, "ten-lessons": 0, "msg": 0}
 ALL = [*RECIPES.items(), ("sngan", 0), ("sngan", 3), ("r3gan", 0), ("r3gan", 3)]
 SETTINGS: dict[str, dict[str, Any]] = {
-    "bilinear, elu, instance norm": {"upsampling": "bilinear", "generator_norm": "instance", "generator_activation": "elu"},
+    "bilinear, elu, instance norm": {
+        "upsampling": "bilinear",
+        "generator_norm": "instance",
+        "generator_activation": "elu",
+    },
     "pixel shuffle to odd sides, silu, pixel norm": {
         "upsampling": "pixel_shuffle",
         "generator_norm": "pixel",
         "generator_activation": "silu",
     },
-    "closing layers, virtual batch norm": {"closing_layers": 1, "generator_norm": {"kind": "virtual_batch", "reference": 3}},
+    "closing layers, virtual batch norm": {
+        "closing_layers": 1,
+        "generator_norm": {"kind": "virtual_batch", "reference": 3},
+    },
 }
 
 
@@ -42,33 +50,41 @@ def stirred(network: nn.Module) -> nn.Module:
     """With weights and statistics that are nobody's default, so that nothing cancels."""
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         if tensor.dtype.is_floating_point and not name.endswith("batch"):
-            tensor.data.add_(0.1 * torch.rand_like(tensor))
+            spread = tensor.std() / 2 if tensor.ndim > 1 else 0.1
+            tensor.data.add_(
+                spread * torch.rand_like(tensor) if name.endswith("var") else spread * torch.randn_like(tensor)
+            )
     return network.eval().requires_grad_(False)
 
 
-def recipe_generator(name: str, classes: int = 0) -> tuple[nn.Module, int]:
+@cache
+def recipe_generator(name: str, classes: int = 0) -> tuple[nn.Module, Program]:
+    """A generator and its program, which takes half a second to make."""
+    torch.manual_seed(0)
     config = tiny_recipe(name, spec_of(name, classes))
-    return stirred(config.networks.build(spec_of(name, classes)).generator), latents_of(config.networks).dim
+    generator = stirred(config.networks.build(spec_of(name, classes)).generator)
+    return generator, compiled(generator, latents_of(config.networks).dim, classes_of(generator))
 
 
 def pictures(generator: nn.Module, latents: Tensor) -> Tensor:
     labels = [torch.arange(len(latents)) % classes_of(generator)] if classes_of(generator) else []
     with torch.no_grad():
-        return torch.cat([generator(latents[n : n + 1], *(it[n : n + 1] for it in labels)) for n in range(len(latents))])
+        return torch.cat(
+            [generator(latents[n : n + 1], *(it[n : n + 1] for it in labels)) for n in range(len(latents))]
+        )
 
 
-def same(generator: nn.Module, latent_dim: int) -> Program:
-    """The program, once its pictures have been found to be the generator's."""
-    latents, program = torch.randn(3, latent_dim), compiled(generator, latent_dim, classes_of(generator))
+def same(generator: nn.Module, program: Program) -> None:
+    latents = torch.randn(3, program.latent_dim)
     made = [program.run(latent, number % max(1, program.classes)) for number, latent in enumerate(latents)]
     torch.testing.assert_close(torch.stack(made), pictures(generator, latents).flatten(1), rtol=1e-3, atol=1e-4)
     assert torch.stack(made).std() > 0.01
-    return program
 
 
 @pytest.mark.parametrize(("name", "classes"), ALL)
 def test_the_program_of_every_recipe_makes_its_generator_s_pictures(name: str, classes: int) -> None:
-    program = same(*recipe_generator(name, classes))
+    generator, program = recipe_generator(name, classes)
+    same(generator, program)
     again = unpacked(packed(program))
     assert all(map(torch.equal, again.constants, program.constants))
     assert json.loads(json.dumps(again.instructions)) == json.loads(json.dumps(packed(program).program["instructions"]))
@@ -78,7 +94,8 @@ def test_the_program_of_every_recipe_makes_its_generator_s_pictures(name: str, c
 def test_so_does_that_of_other_choices(settings: dict[str, Any]) -> None:
     spec = spec_of("dcgan").model_copy(update={"size": 18})
     config = tiny_recipe("dcgan", spec, networks={"width": 4, "max_width": 8, "latent_dim": 8, **settings})
-    same(stirred(config.networks.build(spec).generator), 8)
+    generator = stirred(config.networks.build(spec).generator)
+    same(generator, compiled(generator, 8))
 
 
 class Kinds(nn.Module):
@@ -104,13 +121,23 @@ class Kinds(nn.Module):
         return torch.where(maps > maps.amax((2, 3), keepdim=True) / 2, maps.std(1, keepdim=True) - maps, 1 - maps)
 
 
-def test_so_does_that_of_what_users_write() -> None:
-    same(stirred(Kinds()), 29)
-    functional_one = stirred(own_pairs.FunctionalGenerator())
-    functional_one.apply(dcgan_init_)
-    same(functional_one, 64)
-    same(stirred(own_pairs.Bare()), 64)
-    same(stirred(own_pairs.mnist()[0]), 100)
+@cache
+def users_generator(kind: Callable[[], nn.Module], latent_dim: int) -> tuple[nn.Module, Program]:
+    torch.manual_seed(0)
+    generator = stirred(kind())
+    return generator, compiled(generator, latent_dim, classes_of(generator))
+
+
+USERS: list[tuple[Callable[[], nn.Module], int]] = [
+    (Kinds, 29),
+    (own_pairs.Bare, 64),
+    (own_pairs.FunctionalGenerator, 64),
+]
+
+
+@pytest.mark.parametrize(("kind", "latent_dim"), USERS)
+def test_so_does_that_of_what_users_write(kind: Callable[[], nn.Module], latent_dim: int) -> None:
+    same(*users_generator(kind, latent_dim))
 
 
 class Median(nn.Module):
@@ -144,10 +171,9 @@ def test_what_has_no_program_is_refused_in_one_line(generator: nn.Module, why: s
 
 
 def test_directions_of_a_linear_first_layer_are_its_right_singular_vectors() -> None:
-    generator, latent_dim = recipe_generator("satellite")
-    found = directions(compiled(generator, latent_dim), torch.randn(2, latent_dim))
-    norm, weight = generator.layers[2], generator.layers[0].weight  # the batch norm is behind a reshape: not in it
-    assert isinstance(norm, nn.BatchNorm2d)
+    generator, program = recipe_generator("satellite")
+    found = directions(program, torch.randn(2, program.latent_dim))
+    weight: Any = generator.get_parameter("layers.0.weight")  # the batch norm is behind a reshape, and not in it
     truth = torch.linalg.svd(weight.double()).Vh[: len(found)].float()
     torch.testing.assert_close((found * truth).sum(1).abs(), torch.ones(len(found)), atol=1e-3, rtol=0)
 
@@ -169,11 +195,9 @@ const {cases, seeds} = JSON.parse(require("fs").readFileSync(0, "utf8"));
 
 @pytest.mark.skipif(NODE is None, reason="needs node")
 def test_the_page_s_own_script_makes_the_same_pictures_from_the_same_seeds() -> None:
-    generators = [recipe_generator(*it) for it in ALL] + [(stirred(Kinds()), 29)]
     cases, wanted = [], []
-    for generator, latent_dim in generators:
-        latents, program = torch.randn(2, latent_dim), compiled(generator, latent_dim, classes_of(generator))
-        text = packed(program)
+    for generator, program in [*(recipe_generator(*it) for it in ALL), *(users_generator(*it) for it in USERS)]:
+        latents, text = torch.randn(2, program.latent_dim), packed(program)
         cases.append({"program": text.program, "weights": text.weights, "latents": latents.tolist(), "labels": [0, 1]})
         wanted.append(pictures(generator, latents).flatten(1))
     seeds = [(seed, number, kind) for seed in (0, -7, 2**53) for number in (0, 63) for kind in ("normal", "uniform")]
@@ -185,13 +209,12 @@ def test_the_page_s_own_script_makes_the_same_pictures_from_the_same_seeds() -> 
     for made, truth in zip(answer["made"], wanted, strict=True):
         torch.testing.assert_close(torch.tensor(made), truth, rtol=1e-3, atol=2e-4)
     for (seed, number, kind), made in zip(seeds, answer["latents"], strict=True):
-        truth = fixed_latents([number], latents_of(tiny_recipe("dcgan", spec_of("dcgan")).networks)._replace(dim=101, kind=kind), seed, "sample")
-        assert torch.equal(torch.tensor(made), truth[0])
+        assert torch.equal(torch.tensor(made), fixed_latents([number], Latents(101, kind), seed, "sample")[0])
 
 
 def test_half_the_weights_change_pictures_by_less_the_more_bits_are_left() -> None:
-    generator, latent_dim = recipe_generator("dcgan")
-    program, latents = compiled(generator, latent_dim), torch.randn(4, latent_dim)
+    _, program = recipe_generator("sngan")
+    latents = torch.randn(4, program.latent_dim)
     truth = levels_of(map(program.run, latents))
     apart = [float((levels_of(map(program.rounded(bits).run, latents)) - truth).abs().max()) for bits in (4, 7, 10)]
     assert apart[0] > apart[1] > apart[2]
