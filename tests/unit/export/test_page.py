@@ -100,7 +100,7 @@ def test_hostile_names_are_shown_and_are_no_elements(tmp_path: Path) -> None:
 def test_the_command_writes_a_page_with_the_scores_of_its_checkpoint(
     tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = sg.train(pictures, recipe="dcgan", size=16, steps=4, out=tmp_path / "run", **TINY)
+    run = sg.train(pictures, recipe="dcgan", size=16, steps=4, out=tmp_path / "run", settings=TINY)
     images = run.checkpoint("best").images
     run.write(DatedScore(step=4, images=images, metric="swd", value=0.123, better="lower", protocol="a protocol"))
     with pytest.raises(SystemExit) as left:
