@@ -16,7 +16,7 @@ class Unknown(ConfigError):
     """Something that has no place in a program."""
 
 
-class Value:
+class Computed:
     """A tensor that depends on the latent or the label: its number among the program's values, and its form."""
 
     def __init__(self, number: int, shape: Sequence[int]) -> None:
@@ -32,12 +32,12 @@ class Builder:
         self.constants: list[Tensor] = []
         self.holders: dict[int, list[fx.Node]] = {}
 
-    def add(self, op: str, given: Sequence[Any], shape: Sequence[int], **settings: Any) -> Value:
+    def add(self, op: str, given: Sequence[Any], shape: Sequence[int], **settings: Any) -> Computed:
         """Add an instruction and give its value."""
         number = len(self.instructions) + 2
-        places = [one.number if isinstance(one, Value) else ~self.constant(one) for one in given]
+        places = [one.number if isinstance(one, Computed) else ~self.constant(one) for one in given]
         self.instructions.append({"op": op, "in": places, "out": number, **settings})
-        return Value(number, shape)
+        return Computed(number, shape)
 
     def constant(self, tensor: Tensor | float) -> int:
         """The place of a new constant."""
@@ -46,12 +46,12 @@ class Builder:
 
     def full(self, given: Any, shape: Sequence[int]) -> Any:
         """A value or constant in this shape; single numbers stay as they are, for they serve all places."""
-        if not isinstance(given, Value):
+        if not isinstance(given, Computed):
             tensor = torch.as_tensor(given, dtype=torch.float32)
             return tensor if tensor.numel() == 1 else tensor.expand(shape)
         return given if given.size == 1 or given.shape == tuple(shape) else self.moved(given, lambda x: x.expand(shape))
 
-    def moved(self, value: Value, move: Callable[[Tensor], Any]) -> Any:
+    def moved(self, value: Computed, move: Callable[[Tensor], Any]) -> Any:
         """What `move` does to a tensor, where it only puts numbers in other places; a list where it gives several.
 
         It is shown a map of places, and what it makes of that is what it does.
@@ -61,12 +61,12 @@ class Builder:
             return [self._picked(value, one.long()) for one in made]
         return self._picked(value, made.long())
 
-    def _picked(self, value: Value, places: Tensor) -> Value:
+    def _picked(self, value: Computed, places: Tensor) -> Computed:
         if torch.equal(places.flatten(), torch.arange(value.size)):
-            return Value(value.number, places.shape)
+            return Computed(value.number, places.shape)
         return self.add("pick", [value], places.shape, tables=_tables(places), fill=0)
 
-    def affine(self, node: fx.Node, maps: Value, scale: Tensor, shift: Tensor, axis: int) -> Value:
+    def affine(self, node: fx.Node, maps: Computed, scale: Tensor, shift: Tensor, axis: int) -> Computed:
         """maps · scale + shift, with a number each for the places along an axis, or one for all.
 
         They become part of the instruction before, where no other node than this one looks at what that makes.
@@ -78,11 +78,11 @@ class Builder:
         before = self._last(maps, node)
         if before and self._joined(before, scale, shift, form):
             self.holders[maps.number] = []
-            return Value(maps.number, maps.shape)
+            return Computed(maps.number, maps.shape)
         places = {"scale": self.constant(scale), "shift": self.constant(shift)}
         return self.add("affine", [maps], maps.shape, form=form, **places)
 
-    def _last(self, value: Value, node: fx.Node) -> Instruction | None:
+    def _last(self, value: Computed, node: fx.Node) -> Instruction | None:
         """The instruction that made the value, if nothing but this node looks at it."""
         made = self.instructions[value.number - 2] if value.number >= 2 else None
         holders = self.holders.get(value.number, [])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from steadygan.errors import ConfigError
-from steadygan.export.building import Builder, Unknown, Value
+from steadygan.export.building import Builder, Computed, Unknown
 from steadygan.export.operations import MAKERS, MOVES
 from steadygan.export.program import Program
 
@@ -38,7 +38,7 @@ def compiled(generator: nn.Module, latent_dim: int, classes: int = 0) -> Program
     for node in exported.graph.nodes:
         if node in needed or node.op == "placeholder":
             graph.take(node)
-    if not isinstance(graph.result, Value):
+    if not isinstance(graph.result, Computed):
         raise Unknown("the pictures of this generator do not depend on its latent")
     return _without_the_rest(graph.builder, graph.result.number, latent_dim, classes)
 
@@ -82,7 +82,7 @@ def _without_the_rest(builder: Builder, result: int, latent_dim: int, classes: i
 
 
 class _Graph:
-    """Goes through the nodes in order; `values` holds what each gives, a `Value` or a constant."""
+    """Goes through the nodes in order; `values` holds what each gives, a `Computed` or a constant."""
 
     def __init__(self, exported: torch.export.ExportedProgram) -> None:
         self.builder = Builder()
@@ -97,7 +97,7 @@ class _Graph:
             self.result = self.values[node.args[0][0]]  # type: ignore[index]
             return
         made = self.values[node] = self._given(node) if node.op == "placeholder" else self._made(node)
-        if isinstance(made, Value):
+        if isinstance(made, Computed):
             self.builder.holders.setdefault(made.number, []).append(node)
 
     def _given(self, node: fx.Node) -> Any:
@@ -111,14 +111,14 @@ class _Graph:
         if name in named:
             return held[named[name]].detach()
         self._inputs += 1
-        return Value(self._inputs - 1, node.meta["val"].shape)
+        return Computed(self._inputs - 1, node.meta["val"].shape)
 
     def _made(self, node: fx.Node) -> Any:
         call: Any = node.target
         if torch.Tag.nondeterministic_seeded in getattr(call, "tags", ()):
             raise Unknown(f"this generator draws random numbers ({call}), and its pictures are not its latents' alone")
         args, kwargs = self._filled(node.args), self._filled(dict(node.kwargs))
-        inputs = [one for one in _flat([args, list(kwargs.values())]) if isinstance(one, Value)]
+        inputs = [one for one in _flat([args, list(kwargs.values())]) if isinstance(one, Computed)]
         if not inputs:
             with torch.no_grad():
                 return call(*args, **kwargs)

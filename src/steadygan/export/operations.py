@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx
 from torch.nn.functional import pad
 
-from steadygan.export.building import Builder, Unknown, Value
+from steadygan.export.building import Builder, Computed, Unknown
 from steadygan.export.program import OUTSIDE
 
 Maker = Callable[[Builder, fx.Node, list[Any], dict[str, Any]], Any]
@@ -21,9 +21,9 @@ def _shape(node: fx.Node) -> tuple[int, ...]:
     return tuple(node.meta["val"].shape)
 
 
-def _convolution(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _convolution(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     maps, weight, bias, stride, padding, dilation, transposed, _, groups = args
-    if isinstance(weight, Value) or not isinstance(maps, Value) or len(maps.shape) != 4:
+    if isinstance(weight, Computed) or not isinstance(maps, Computed) or len(maps.shape) != 4:
         raise Unknown("a page knows only convolutions of maps, with weights that are fixed")
     shape, kernel = _shape(node), tuple(weight.shape[2:])
     if transposed:  # rows: a channel and a place of the kernel, as a matrix product makes them
@@ -34,13 +34,13 @@ def _convolution(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[
     return builder.add("convolution", [maps], shape, maps=maps.shape, outside=shape[1], sides=shape[2:], **form)
 
 
-def _product(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _product(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     """Of matrices (rows, inner) and (inner, columns), or of as many pairs of them."""
     (first, second), shape = args, _shape(node)
-    if not isinstance(first, Value):
+    if not isinstance(first, Computed):
         raise Unknown("a page knows only products whose first matrix is not fixed")
     sizes = [shape[0] if len(shape) == 3 else 1, *shape[-2:], first.shape[-1]]
-    if isinstance(second, Value):
+    if isinstance(second, Computed):
         return builder.add("product", [first, builder.moved(second, lambda x: x.mT)], shape, sizes=sizes)
     return builder.add("product", [first], shape, sizes=sizes, w=builder.constant(second.mT))
 
@@ -64,7 +64,7 @@ def _norm(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, An
 def _mapped(name: str, takes: int = 1) -> Maker:
     """A function of each place."""
 
-    def make(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+    def make(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
         shape = _shape(node)
         return builder.add("map", [builder.full(one, shape) for one in args[:takes]], shape, f=name)
 
@@ -77,14 +77,14 @@ def _arithmetic(name: str, linear: Callable[[Tensor, bool], tuple[Tensor, Tensor
     It is told whether the constant stands behind.
     """
 
-    def make(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+    def make(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
         (first, second), shape, alpha = args, _shape(node), kwargs.get("alpha", 1)
         if alpha != 1:
-            if isinstance(second, Value):
+            if isinstance(second, Computed):
                 raise Unknown(f"a page knows {node.target} only without alpha")
             second = second * alpha
-        value, fixed = (first, second) if isinstance(first, Value) else (second, first)
-        numbers = None if isinstance(fixed, Value) or value.shape != shape else _along_one_axis(fixed, shape)
+        value, fixed = (first, second) if isinstance(first, Computed) else (second, first)
+        numbers = None if isinstance(fixed, Computed) or value.shape != shape else _along_one_axis(fixed, shape)
         joined = linear(numbers[0], value is first) if numbers else None
         if numbers and joined:
             return builder.affine(node, value, *joined, numbers[1])
@@ -107,7 +107,7 @@ _sum = _arithmetic("add", lambda fixed, behind: (_ONE, fixed))
 def _reduced(name: str, *, mean: bool = False, root: bool = False) -> Maker:
     """A sum or the like over some axes, which are moved behind all others first."""
 
-    def make(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+    def make(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
         value, axes = args[0], args[1] if len(args) > 1 else None
         over = [axis % len(value.shape) for axis in axes or range(len(value.shape))]
         kept = [axis for axis in range(len(value.shape)) if axis not in over]
@@ -126,18 +126,18 @@ def _reduced(name: str, *, mean: bool = False, root: bool = False) -> Maker:
 def _kept(make: Maker) -> Maker:
     """Gives a reduction the form that the graph wants, with or without the axes it went over."""
 
-    def made(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
-        return Value(make(builder, node, args, kwargs).number, _shape(node))
+    def made(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
+        return Computed(make(builder, node, args, kwargs).number, _shape(node))
 
     return made
 
 
-def _variance_and_mean(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> list[Value]:
+def _variance_and_mean(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> list[Computed]:
     made = [make(builder, node, args, kwargs) for make in (_reduced("variance"), _reduced("sum", mean=True))]
-    return [Value(one.number, it.shape) for one, it in zip(made, node.meta["val"], strict=True)]
+    return [Computed(one.number, it.shape) for one, it in zip(made, node.meta["val"], strict=True)]
 
 
-def _length(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _length(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     value, order, axes = (*args, 2, None)[:3] if len(args) < 3 else args[:3]
     if order != 2:
         raise Unknown("a page knows only the norm of order 2")
@@ -146,20 +146,20 @@ def _length(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, 
     return builder.add("map", [total], _shape(node), f="sqrt")
 
 
-def _cat(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _cat(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     parts, shape = args[0], _shape(node)
     axis = (args[1] if len(args) > 1 else 0) % len(shape)
     return builder.add("cat", list(parts), shape, outer=torch.Size(shape[:axis]).numel())
 
 
-def _rows(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _rows(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     table, places = args[:2]
-    if isinstance(table, Value):
+    if isinstance(table, Computed):
         raise Unknown("a page knows only embeddings that are fixed")
     return builder.add("rows", [places], _shape(node), w=builder.constant(table), width=table.shape[1])
 
 
-def _padded(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _padded(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     value, sides = args[:2]
     steps = [torch.Size(value.shape[axis + 1 :]).numel() for axis in range(len(value.shape))]
     tables = []
@@ -172,7 +172,7 @@ def _padded(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, 
     return builder.add("pick", [value], _shape(node), tables=tables, fill=float(fill))
 
 
-def _resampled(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _resampled(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     """What makes of each row, and then of each column, weighted sums: found by showing it one row at a time."""
     value, shape = args[0], _shape(node)
     call: Any = node.target
@@ -188,21 +188,21 @@ def _resampled(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[st
     return builder.add("taps", [value], shape, sides=value.shape[2:], places=places, shares=shares)
 
 
-def _elu(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _elu(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     if any(factor != 1 for factor in args[2:]):
         raise Unknown("a page knows elu only without a scale")
     return builder.add("map", [args[0], args[1] if len(args) > 1 else 1.0], _shape(node), f="elu")
 
 
-def _leaky(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _leaky(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     return builder.add("map", [args[0], args[1] if len(args) > 1 else 0.01], _shape(node), f="leaky")
 
 
-def _gelu(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _gelu(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     return builder.add("map", args[:1], _shape(node), f="gelu" + "_tanh" * (kwargs.get("approximate") == "tanh"))
 
 
-def _clamp(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
+def _clamp(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
     value, shape = args[0], _shape(node)
     low, high = (*args[1:], None, None)[:2]
     for bound, name in ((kwargs.get("min", low), "maximum"), (kwargs.get("max", high), "minimum")):
@@ -211,8 +211,8 @@ def _clamp(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, A
     return value
 
 
-def _same(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Value:
-    return Value(args[0].number, args[0].shape)
+def _same(builder: Builder, node: fx.Node, args: list[Any], kwargs: dict[str, Any]) -> Computed:
+    return Computed(args[0].number, args[0].shape)
 
 
 _DIFFERENCE = _arithmetic("sub", lambda fixed, behind: (_ONE, -fixed) if behind else (-_ONE, fixed))
