@@ -50,8 +50,8 @@ def export_page(source: Path, out: Path, which: str = "best", recipe: str | RunC
 def save_page(model: TrainedGenerator, out: Path, run: Run | None = None) -> SavedPage:
     """Write a page that makes this generator's pictures in a browser; with its run, the scores are in it, too.
 
-    Weights are rounded as far as 16 to 32 pictures stay within 1.2 levels of PyTorch's, which is found out with the file
-    as it was written. ConfigError for points, for more than 4 channels and for a generator that does what no page can;
+    Weights are rounded as far as 16 to 32 pictures stay within 1.2 levels of PyTorch's, found out with the file as it
+    was written. ConfigError for points, for more than 4 channels and for a generator that does what no page can;
     DataError, and no file, if the page would make other pictures.
     """
     spec = model.spec
