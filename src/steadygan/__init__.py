@@ -34,7 +34,15 @@ _HOMES = (
     *("objectives.perturbation", "objectives.terms", "objectives.view", "objectives.weights"),
     *("scoring.base", "scoring.metrics", "scoring.reference", "scoring.judge", "training.average", "training.optim"),
     *("training.turns", "training.replay", "training.opponent", "training.game", "training.config"),
-    *("recipes.facts", "recipes.start", "export", "studies.evaluate", "studies.audit"),
+    *(
+        "recipes.facts",
+        "recipes.start",
+        "export",
+        "export.inversion",
+        "export.projection",
+        "studies.evaluate",
+        "studies.audit",
+    ),
 )
 
 if TYPE_CHECKING:  # the same homes, for type checkers and editors
@@ -47,6 +55,8 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.data.settings import *
     from steadygan.errors import *
     from steadygan.export import *
+    from steadygan.export.inversion import *
+    from steadygan.export.projection import *
     from steadygan.features import *
     from steadygan.networks import *
     from steadygan.networks.choices import *

@@ -61,10 +61,14 @@ def picture(content: bytes, says: str, width: int = 320) -> str:
     """A picture of so many pixels, or fewer where there is less room; "" if there is none."""
     if not content:
         return ""
-    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
-    source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     style = f"width:{width}px;max-width:100%;border-radius:4px;margin:0"
-    return f'<img src="{source}" alt="{text(says)}" title="{text(says)}" style="{style}">'
+    return f'<img src="{address(content)}" alt="{text(says)}" title="{text(says)}" style="{style}">'
+
+
+def address(content: bytes) -> str:
+    """A picture as an address that holds it: PNG, WebP or JPEG."""
+    kind = {b"\x89PNG": "png", b"RIFF": "webp"}.get(content[:4], "jpeg")
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def small(file: Path) -> bytes:
@@ -79,7 +83,7 @@ def small(file: Path) -> bytes:
             image.thumbnail((_MOST_PIXELS, _MOST_PIXELS))
             image.convert("RGB").save(made := io.BytesIO(), "JPEG", quality=88)
         return made.getvalue()
-    except (OSError, ValueError):  # of a run that is being written, or damaged
+    except Exception:  # noqa: BLE001 - of a file that is being written, or damaged, Pillow raises anything
         return b""
 
 

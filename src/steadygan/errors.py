@@ -70,6 +70,15 @@ class Interrupted(SteadyganError):
     exit_code = 130
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn a Ctrl-C that nothing else has heard into the one line of an Interrupted; also a decorator."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise Interrupted("interrupted; what was saved before is kept") from stop
+
+
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "your disk quota is used up; free some space",

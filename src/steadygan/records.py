@@ -7,6 +7,7 @@ and everything else (curves, doctor, reports, the studio) only reads them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -210,6 +211,14 @@ class Note(Record):
     text: str
 
 
+def scores_alike(scores: Iterable[DatedScore]) -> dict[tuple[str, str], list[DatedScore]]:
+    """By metric and protocol the scores that compare, oldest first."""
+    found: dict[tuple[str, str], list[DatedScore]] = {}
+    for score in sorted(scores, key=lambda score: score.images):
+        found.setdefault((score.metric, score.protocol), []).append(score)
+    return found
+
+
 R = TypeVar("R", bound=Record)
 
 
@@ -233,7 +242,7 @@ def read(path: Path, kind: type[R]) -> list[R]:
             continue
         try:
             records.append(kind.model_validate(json.loads(line)))
-        except (ValueError, ValidationError) as problem:
+        except (ValueError, ValidationError, RecursionError) as problem:
             if number == len(lines):
                 break
             raise DataError(f"{path}, line {number} is not a {kind.__name__}; repair or delete that line") from problem

@@ -282,7 +282,8 @@ class RunDir:
 
     def fixed_samples(self) -> list[Path]:
         """Grids from the fixed latents, oldest first."""
-        return sorted(file for file in self.samples.glob("*.png") if file.stem.isdecimal())
+        found = (file for file in self.samples.glob("*.png") if file.stem.isdecimal())
+        return sorted(found, key=lambda file: int(file.stem))
 
     def checkpoint(self, images: int) -> Path:
         """Folder of the checkpoint after `images` images."""
@@ -291,7 +292,7 @@ class RunDir:
     def all_checkpoints(self) -> list[Path]:
         """Folders of complete checkpoints, oldest first."""
         found = (meta.parent for meta in self.checkpoints.glob(f"{_STEM}*/meta.json"))
-        return sorted(folder for folder in found if folder.name.removeprefix(_STEM).isdecimal())
+        return sorted((one for one in found if one.name.removeprefix(_STEM).isdecimal()), key=checkpoint_images)
 
     def pointed(self, pointer: Path) -> Path:
         """The checkpoint that `latest` or `best` names; DataError if there is none."""

@@ -6,7 +6,10 @@ from pydantic import Field
 
 from steadygan.part import Value
 
-__all__ = ["ImageSpec"]
+__all__ = ["LEAST_SCORED", "ImageSpec"]
+
+LEAST_SCORED = 16
+"""Pictures that a score takes at least; fewer say nothing."""
 
 
 class ImageSpec(Value):

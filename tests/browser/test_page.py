@@ -113,6 +113,25 @@ def test_a_click_on_a_curve_shows_the_picture_of_that_moment(opened: Opener) -> 
     assert shown(view) in {of.runs[0].frames[at].picture for at in (4, 5)}
 
 
+def test_numbers_along_a_curve_are_equally_far_apart(opened: Opener) -> None:
+    values = tuple(0.45 + 0.011 * index for index in range(100))  # steps of 0.25
+    plain = run(ticks=100).panels[0]
+    panel = plain.model_copy(update={"curves": (plain.curves[0].model_copy(update={"values": values}),)})
+    view = opened(page(run(ticks=100, panels=(panel,), scores=(), marks=())))
+    view.evaluate("""() => {
+        window.texts = [];
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+            window.texts.push(text);
+            write.call(this, text, ...place);
+        };
+    }""")
+    ranges(view)
+    view.locator("#theme").click()  # draws all again
+    view.wait_for_timeout(100)
+    assert {"0.75", "1", "1.25"} <= set(view.evaluate("window.texts"))
+
+
 def test_a_spike_does_not_flatten_a_curve(opened: Opener) -> None:
     curve = run().panels[0].curves[0]
     spike = curve.model_copy(update={"values": (*curve.values[:150], 1e9, *curve.values[151:])})
@@ -173,6 +192,9 @@ def test_nothing_is_wider_than_the_window(opened: Opener, of: Page) -> None:
     ranges(view)
     for width in (1280, 768, 375):
         view.set_viewport_size({"width": width, "height": 900})
+        view.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )  # curves follow
         assert view.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -230,6 +252,29 @@ def test_runs_stand_side_by_side_at_equal_images_seen(opened: Opener) -> None:
     assert tops[0] == tops[1]
     assert view.locator(".panels.beside .chart").count() == 4
     assert view.locator(".panels:not(.beside) .chart").count() == 1  # scores of one protocol, a line for each run
+
+
+def test_a_score_of_another_protocol_is_a_chart_of_its_own_that_says_so(opened: Opener) -> None:
+    score = run().scores[0]
+    other = run("b", scores=(score.model_copy(update={"protocol": "other pictures", "images": (300, 600, 900)}),))
+    says = opened(page(run(), other)).locator(".panels:not(.beside) .says").all_inner_texts()
+    assert len(says) == 2
+    assert all("do not compare" in text for text in says)
+
+
+def test_beyond_its_last_score_a_run_keeps_it(opened: Opener) -> None:
+    score = run().scores[0]
+    other = run("b", scores=(score.model_copy(update={"images": (300, 600, 900), "values": (8.0, 7.0, 6.0)}),))
+    view = opened(page(run(), other))
+    ranges(view)
+    assert view.locator(".panels:not(.beside) .legend b").all_inner_texts() == ["2", "6"]
+
+
+def test_the_best_pictures_are_a_click_away(opened: Opener) -> None:
+    of = page(run())
+    view = opened(of)
+    view.get_by_text("show the best pictures").click()
+    assert shown(view) == of.runs[0].frames[7].picture
 
 
 def test_runs_are_stacked_on_a_phone(opened: Opener) -> None:

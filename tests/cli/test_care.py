@@ -23,8 +23,7 @@ def trained(tmp_path, monkeypatch, capsys):
     def train(act):
         monkeypatch.setattr(Keeping, "decide", lambda self, moment: act if moment.images == 64 else Continue())
         monkeypatch.setattr("steadygan.training.scores._SMALLEST_DESCRIBED", 10**6)  # quicker, and another matter
-        for module in ("run", "listeners"):
-            monkeypatch.setattr(f"steadygan.training.{module}.draw_whole_run", lambda session: None)
+        monkeypatch.setattr("steadygan.training.listeners.draw_whole_run", lambda session: None)
         settings = set_options(TINY | {"scores": {"metrics": []}})
         said = call("train", str(draw(tmp_path / "photos", 40)), "-o", str(tmp_path / "a run"), "--size", "16",
                     "--recipe", "dcgan", "--images", "192", *settings)  # fmt: skip

@@ -77,11 +77,13 @@ LINES = {
     "train": ["train", "Zürich → 日本", "--dry-run"],
     "resume": ["resume", "läuft", "--steps", "9"],
     "sample": ["sample", "läuft", "-n", "1", "-o", "bild → 1.png"],
+    "project": ["project", "läuft", "Zürich → 日本/0000.png", "--steps", "1", "-o", "gefunden → 1.png"],
     "export": ["export", "läuft", "-o", "größe.safetensors"],
     "evaluate": ["evaluate", "läuft", "--metrics", "swd", "-n", "16", "--split", "all"],
     "evaluate's metrics": ["evaluate", "--list"],
     "probe": ["probe", "läuft"],
     "compare": ["compare", "läuft", "run"],
+    "report": ["report", "läuft"],
     "doctor": ["doctor", "läuft"],
     "doctor's rules": ["doctor", "--rules"],
     "note": ["note", "läuft", ODD[:-1]],
@@ -92,7 +94,7 @@ LINES = {
     "cite": ["cite", "läuft"],
     "bibtex": ["cite", "läuft", "--bibtex"],
 }
-SLOW = {"prepare", "probe", "inspect", "resume", "sample", "evaluate", "compare"}  # once is enough
+SLOW = {"prepare", "probe", "inspect", "resume", "sample", "project", "evaluate", "compare"}  # once is enough
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,9 @@ INPUTS = {
     ("probe", "recipe"): ("probe run set --recipe {}", ".toml"),
     ("sample", "run"): ("sample {} -o new.png", ".safetensors"),
     ("sample", "latents"): ("sample run -o new.png --latents {}", ".npy"),
+    ("project", "run"): ("project {} pictures/a/0000.png -o new", ".safetensors"),
+    ("project", "photos"): ("project run {} -o new", ""),
+    ("project", "recipe"): ("project run pictures/a/0000.png -o new --recipe {}", ".toml"),
     ("export", "run"): ("export {} -o new.safetensors", ""),
     ("evaluate", "subject"): ("evaluate {} set", ""),
     ("evaluate", "reals"): ("evaluate run {}", ""),
@@ -64,6 +67,7 @@ ALSO_INPUTS = {
 FILES = {
     ("sample", "out"): ("sample run -n 2 -o {}", ".png"),
     ("export", "out"): ("export run -o {}", ".safetensors"),
+    ("project", "out"): ("project run pictures/a/0000.png --steps 1 -o {}", ".safetensors"),
     ("inspect", "html"): ("inspect set --html {}", ".html"),
     ("inspect", "json"): ("inspect set --json {}", ".json"),
     ("compare", "json"): ("compare run run --json {}", ".json"),
@@ -81,7 +85,11 @@ FOLDERS = {
     ("train", "out"): (f"train set --size 16 --steps 1 {' '.join(set_options(TINY))} -o {{}}".replace('"', ""), ""),
     ("bench modes", "folder"): ("bench modes --data ring --recipes dcgan --seeds 1 --images 16 --folder {}", ""),
 }
-ALSO_FOLDERS = {"pictures": ("sample run -n 2 -o {}", ""), "a set as pictures": ("export set -o {}", "")}
+ALSO_FOLDERS = {
+    "a projection": ("project run pictures/a/0000.png --steps 1 -o {}", ""),
+    "pictures": ("sample run -n 2 -o {}", ""),
+    "a set as pictures": ("export set -o {}", ""),
+}
 
 
 @pytest.fixture(scope="module")

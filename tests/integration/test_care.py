@@ -90,8 +90,7 @@ def lean():
         patch.setattr(Session, "begin", begun)
         patch.setattr("steadygan.care.treat.RULES", (ILL,))
         patch.setattr("steadygan.training.scores._SMALLEST_DESCRIBED", 10**6)
-        for module in ("run", "listeners"):
-            patch.setattr(f"steadygan.training.{module}.draw_whole_run", lambda session: None)
+        patch.setattr("steadygan.training.listeners.draw_whole_run", lambda session: None)
         yield
 
 

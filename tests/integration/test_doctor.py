@@ -51,8 +51,7 @@ def always(monkeypatch):
 def lean(monkeypatch):
     """Cheap scores and no pictures of the whole run: they have nothing to do with the doctor."""
     monkeypatch.setattr("steadygan.training.scores._SMALLEST_DESCRIBED", 10**6)
-    for module in ("run", "listeners"):
-        monkeypatch.setattr(f"steadygan.training.{module}.draw_whole_run", lambda session: None)
+    monkeypatch.setattr("steadygan.training.listeners.draw_whole_run", lambda session: None)
 
 
 def run(pictures, out, console=None, steps=6, **settings):

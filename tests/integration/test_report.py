@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import tomllib
@@ -14,9 +13,10 @@ import pytest
 import steadygan as sg
 from steadygan.cli.main import main
 from steadygan.config import merge
-from steadygan.recipes.start import placed, planned
+from steadygan.recipes.start import placed, plan
 from steadygan.report.story import page_of
 from steadygan.runs import RunInfo
+from steadygan.training import loop
 from steadygan.training.console import Silent
 from steadygan.training.listeners import tell
 from tiny import TINY, draw
@@ -51,7 +51,7 @@ def world(tmp_path_factory):
         yield world
 
 
-def told(config, basis, dataset) -> sg.Run:
+def told(config, dataset, basis) -> sg.Run:
     """The folder of a run that has just begun with this."""
     path = dataset.path.parent / "begun"
     path.mkdir(exist_ok=True)
@@ -76,8 +76,8 @@ def told(config, basis, dataset) -> sg.Run:
     ],
 )
 def test_the_command_in_a_report_asks_for_the_same_run(world, capfd, recipe, settings):
-    config, dataset, basis = planned("pic'tures", recipe, settings, Silent())
-    page = page_of([told(config, basis, dataset)]).runs[0]
+    config, dataset, basis = plan("pic'tures", recipe, settings, Silent())
+    page = page_of([told(config, dataset, basis)]).runs[0]
     what, line = page.commands[0]
     assert what == "repeat this run"
     program, *words = shlex.split(line)
@@ -97,8 +97,7 @@ def without_none(tree):
 
 
 def test_what_was_changed_in_a_recipe_is_told_beside_its_words_and_sources(world):
-    config, dataset, basis = planned("pic'tures", "mine.py:faces", placed(size=16, batch=6), Silent())
-    page = page_of([told(config, basis, dataset)]).runs[0]
+    page = page_of([told(*plan("pic'tures", "mine.py:faces", placed(size=16, batch=6), Silent()))]).runs[0]
     assert page.recipe.about == "Faces, as I like them, after arXiv:1511.06434."
     assert page.recipe.sources[0].address == "https://arxiv.org/abs/1511.06434"
     assert [(one.setting, one.here, one.recipe) for one in page.changed] == [
@@ -108,10 +107,10 @@ def test_what_was_changed_in_a_recipe_is_told_beside_its_words_and_sources(world
 
 
 def test_objects_of_ones_own_are_said_to_be_lacking(world):
-    config, dataset, basis = planned("pic'tures", "dcgan", placed(size=16), Silent())
+    config, dataset, basis = plan("pic'tures", "dcgan", placed(size=16), Silent())
     own = {"kind": "own", "type": "notebook.Loss", "settings": ""}
     basis = basis.model_copy(update={"changed": {**basis.changed, "loss": (own, {"kind": "hinge"})}})
-    run = told(config, basis, dataset)
+    run = told(config, dataset, basis)
     info = run.info()
     run.write_info(info.model_copy(update={"config": info.config | {"loss": own}}))
     commands = page_of([run]).runs[0].commands
@@ -120,58 +119,62 @@ def test_objects_of_ones_own_are_said_to_be_lacking(world):
     assert "--recipe FILE.py:FUNCTION" in commands[1][1]
 
 
-def trained(folder, **others) -> sg.Run:
-    return sg.train("pic'tures", "dcgan", folder, size=16, steps=4, settings=TINY, **others)
+def trained(folder, **settings) -> sg.Run:
+    return sg.train("pic'tures", "dcgan", folder, size=16, steps=4, settings=merge(TINY, settings), care="watch")
 
 
-def test_a_run_writes_its_report_at_its_end_and_says_so(world, tmp_path):
-    run = trained(tmp_path / "run")
-    page = page_of([run]).runs[0]
-    assert page.ended.startswith("Finished after 32 images")
-    assert page.ended.rpartition("; ")[2] == "its best pictures are the last."
-    assert "Finished after 32 images" in run.files.report.read_text()
+def test_a_run_writes_its_report_when_it_is_stopped_and_when_it_is_finished(world, tmp_path, monkeypatch):
+    step, run = loop.step, sg.Run(tmp_path / "run")
+
+    def stopping(session, batches):
+        step(session, batches)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    with monkeypatch.context() as patch, pytest.raises(sg.Interrupted):
+        patch.setattr(loop, "step", stopping)
+        trained(run.path)
+    assert "Stopped on request after 8 images" in run.files.report.read_text()
+    assert "care" in run.info().basis.changed
+    assert sg.resume(run.path, sg.Budget(steps=6), care="keep") == run
+    [page] = page_of([run]).runs
+    assert page.ended.startswith("Finished after 48 images")
+    assert page.ended.rpartition("; ")[2].startswith("its best pictures are ")
+    assert page.commands[0][1].split("--steps ")[1].startswith("6 ")
+    assert not [one for one in page.changed if one.setting.startswith("care")]
+    assert [(one.here, one.recipe) for one in page.changed if one.setting == "budget.steps"] == [("6", "null")]
+    assert "Finished after 48 images" in run.files.report.read_text()
     assert all((page.montage, page.inputs))
     assert len(page.frames) == len(run.files.fixed_samples())
     assert page.missing == ()
     assert run.info().data.prepared
-    sg.resume(run.path, sg.RunConfig(budget={"steps": 6}).budget)
-    again = run.files.report.read_text()
-    assert "Finished after 48 images" in again
-    assert page_of([run]).runs[0].commands[0][1].split("--steps ")[1].startswith("6 ")
-
-
-def test_a_run_that_is_stopped_writes_its_report(world, tmp_path, monkeypatch):
-    from steadygan.training import loop
-
-    step = loop.step
-
-    def stopping(session, batches):
-        step(session, batches)
-        if session.progress.steps == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    monkeypatch.setattr(loop, "step", stopping)
-    with pytest.raises(sg.Interrupted):
-        trained(tmp_path / "run")
-    assert "Stopped on request after" in sg.Run(tmp_path / "run").files.report.read_text()
 
 
 def test_a_run_that_diverges_writes_its_report(world, tmp_path):
-    settings = merge(TINY, {"optimizer": {"generator": {"lr": 1e38}, "discriminator": {"lr": 1e38}}})
+    rates = {"generator": {"lr": 1e38}, "discriminator": {"lr": 1e38}}
     with pytest.raises(sg.Diverged):
-        sg.train("pic'tures", "dcgan", tmp_path / "run", size=16, steps=20, settings=settings, care="watch")
+        trained(tmp_path / "run", optimizer=rates)
     assert "Diverged, with values that were not finite" in sg.Run(tmp_path / "run").files.report.read_text()
 
 
-@pytest.mark.parametrize("why", ["a bug", "it is a folder, not a file"])
-def test_a_report_that_cannot_be_written_is_a_note_and_not_the_end(world, monkeypatch, why):
-    config, dataset, basis = planned("pic'tures", "dcgan", placed(size=16), Silent())
-    run = told(config, basis, dataset)
-    if why == "a bug":
-        monkeypatch.setattr("steadygan.report.write.render", lambda page: {}[why])
-    else:
-        run.files.report.mkdir()
+def test_a_run_that_an_error_ends_says_so_in_its_notes_and_its_report(world, tmp_path, monkeypatch):
+    def fail(writer, session, now):
+        raise sg.StorageError("cannot write x: the disk is full")
+
+    monkeypatch.setattr("steadygan.training.listeners.CheckpointWriter.__call__", fail)
+    with pytest.raises(sg.StorageError, match="cannot write x"):
+        trained(tmp_path / "run")
+    run = sg.Run(tmp_path / "run")
+    assert run.notes()[-1].text == "ended by an error after 32 images: cannot write x: the disk is full"
+    assert "Ended by an error after 32 images" in run.files.report.read_text()
+
+
+@pytest.mark.parametrize("room", [True, False], ids=["room for a note", "no room"])
+def test_a_report_that_cannot_be_written_is_a_note_and_not_the_end(world, monkeypatch, room):
+    run = told(*plan("pic'tures", "dcgan", placed(size=16), Silent()))
+    monkeypatch.setattr("steadygan.report.write.render", lambda page: {}["a bug"])
+    if not room:
+        run.files.notes.mkdir()
     tell(SimpleNamespace(run=run))
-    [note] = run.notes()
-    assert re.fullmatch(f"report.html could not be written: .*{why}.*", note.text)
-    run.files.notes.unlink()
+    if room:
+        assert [note.text for note in run.notes()] == ["report.html could not be written: 'a bug'"]
+    run.files.notes.unlink() if room else run.files.notes.rmdir()

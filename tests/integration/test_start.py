@@ -67,7 +67,7 @@ def test_all_three_networks_start_as_they_were_to_the_bit(world, tuned):
 
 def test_a_run_that_turns_to_float32_still_starts_as_they_were(world):
     settings = {**SHORT, "start": {"source": str(world / "source")}, "budget": {"steps": 1}}
-    config, dataset = plan(world / "others", None, settings, Silent())
+    config, dataset, _ = plan(world / "others", None, settings, Silent())
     parts, before = make_parts(config, Silent(), dataset), weights_at(sg.Run(world / "source"), "best")
     parts.load_weights(before, world)
     parts = parts.in_float32("bfloat16 was wrong")
@@ -99,7 +99,7 @@ def test_settings_are_those_of_the_source_but_for_its_images_its_machine_and_its
 
 
 def test_another_recipe_keeps_the_networks_that_are_there(world):
-    config, _ = plan(world / "others", "steady", {"start": {"source": str(world / "source")}}, Silent())
+    config, *_ = plan(world / "others", "steady", {"start": {"source": str(world / "source")}}, Silent())
     assert config.networks == sg.DCGAN(**TINY["networks"])
     assert (config.loss.kind, config.batch, config.size) == ("relativistic", 32, 16)
 
@@ -226,7 +226,7 @@ def test_other_classes_are_refused_with_both_numbers(tmp_path, known, there, sai
 def test_networks_that_know_no_class_stay_so_on_images_with_labels(tmp_path):
     source = source_of(tmp_path / "known", "apart", 0)
     source_of(tmp_path / "there", "dcgan", 2)
-    config, _ = plan(tmp_path / "there" / "set", "sngan", {"start": {"source": str(source)}}, Silent())
+    config, *_ = plan(tmp_path / "there" / "set", "sngan", {"start": {"source": str(source)}}, Silent())
     assert config.networks == NETWORKS["apart"]
 
 
@@ -241,7 +241,7 @@ def test_a_file_or_object_of_the_users_own_that_names_other_networks_is_refused(
     for recipe in (str(tmp_path / "own.toml"), RunConfig(networks=sg.DCGAN(width=8))):
         with pytest.raises(ConfigError, match=r"networks\.width: .* is 4, not 8"):
             plan(world / "others", recipe, {"start": {"source": str(world / "source")}}, Silent())
-    config, _ = plan(world / "others", RunConfig(batch=4), {"start": {"source": str(world / "source")}}, Silent())
+    config, *_ = plan(world / "others", RunConfig(batch=4), {"start": {"source": str(world / "source")}}, Silent())
     assert config.networks.width == 4
 
 

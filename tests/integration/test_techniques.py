@@ -220,7 +220,7 @@ def conditional(tmp_path_factory):
         "runtime": {"device": "cpu", "precision": "float32", "layout": "channels_last", "threads": 1},
         "optimizer": {"generator": {"lr": 2e-3}, "discriminator": {"lr": 2e-3}},
     }
-    config, dataset = plan(coloured_classes(folder / "data"), "steady", {**settings, "budget": {"steps": 40}})
+    config, dataset, _ = plan(coloured_classes(folder / "data"), "steady", {**settings, "budget": {"steps": 40}})
     return train(config, folder / "run", Silent(), dataset)
 
 

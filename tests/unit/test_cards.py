@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bombs import a_bomb
 from steadygan import cards
 
 HOSTILE = "<script>alert('1')</script>\"\x1b[2J\udce9"
@@ -65,5 +66,6 @@ def test_a_large_picture_becomes_small_and_a_missing_or_damaged_one_is_left_out(
     assert len(small) < 500_000
     assert Image.open(io.BytesIO(small)).size == (640, 640)
     (tmp_path / "damaged.png").write_bytes(bytes(500_000))
-    assert cards.small(tmp_path / "damaged.png") == cards.small(tmp_path / "missing.png") == b""
+    (tmp_path / "bomb.png").write_bytes(a_bomb(60_000) + bytes(500_000))
+    assert [cards.small(tmp_path / f"{name}.png") for name in ("damaged", "bomb", "missing")] == [b""] * 3
     assert cards.picture(b"", "nothing") == ""

@@ -132,19 +132,5 @@ def _features(name: str, weights: Path | None) -> dict[str, Any]:
 
 
 def _show(found: Evaluation) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from steadygan.studies.evaluate import HEAD
-
-    table = Table(*HEAD)
-    for row in found.rows():
-        table.add_row(*row)
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-    console.print(found.how())
-    console.print(table)
-    for remark in found.remarks:
-        console.print(shown(remark))
-    if found.nearest:
-        console.print(f"nearest    {shown(found.nearest)}")
-    console.print("what they mean: steadygan evaluate --list")
+    nearest = [f"nearest    {shown(found.nearest)}"] if found.nearest else []
+    typer.echo("\n".join([str(found), *nearest, "what they mean: steadygan evaluate --list"]))

@@ -142,7 +142,8 @@ def _say_where(path: Path) -> None:
         ("report", files.report),
         ("run", path),
     ):
-        print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
+        if file.exists():  # a report may have failed
+            print(f"{name:10} {shown(file)}", file=Stream(sys.stdout), flush=True)
     run, quoted = Run(path), shlex.quote(str(path))
     hints = [f"next:      steadygan sample {quoted} -n 64 -o samples.png"]
     if act := ended(run.findings(), run.checkpoint("latest").images):

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from steadygan.records import DatedScore, Record, Signals, Tick
-from steadygan.runs import Run
+from steadygan.records import DatedScore, Finding, Record, Signals, Tick
+from steadygan.runs import Run, RunInfo
 
 SIGNALS = "signals."
 SCORES = "scores."
@@ -139,11 +139,21 @@ def case_of(run: Run) -> Case:
     """The case of a run folder, without the stretches that the run went back over. Errors as in `Run.info` and
     `Run.log`.
     """
-    info = run.info()
-    series = {**columns(run.log()), **columns(run.signals(), SIGNALS), **score_columns(run.scores())}
+    return case_from(run.info(), run.log(), run.signals(), run.scores(), run.findings())
+
+
+def case_from(
+    info: RunInfo,
+    log: Sequence[Tick],
+    signals: Sequence[Signals],
+    scores: Sequence[DatedScore],
+    findings: Sequence[Finding],
+) -> Case:
+    """The same of what a run has written."""
+    series = {**columns(log), **columns(signals, SIGNALS), **score_columns(scores)}
     config, data = info.config, info.data
     whole = Case(series, config, loss_of(config), data.training, data.held_out, 0, data.spec.size)
-    for finding in run.findings():
+    for finding in findings:
         if finding.back_to is not None:
             whole = whole.without(finding.back_to, finding.images)
     return replace(whole, budget_images=_budget(config, whole.series))

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from steadygan.errors import ConfigError
+from steadygan.errors import ConfigError, DataError
 from steadygan.export.model import TrainedGenerator, load
 from steadygan.export.wanted import Wanted, read_latents
 from steadygan.networks.latents import Latent
@@ -38,15 +38,18 @@ def sample_to(
     A device or a pipe of any name, such as /dev/stdout, gets the grid as a PNG.
 
     The files of a folder are named by the numbers of their pictures. A walk passes through the pictures asked for, but
-    at most 8 where none was picked, on great circles (White 2016) or, of uniform latents, on straight lines: `frames`
-    pictures from each to the next and back to the first, all of the class asked for or of the first one's. Raises
-    ConfigError for another suffix or a folder that is not empty.
+    at most 8 where neither some were picked nor latents given, on great circles (White 2016) or, of uniform latents, on
+    straight lines: `frames` pictures from each to the next and back to the first, all of the class asked for or of the
+    first one's; where latents came with labels, each of the nearer station's. Raises ConfigError for another suffix or
+    a folder that is not empty.
     """
     model, wanted = load(source, which, recipe), wanted or Wanted()
-    numbers, latents = _latents(model, wanted)
+    numbers, latents, given = _asked(model, wanted)
     if out.suffix.lower() in _WALK_SUFFIXES:
-        stations = _WALK_STATIONS if wanted.pick is None else len(latents)
-        _walk(model, out, latents[:stations], model.labels(numbers, wanted.label), frames, fps)
+        stations = _WALK_STATIONS if wanted.pick is None and wanted.latents is None else len(latents)
+        if wanted.latents is None:
+            given = tuple(labels[:1].expand(len(labels)) for labels in given)
+        _walk(model, out, latents[:stations], tuple(labels[:stations] for labels in given), frames, fps)
         return out
     if out.suffix and out.suffix.lower() != ".png":
         raise ConfigError(
@@ -55,7 +58,7 @@ def sample_to(
     as_grid = bool(out.suffix) or (out.exists() and not (out.is_file() or out.is_dir()))
     if not as_grid:
         must_be_new(out)
-    images = rows(model.pictures(latents, *model.labels(numbers, wanted.label)))
+    images = rows(model.pictures(latents, *given))
     if as_grid:
         in_turn = model.classes if wanted.label is None and wanted.pick is None else 0
         save_picture(picture(images, classes=in_turn), out)
@@ -71,14 +74,20 @@ def must_be_new(out: Path) -> None:
         raise ConfigError(f"-o {out}: {what}; give a new one, or a name ending in .png, .gif or .mp4")
 
 
-def _latents(model: TrainedGenerator, wanted: Wanted) -> tuple[Sequence[int], Tensor]:
-    """The numbers of the pictures and their latents."""
+def _asked(model: TrainedGenerator, wanted: Wanted) -> tuple[Sequence[int], Tensor, tuple[Tensor, ...]]:
+    """The numbers of the pictures, their latents and labels; the latter those of the file if no class is asked for."""
     if wanted.latents is None:
         numbers = wanted.numbers()
-        return numbers, model.latents(seed=wanted.seed, pick=numbers)
-    given = read_latents(wanted.latents, model.latent_dim)
-    numbers = wanted.numbers(len(given))
-    return numbers, given[list(numbers)]
+        return numbers, model.latents(seed=wanted.seed, pick=numbers), model.labels(numbers, wanted.label)
+    latents, labels = read_latents(wanted.latents, model.latent_dim)
+    numbers = wanted.numbers(len(latents))
+    if not labels or wanted.label is not None or not model.classes:
+        return numbers, latents[list(numbers)], model.labels(numbers, wanted.label)
+    if not 0 <= int(labels[0].min()) <= int(labels[0].max()) < model.classes:
+        raise DataError(
+            f"--latents {wanted.latents}: it has labels of other classes; this generator knows {model.classes}"
+        )
+    return numbers, latents[list(numbers)], (labels[0][list(numbers)],)
 
 
 def _walk(
@@ -86,5 +95,6 @@ def _walk(
 ) -> None:
     between = _BETWEEN[model.latent.kind]
     path = torch.from_numpy(latent_walk(stations.numpy(), frames, between=between)).float()
-    images = rows(model.pictures(path, *(label[:1].expand(len(path)) for label in labels)))
+    nearer = (torch.arange(len(path)) + frames // 2) // frames % len(stations)
+    images = rows(model.pictures(path, *(label[nearer] for label in labels)))
     save_animation([grid(image[None], columns=1, padding=0) for image in images], out, fps)

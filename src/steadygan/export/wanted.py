@@ -71,22 +71,30 @@ def parse_pick(text: str) -> tuple[int, ...]:
     return tuple(picked)
 
 
-def read_latents(path: Path, dim: int) -> Tensor:
-    """Latents float32 (N, dim) from a .npy or .safetensors file; DataError for one that holds anything else."""
+def read_latents(path: Path, dim: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Latents float32 (N, dim) from a .npy or .safetensors file, and labels int64 (N,) if `project` wrote some beside.
+
+    DataError for a file that holds anything else.
+    """
     if path.suffix not in (".npy", ".safetensors"):
         raise ConfigError(f"--latents {path}: latents come as FILE.npy or FILE.safetensors")
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"--latents {path}: it is no ordinary file; choose another path")
         with in_utf8(path) as name:
-            held = [torch.from_numpy(np.load(path))] if path.suffix == ".npy" else list(load_file(name).values())
+            named = {"": torch.from_numpy(np.load(path))} if path.suffix == ".npy" else load_file(name)
     except OSError as problem:
         raise DataError(f"--latents {path}: {reason(problem)}") from problem
     except (ValueError, TypeError, EOFError, SafetensorError) as problem:
         raise DataError(f"--latents {path}: it cannot be read ({problem})") from problem
+    labels = (named.pop("labels"),) if named.keys() == {"latents", "labels"} else ()
+    held = list(named.values())
     if len(held) != 1 or held[0].ndim != 2 or held[0].shape[1] != dim or not len(held[0]):
         shapes = ", ".join(str(tuple(one.shape)) for one in held) or "nothing"
         raise DataError(f"--latents {path}: it holds {shapes}, and this generator takes one array of shape (N, {dim})")
     if held[0].is_complex() or not held[0].float().isfinite().all():
         raise DataError(f"--latents {path}: not all of its numbers are finite; write it again")
-    return held[0].float()
+    for one in labels:
+        if one.dtype != torch.int64 or one.shape != held[0].shape[:1]:
+            raise DataError(f"--latents {path}: its labels are no whole numbers, one for each row; write it again")
+    return held[0].float(), labels

@@ -99,6 +99,8 @@ class ScatteringNetwork(nn.Module):
         """|x * ψ_l| for every map: (N, C, H, W) -> (N, C, 6, H, W)."""
         padded = F.pad(maps, (_RADIUS,) * 4, mode="reflect")
         parts = F.conv2d(padded.flatten(0, 1)[:, None], self.filters)
+        if parts.requires_grad:  # the modulus has no gradient at 0, where all of a plain picture lies; torch says NaN
+            parts.register_hook(torch.nan_to_num)
         real, imaginary = parts.unflatten(0, maps.shape[:2]).split(ORIENTATIONS, 2)
         return torch.hypot(real, imaginary)
 

@@ -62,6 +62,7 @@ class SlicedWassersteinToReals:
     """
 
     name = "swd"
+    says = "how far what is generated is from the training data, in units of their deviation"
 
     def __init__(self, real: NDArray[uint8]) -> None:
         self.count = len(real)

@@ -11,9 +11,8 @@ from steadygan.recipes.papers import paper
 from steadygan.recipes.references import ids_in
 from steadygan.recipes.techniques import papers_of
 from steadygan.runs import BasisInfo
+from steadygan.runs.info import UNCHANGED
 from steadygan.training.config import RunConfig
-
-_NOT_CHANGED = {"recipe", "data.source", "start.source"}  # said by `asked`, the source and `--from`
 
 
 def basis_of(config: RunConfig, asked: str | RunConfig | None, chosen: Recipe, facts: Facts) -> BasisInfo:
@@ -31,6 +30,6 @@ def basis_of(config: RunConfig, asked: str | RunConfig | None, chosen: Recipe, f
     return BasisInfo(
         asked=asked or "",
         about=about,
-        changed={place: values for place, values in changed.items() if place not in _NOT_CHANGED},
+        changed={place: values for place, values in changed.items() if place not in UNCHANGED},
         sources=tuple((paper(name).reference(), paper(name).url) for name in names),
     )

@@ -17,7 +17,7 @@ from steadygan.claim import claimed, claimed_next, first_process
 from steadygan.config import merge, nearest
 from steadygan.data import Dataset, is_path
 from steadygan.doctor.audit.plan import DEFAULT_IMAGES
-from steadygan.errors import ConfigError, DataError, os_errors
+from steadygan.errors import ConfigError, DataError, interruptible, os_errors
 from steadygan.names import path_of, shown
 from steadygan.recipes.basis import basis_of
 from steadygan.recipes.choose import DEFAULT, recipe_of, whole
@@ -69,16 +69,6 @@ class PlannedRun(NamedTuple):
 
 
 def plan(
-    source: str | Path,
-    recipe: str | RunConfig | None = None,
-    settings: Mapping[str, Any] | None = None,
-    console: Reporter | None = None,
-) -> tuple[RunConfig, Dataset]:
-    """As `planned`, without what it was made from."""
-    return planned(source, recipe, settings, console)[:2]
-
-
-def planned(
     source: str | Path,
     recipe: str | RunConfig | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -178,6 +168,7 @@ def placed(**plain: Unpack[PlainSettings]) -> dict[str, Any]:
 
 
 @os_errors()
+@interruptible()
 def train(
     source: str | Path,
     recipe: str | RunConfig | None = None,
@@ -198,6 +189,7 @@ def train(
 
 
 @os_errors()
+@interruptible()
 def resume(
     path: str | os.PathLike[str],
     budget: Budget | None = None,
@@ -227,7 +219,7 @@ def begin(source: str | Path, recipe: str | RunConfig | None, settings: Mapping[
     with ExitStack() as held:
         if out:
             held.enter_context(claimed(out, str(source)))
-        config, dataset, basis = planned(source, recipe, settings)
+        config, dataset, basis = plan(source, recipe, settings)
         folder = out or held.enter_context(claimed_next(_stem(config), str(source)))
         return train_in(folder, config, dataset=dataset, basis=basis)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from steadygan.report.reading import Story
+from steadygan.spec import LEAST_SCORED
 
 _LIMITS = ("images", "steps", "minutes")
 _PLAIN = {
@@ -21,13 +22,18 @@ _PLAIN = {
 def commands_of(story: Story) -> tuple[tuple[str, str], ...]:
     """(what it does, command), the one that repeats the run first."""
     run, recipe = shlex.quote(str(story.run.path.absolute())), _own_recipe(story)
+    data = story.info.data
+    scored = data.spec.size > 1 and data.held_out >= LEAST_SCORED
     longer = "" if story.unfinished else f" --images {2 * story.images}"
     return (
         (_what_repeats(story), repeating(story)),
         ("64 pictures of its best checkpoint", f"steadygan sample {run}{recipe} -n 64 -o samples.png"),
         ("go on training", f"steadygan resume {run}{recipe}{longer}"),
         ("its generator as one file", f"steadygan export {run}{recipe} -o generator.safetensors"),
-        ("look for copies, and draw nearest.png", f"steadygan evaluate {run}{recipe} --metrics memorised"),
+        *(
+            (("look for copies, and draw nearest.png", f"steadygan evaluate {run}{recipe} --metrics memorised"),)
+            * scored
+        ),
         ("write this page again", f"steadygan report {run}"),
     )
 

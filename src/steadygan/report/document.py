@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import lru_cache
@@ -32,6 +33,11 @@ def as_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":")).translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"})
 
 
+def sentence(text: str) -> str:
+    """With a capital letter where it begins with a word, not with a setting or a command."""
+    return text[:1].upper() + text[1:] if re.match(r"[a-z]+('s)?([ ,;:]|$)", text) else text
+
+
 def _digests(texts: Sequence[str]) -> str:
     digests = (b64encode(sha256(text.encode()).digest()).decode() for text in texts)
     return " ".join(f"'sha256-{digest}'" for digest in digests)
@@ -56,5 +62,6 @@ def _template(room: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters["thousands"] = "{:,}".format
+    environment.filters["sentence"] = sentence
     environment.filters["short"] = "{:.4g}".format
     return environment.get_template("page.html")

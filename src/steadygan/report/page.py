@@ -1,7 +1,8 @@
 """What a report shows, as values: Python gathers them from run folders, the page's own script draws them.
 
 They travel as JSON inside the page. A picture is a `data:` address, "" where its file is missing or damaged. Every text
-is plain: the page escapes it; what a terminal would obey is spelled out already. A number that is not finite is None.
+is plain: the page escapes it; what a terminal would obey, but ends of lines, is spelled out already. A number that is
+not finite is None.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from steadygan.names import shown
 
-Text = Annotated[str, AfterValidator(shown)]
+Text = Annotated[str, AfterValidator(lambda text: "\n".join(map(shown, text.split("\n"))))]
 Number = Annotated[
     float | None, BeforeValidator(lambda value: value if value is None or math.isfinite(value) else None)
 ]
@@ -67,7 +68,10 @@ class ScoreCurve(_Value):
 
 
 class Mark(_Value):
-    """A finding of the doctor, or an act of care (`act` says it in a word), where it arose on the axis of images."""
+    """A finding of the doctor, or an act of care (`act` says it in a word), where it arose on the axis of images.
+
+    The run was set back from what is `past`.
+    """
 
     images: int
     severity: Literal["info", "warning", "serious"]
@@ -81,6 +85,7 @@ class Mark(_Value):
     source: Text = ""
     picture: str = ""
     back_to: int | None = None
+    past: bool = False
 
 
 class LoggedNote(_Value):
@@ -108,7 +113,7 @@ class Source(_Value):
 
 
 class Recipe(_Value):
-    """What the run's recipe is, in its own words, and where it comes from."""
+    """What the run's recipe is, in its own words, a paragraph a line, and where it comes from."""
 
     name: Text
     about: Text = ""

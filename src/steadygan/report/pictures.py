@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import warnings
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from steadygan import cards
 from steadygan.errors import reason
 
 MOST_PIXELS = 50_000_000
@@ -111,4 +111,4 @@ def address(picture: Image.Image, form: Encoding) -> str:
     small = picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0) if ratio < 1 else picture
     file = io.BytesIO()
     small.save(file, "WEBP", quality=form.quality, method=_METHOD)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return cards.address(file.getvalue())

@@ -1,92 +1,41 @@
-"""Reading what may be missing or damaged: the rest is shown all the same, with a sentence on what is not."""
+"""What a report tells of: a run that can be read, and what `run.json` says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from steadygan.care.acts import ended
 from steadygan.config import flatten
-from steadygan.errors import SteadyganError, os_errors
-from steadygan.records import DatedScore, Finding, Note, Signals, Tick
-from steadygan.runs import Run, RunInfo
+from steadygan.doctor.case import Case, case_from
+from steadygan.doctor.history import FindingHistory, history_of
+from steadygan.runs import ReadableRun, RunInfo
 from steadygan.runs.ending import ending_of
-
-T = TypeVar("T")
-
-
-class Missing(list[str]):
-    """Sentences on what could not be read of a run."""
-
-    def read(self, wanted: Callable[[], T], otherwise: T) -> T:
-        """What `wanted` gives; `otherwise`, and a sentence here, if it cannot be read."""
-        try:
-            with os_errors():
-                return wanted()
-        except SteadyganError as problem:
-            self.say(str(problem))
-        except RecursionError:  # of JSON that is nested without end
-            self.say("a file of the run is damaged beyond reading")
-        return otherwise
-
-    def say(self, sentence: str) -> None:
-        """Add a sentence, once."""
-        if sentence not in self:
-            self.append(sentence)
 
 
 @dataclass(frozen=True)
-class Story:
-    """All that a run wrote, as far as it can be read; `missing` says what cannot."""
+class Story(ReadableRun):
+    """A run with what it is made of."""
 
-    run: Run
     info: RunInfo
-    missing: Missing = field(default_factory=Missing)
-
-    @cached_property
-    def log(self) -> list[Tick]:
-        """The ticks."""
-        return self.missing.read(self.run.log, [])
-
-    @cached_property
-    def signals(self) -> list[Signals]:
-        """What was measured for the doctor."""
-        return self.missing.read(self.run.signals, [])
-
-    @cached_property
-    def findings(self) -> list[Finding]:
-        """What the doctor found, and the acts of care."""
-        return self.missing.read(self.run.findings, [])
-
-    @cached_property
-    def scores(self) -> list[DatedScore]:
-        """The scores."""
-        return self.missing.read(self.run.scores, [])
-
-    @cached_property
-    def notes(self) -> list[Note]:
-        """The observation log."""
-        return self.missing.read(self.run.notes, [])
-
-    @cached_property
-    def best(self) -> int | None:
-        """Images seen at the best checkpoint; None if there is none yet."""
-        there = self.run.files.best.exists()
-        return self.missing.read(lambda: self.run.checkpoint("best").images, None) if there else None
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """All settings by their places."""
         return flatten(self.info.config)
 
+    @cached_property
+    def history(self) -> FindingHistory:
+        """What of the findings still holds, and what does not."""
+        return history_of(self.findings, [one.name for one in self.run.checkpoints()])
+
+    @property
+    def case(self) -> Case:
+        """What the doctor looks at."""
+        return case_from(self.info, self.log, self.signals, self.scores, self.findings)
+
     @property
     def unfinished(self) -> bool:
         """Whether its budget is not spent."""
         return ending_of(self.notes) != "finished" or bool(ended(self.findings, self.images))
-
-    @property
-    def images(self) -> int:
-        """Images seen, as far as anything tells."""
-        return max([line.images for line in (*self.log[-1:], *self.signals[-1:], *self.notes[-1:])], default=0)

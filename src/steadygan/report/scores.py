@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from steadygan.records import DatedScore
+from steadygan.records import DatedScore, scores_alike
 from steadygan.report.page import ScoreCurve
 
 _SPLITS = {
@@ -18,10 +18,7 @@ _PICKS = "; picks the best"
 
 def curves_of(scores: Sequence[DatedScore]) -> tuple[ScoreCurve, ...]:
     """One for each metric and protocol, in the order in which they were first measured."""
-    series: dict[tuple[str, str], list[DatedScore]] = {}
-    for score in sorted(scores, key=lambda score: score.images):
-        series.setdefault((score.metric, score.protocol), []).append(score)
-    return tuple(_curve(metric, protocol, found) for (metric, protocol), found in series.items())
+    return tuple(_curve(metric, protocol, found) for (metric, protocol), found in scores_alike(scores).items())
 
 
 def _curve(metric: str, protocol: str, found: Sequence[DatedScore]) -> ScoreCurve:
@@ -40,6 +37,11 @@ def _curve(metric: str, protocol: str, found: Sequence[DatedScore]) -> ScoreCurv
     )
 
 
+def picks_the_best(protocol: str) -> bool:
+    """Whether it is the score that picks the best checkpoint."""
+    return protocol.endswith(_PICKS)
+
+
 def in_words(protocol: str) -> str:
     """A protocol as a sentence, with the protocol itself behind it; one of another form as it is."""
     text = protocol.removesuffix(_PICKS)
@@ -49,5 +51,5 @@ def in_words(protocol: str) -> str:
     sentence = f"{int(count[1]):,} pictures against as many {_SPLITS.get(split[1], split[1])}"
     if features := re.search(r"^\S+ (?:\S+ )*?([a-z]\S*) resize=", text):
         sentence += f", in the features {features[1]}"
-    picks = "; this score picks the best checkpoint" if protocol.endswith(_PICKS) else ""
+    picks = "; this score picks the best checkpoint" if picks_the_best(protocol) else ""
     return f"{sentence}{picks} ({protocol})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ _LONGEST_NUMBER = 15  # digits of images seen that a browser still counts exactl
 
 def page_of(runs: Sequence[Run]) -> Page:
     """All that a report shows of these runs, of one or several; DataError if one is not the folder of a run."""
-    stories = [Story(run, run.info()) for run in runs]
-    shown = [_run_page(story, MOST // len(stories)) for story in stories]
-    title = stories[0].run.path.absolute().name if len(stories) == 1 else f"{len(stories)} runs compared"
+    stories, names = [Story(run, run.info()) for run in runs], _names([run.path.absolute() for run in runs])
+    shown = [_run_page(story, name, MOST // len(stories)) for story, name in zip(stories, names, strict=True)]
+    title = names[0] if len(stories) == 1 else f"{len(stories)} runs compared"
     return Page(
         title=title,
         written=now(),
@@ -47,7 +48,15 @@ def _remark(fit: Sequence[bool]) -> str:
     )
 
 
-def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The names of folders, with as many of those above them as tell them apart."""
+    parts = range(1, max(len(path.parts) for path in paths) + 1)
+    columns = ([str(Path(*path.parts[-count:])) for path in paths] for count in parts)
+    different = len(dict.fromkeys(paths))
+    return next(names for names in columns if len({*names}) == different)
+
+
+def _run_page(story: Story, name: str, most: int) -> tuple[RunPage, bool]:
     """What is shown of a run, and whether its pictures take no more than `most` characters."""
     files, info = story.run.files, story.info
     montage, inputs, nearest = (_once(story, file) for file in (_montage(story), files.inputs, _nearest(story)))
@@ -59,7 +68,7 @@ def _run_page(story: Story, most: int) -> tuple[RunPage, bool]:
         story.missing.say(f"{file}: {problem}")
     images, panels = axes_of(story.log, story.signals, story.findings)
     page = RunPage(
-        name=story.run.path.absolute().name,
+        name=name,
         ended=ending(story),
         facts=facts(story),
         montage=montage,
@@ -95,8 +104,12 @@ def _changed(info: RunInfo) -> tuple[Changed, ...] | None:
 
 def _recipe(info: RunInfo) -> Recipe:
     basis = info.basis or BasisInfo()
-    sources = tuple(Source(title=title, address=address) for title, address in basis.sources)
-    return Recipe(name=info.recipe, about=basis.about, sources=sources)
+    sources = tuple(
+        Source(title=title.removesuffix(address).rstrip() or address, address=address)
+        for title, address in basis.sources
+    )
+    about = "\n".join(" ".join(paragraph.split()) for paragraph in basis.about.split("\n\n"))
+    return Recipe(name=info.recipe, about=about, sources=sources)
 
 
 def _once(story: Story, file: Path | None) -> str:
@@ -136,12 +149,13 @@ def _digest(folder: Path) -> str:
 
 def _marks(story: Story, samples: Sequence[Path]) -> tuple[Mark, ...]:
     """Findings and acts, oldest first, each with a small picture of the time if it names pictures of the run."""
-    findings = sorted(story.findings, key=lambda finding: finding.images)
+    findings = sorted(chain(*story.history), key=lambda finding: (finding.images, finding.act))
     wanted = [_picture(story, finding, samples) for finding in findings]
     files = list(dict.fromkeys(file for file in wanted if file))
     small = dict(zip(files, pictures.shown(files, 0, (pictures.SMALL,)).pictures, strict=True)) if files else {}
     return tuple(
-        _mark(finding, small.get(file, "") if file else "") for finding, file in zip(findings, wanted, strict=True)
+        _mark(finding, small.get(file, "") if file else "", any(finding is one for one in story.history.past))
+        for finding, file in zip(findings, wanted, strict=True)
     )
 
 
@@ -153,9 +167,10 @@ def _picture(story: Story, finding: Finding, samples: Sequence[Path]) -> Path | 
     return story.run.files.inputs if finding.picture == "inputs.png" else None
 
 
-def _mark(finding: Finding, picture: str) -> Mark:
+def _mark(finding: Finding, picture: str, past: bool) -> Mark:
     told = finding.model_dump(exclude={"step", "picture"})
-    return Mark.model_validate({**told, "says": finding.says or finding.rule, "act": finding.act, "picture": picture})
+    more = {"says": finding.says or finding.rule, "act": finding.act, "picture": picture}
+    return Mark.model_validate({**told, **more, "past": past})
 
 
 def _differences(stories: Sequence[Story]) -> tuple[Difference, ...]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from steadygan.care.acts import ended
 from steadygan.doctor.answers import UNTOLD, copying
 from steadygan.doctor.budget import duration
-from steadygan.doctor.case import case_of
 from steadygan.report.reading import Story
+from steadygan.report.scores import picks_the_best
 from steadygan.runs import DataInfo, StartInfo
 from steadygan.runs.ending import Ending, ending_of
 from steadygan.spec import ImageSpec
@@ -22,6 +22,7 @@ _ENDS: dict[Ending, str] = {
     "finished": "Finished after",
     "stopped on request": "Stopped on request after",
     "training diverged": "Diverged, with values that were not finite, after",
+    "ended by an error": "Ended by an error after",
 }
 
 
@@ -30,8 +31,8 @@ def ending(story: Story) -> str:
     act = ended(story.findings, story.images)
     how = "Ended early by care, long past its best, after" if act else _ENDS[ending_of(story.notes)]
     took = f" in {took}" if (took := _time(story)) else ""
-    parts = [f"{how} {story.images:,} images{took}", *_best(story), *_serious(story), *_copies(story)]
-    return "; ".join(parts) + "."
+    began = f"{how} {story.images:,} images{took}"
+    return "; ".join([began, *_set_back(story), *_best(story), *_serious(story), *_copies(story)]) + "."
 
 
 def _time(story: Story) -> str:
@@ -40,25 +41,30 @@ def _time(story: Story) -> str:
     return duration(seconds) if math.isfinite(seconds) else ""
 
 
+def _set_back(story: Story) -> list[str]:
+    back = [act.images for act in story.findings if act.back_to is not None]
+    often = f", and {len(back) - 1} times before" if len(back) > 2 else ", and once before" if len(back) == 2 else ""
+    return [f"set back by care after {back[-1]:,} images{often}"] if back else []
+
+
 def _best(story: Story) -> list[str]:
     if story.best is None:
-        return ["no checkpoint was scored"]
+        return [] if story.run.files.best.exists() else ["no checkpoint was scored"]  # else it is said to be damaged
     at_the_end = story.images and story.best >= story.images
+    if len({score.images for score in story.scores if picks_the_best(score.protocol)}) == 1:
+        return [f"only its {'last pictures' if at_the_end else f'pictures after {story.best:,} images'} were scored"]
     return [f"its best pictures are {'the last' if at_the_end else f'those after {story.best:,} images'}"]
 
 
 def _serious(story: Story) -> list[str]:
     """The grave findings that no act of care left behind."""
-    left = [act for act in story.findings if act.back_to is not None]
-    grave = [one for one in story.findings if one.severity == "serious" and not one.act]
-    still = [one for one in grave if not any(act.gave_up(one.images) for act in left)]
-    says = list(dict.fromkeys(one.says or one.rule for one in still))
+    says = list(dict.fromkeys(one.says or one.rule for one in story.history.stand if one.severity == "serious"))
     return [f"found: {', '.join(says)}"] if says else []
 
 
 def _copies(story: Story) -> list[str]:
-    told = story.missing.read(lambda: copying(case_of(story.run)), "")
-    return [f"copies of training images: {told}"] if told and not told.startswith(UNTOLD) else []
+    verdict, _, why = copying(story.case).partition(": ")
+    return [] if verdict.startswith(UNTOLD) else [f"copies of training images: {verdict} ({why})"]
 
 
 def facts(story: Story) -> tuple[tuple[str, str], ...]:
@@ -106,7 +112,10 @@ def _classes(data: DataInfo) -> str:
 
 def _seen(story: Story) -> str:
     training = story.info.data.training
-    return f"{story.images:,}" + (f", each {story.images / training:,.0f} times" if training > 0 else "")
+    times = story.images / training if training > 0 else math.nan
+    if not times >= 1:  # nothing is known of the images, or they have not all been seen
+        return f"{story.images:,}" + (f", of {training:,} that there are" if times < 1 else "")
+    return f"{story.images:,}, each {'once' if times < 1.5 else f'{times:,.0f} times'}"
 
 
 def _began_with(start: StartInfo | None) -> str:

@@ -22,13 +22,16 @@ def write_report(runs: OneRun | Sequence[OneRun], path: str | Path | None = None
     """Write one self-contained HTML file about a run, or about several side by side at equal images seen.
 
     By default it is `report.html` in the folder of the one run, or, of several, in the current folder. What is missing
-    or damaged in a folder is said on the page. Returns the path. Raises DataError if one is not the folder of a run.
+    or damaged in a folder is said on the page. Returns the path. Raises DataError if one is not the folder of a run,
+    and ConfigError for a path of another kind, which may be of something else.
     """
     several = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     if not several:
         raise ConfigError("a report needs at least one run")
     found = [one if isinstance(one, Run) else Run(path_of(one)) for one in several]
     out = path_of(path) if path else found[0].files.report if len(found) == 1 else RunDir(Path()).report
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"-o {out}: a report is written as FILE.html")
     for run in found:
         run.info()  # before anything is said of where it would be written
     check_output(out)

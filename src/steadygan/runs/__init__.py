@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from steadygan.runs.checkpoints import FORMAT, Meta, SavedCheckpoint
 from steadygan.runs.info import BasisInfo, DataInfo, DeviceInfo, LayerWay, RunInfo, StartInfo
+from steadygan.runs.readable import Missing, ReadableRun
 from steadygan.runs.run import Run, checkpoint_at, run_at
 
 __all__ = [
@@ -13,6 +14,8 @@ __all__ = [
     "DeviceInfo",
     "LayerWay",
     "Meta",
+    "Missing",
+    "ReadableRun",
     "Run",
     "RunInfo",
     "SavedCheckpoint",

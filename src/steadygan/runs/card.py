@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from steadygan import cards
-from steadygan.errors import SteadyganError
-from steadygan.records import DatedScore, Finding, Note
+from steadygan.records import DatedScore, Finding, Note, scores_alike
+from steadygan.runs.ending import last_stage
+from steadygan.runs.readable import ReadableRun
 
 if TYPE_CHECKING:
+    from steadygan.runs.info import RunInfo
     from steadygan.runs.run import Run
 
 _MOST = 3  # findings and notes, the latest of them
@@ -18,22 +20,12 @@ _MOST_METRICS = 6
 # Okabe and Ito's palette, as the curves of a run have it
 _BLUE, _VERMILION, _PURPLE = "#0072B2", "#D55E00", "#AA4A8C"
 
-T = TypeVar("T")
-
 
 def card(run: Run) -> str:
     """HTML; what cannot be read is said in it, and raises nothing."""
-    missing: list[str] = []
-
-    def read(records: Callable[[], list[T]]) -> list[T]:
-        try:
-            return records()
-        except SteadyganError as problem:
-            missing.append(str(problem))
-            return []
-
-    infos = read(lambda: [run.info()])
-    log, scores, findings, notes = read(run.log), read(run.scores), read(run.findings), read(run.notes)
+    read = ReadableRun(run)
+    infos: list[RunInfo] = read.missing.read(lambda: [run.info()], [])
+    log, scores, findings, notes = read.log, read.scores, read.findings, read.notes
     name = run.path.absolute().name
     said = [f"{info.recipe} on {info.data.source}" for info in infos]
     said += [f"{info.data.spec}; {info.data.training:,} images to train on" for info in infos]
@@ -53,7 +45,7 @@ def card(run: Run) -> str:
                 cards.lines([*said, *_ended(notes)]),
                 *drawn,
                 cards.table(("best scores", "value", "reals score", "better", "after images"), _best(scores)),
-                cards.lines([*_findings(findings), *_user(notes), *missing]),
+                cards.lines([*_findings(findings), *_user(notes), *read.missing]),
             )
         ),
     )
@@ -61,17 +53,16 @@ def card(run: Run) -> str:
 
 def _ended(notes: Sequence[Note]) -> list[str]:
     """How it ended, in the run's own words."""
-    said = [note.text for note in notes if note.author == "run"]
-    over = said and not said[-1].startswith(("started", "resumed"))
-    return said[-1:] if over else ["not finished yet"] * bool(said)
+    said = last_stage(notes)
+    return ["not finished yet"] if said.startswith(("started", "resumed")) else [said] if said else []
 
 
 def _series(scores: Sequence[DatedScore]) -> dict[str, list[DatedScore]]:
     """Scores that compare, by metric: those under the protocol it was measured by most often."""
-    protocols: dict[str, dict[str, list[DatedScore]]] = {}
-    for score in scores:
-        protocols.setdefault(score.metric, {}).setdefault(score.protocol, []).append(score)
-    return {metric: max(found.values(), key=len) for metric, found in protocols.items()}
+    found: dict[str, list[DatedScore]] = {}
+    for (metric, _), alike in scores_alike(scores).items():
+        found[metric] = max(found.get(metric, []), alike, key=len)
+    return found
 
 
 def _score_curve(scores: Sequence[DatedScore]) -> str:

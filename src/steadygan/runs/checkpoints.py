@@ -67,7 +67,7 @@ class SavedCheckpoint:
         file = self.folder / "meta.json"
         try:
             tree: Any = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as problem:
+        except (OSError, ValueError, RecursionError) as problem:
             raise DataError(f"{file} cannot be read; {self.way_out()}") from problem
         if isinstance(tree, dict) and tree.get("format") != FORMAT:
             raise DataError(

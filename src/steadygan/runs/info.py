@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from steadygan.config import flatten
+from steadygan.config import changes, flatten
 from steadygan.errors import DataError
 from steadygan.records import now
 from steadygan.spec import ImageSpec
 
 _ABOUT = ("device.device", "device.precision", "data.digest", "versions.steadygan", "versions.torch")
+
+UNCHANGED = {"recipe", "data.source", "start.source"}
+"""Settings that are no change of a recipe: it is what was asked, and what it was given."""
 
 
 class _Written(BaseModel):
@@ -97,6 +101,16 @@ class BasisInfo(_Written):
     changed: dict[str, tuple[Any, Any]] = Field(default_factory=dict)
     sources: tuple[tuple[str, str], ...] = ()
 
+    def going_on(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> BasisInfo:
+        """The same of a run that goes on under other settings."""
+        changed = dict(self.changed)
+        for place, (here, old) in changes(now, before).items():
+            _, there = changed.get(place, (old, old))
+            changed = {one: both for one, both in changed.items() if one != place and not one.startswith(f"{place}.")}
+            if here != there and place not in UNCHANGED:
+                changed[place] = (here, there)
+        return self.model_copy(update={"changed": changed})
+
 
 class RunInfo(_Written):
     """The contents of `run.json`. `config` holds all settings, resolved; `parameters` counts the trainable ones.
@@ -129,8 +143,9 @@ def read_info(file: Path) -> RunInfo:
     """Read `run.json`; DataError if this is not that of a run."""
     try:
         tree = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise DataError(f"{file.parent} is not the folder of a run: its run.json cannot be read") from problem
+    except (OSError, ValueError, RecursionError) as problem:
+        wrong = "its run.json cannot be read" if file.parent.exists() else "there is no such folder"
+        raise DataError(f"{file.parent} is not the folder of a run: {wrong}") from problem
     try:
         return RunInfo.model_validate(tree)
     except ValidationError as problem:

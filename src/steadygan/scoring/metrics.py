@@ -66,7 +66,7 @@ class Frechet(_OfFeatures):
     """Fréchet distance of features, as if they were Gaussian; FID, where the features are Inception's."""
 
     kind: Literal["fd"] = "fd"
-    says: ClassVar[str] = "how far mean and spread of the features are apart; too high by a share that falls with n"
+    says: ClassVar[str] = "how far mean and spread of the features are apart; too high where pictures are few"
     paper: ClassVar[str] = "arXiv:1706.08500"
 
     def compare(self, sides: Sides) -> Statistic:

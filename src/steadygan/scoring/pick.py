@@ -20,6 +20,7 @@ class FrechetToTraining:
     """
 
     name = "fd-training"
+    says = "how far mean and spread of the features are from those of training images; for the checkpoints of one run"
 
     def __init__(self, real: NDArray[np.uint8], extractor: Extractor, data: str) -> None:
         self.extractor = extractor

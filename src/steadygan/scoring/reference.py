@@ -14,14 +14,13 @@ from torch import Tensor
 from steadygan.data import Dataset
 from steadygan.errors import DataError
 from steadygan.scoring.describe import BATCH
+from steadygan.spec import LEAST_SCORED
 
 __all__ = ["choose_reference"]
 
 Split = Literal["held-out", "training", "all"]
 
 _POOL = 20_000
-LEAST = 16
-"""Fewer pictures say nothing."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def choose_reference(dataset: Dataset, split: Split = "held-out", count: int | N
     rest = np.setdiff1d(everything, first) if split == "held-out" else first
     number = min(len(first), len(rest)) if split == "held-out" else len(first) // 2
     number = min(number, count or number)
-    if number < LEAST:
+    if number < LEAST_SCORED:
         raise DataError(_too_few(dataset, split, number))
     real = rng.permutation(first)[:number]  # in no order: pairs and blocks are taken of neighbours
     other = rng.permutation(np.setdiff1d(rest, real))[:number]
@@ -73,11 +72,13 @@ def choose_reference(dataset: Dataset, split: Split = "held-out", count: int | N
 
 
 def _too_few(dataset: Dataset, split: Split, number: int) -> str:
-    if split == "held-out" and len(dataset.held_out) < LEAST <= len(dataset) // 2:
+    if split == "held-out" and len(dataset.held_out) < LEAST_SCORED <= len(dataset) // 2:
         return (
-            f"{dataset.path} holds {len(dataset.held_out)} images out of training and at least {LEAST} are needed to "
-            "compare with; prepare it with --held-out 0.2, or compare with what was trained on: --split training"
+            f"{dataset.path} holds {len(dataset.held_out)} images out of training and at least {LEAST_SCORED} are "
+            "needed to compare with; prepare it with --held-out 0.2, or compare with what was trained on: --split "
+            "training"
         )
     return (
-        f"{number} pictures on each side say nothing; at least {LEAST} are needed, so give more images or a larger -n"
+        f"{number} pictures on each side say nothing; at least {LEAST_SCORED} are needed, so give more images or a "
+        "larger -n"
     )

@@ -51,7 +51,7 @@ def audit(
     elif isinstance(recipe, str) and recipe not in RECIPES and not recipe.endswith(".toml") and ".py:" not in recipe:
         return audit_dataset(recipe)
     if images is not None:
-        return audit_config(*plan(images, recipe))
+        return audit_config(*plan(images, recipe)[:2])
     return audit_config(recipe if isinstance(recipe, RunConfig) else choose_recipe(recipe))
 
 

@@ -21,8 +21,9 @@ from steadygan.config import nearest
 from steadygan.doctor import audit as audit_rules
 from steadygan.doctor.answers import QUESTIONS, UNTOLD, Reply, answers, best_checkpoint, go_on
 from steadygan.doctor.case import Case, case_of, score_columns
+from steadygan.doctor.history import history_of
 from steadygan.doctor.logs import read_log
-from steadygan.doctor.rule import given_up, ranked, story
+from steadygan.doctor.rule import ranked, story
 from steadygan.doctor.rules import RULES
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
@@ -105,8 +106,7 @@ def _of_run(run: Run) -> Diagnosis:
     case, live = case_of(run), run.findings()
     if not case.series and not live:
         raise DataError(f"{run.path} has no ticks yet; ask again when it has trained for a while")
-    acts, past = _acts(run, live), given_up(live)
-    stand = [one for one in live if not one.act and one not in past]
+    stand, acts, past = history_of(live, [one.name for one in run.checkpoints()])
     known = {finding.rule for finding in stand}
     later = [finding for finding in story(case, RULES) if finding.rule not in known]
     target = _examined(case, kind="run", path=str(run.path))
@@ -115,25 +115,8 @@ def _of_run(run: Run) -> Diagnosis:
         return found
     counts = Counter(one.act for one in acts)
     did = ", ".join(f"{act} {count}×" if count > 1 else act for act, count in counts.items())
-    told = [*found.findings, *map(_as_history, past)]
+    told = [*found.findings, *past]
     return found.model_copy(update={"verdict": f"{found.verdict}; care: {did}", "findings": told, "acts": acts})
-
-
-def _acts(run: Run, findings: Sequence[Finding]) -> list[Finding]:
-    """What care did, each with how to undo it, if that can still be done."""
-    there = {one.name for one in run.checkpoints()}
-
-    def possible(act: Finding) -> Finding:
-        needed = re.search(r"--from-checkpoint (\S+)", act.remedy)
-        return act.model_copy(update={"remedy": ""}) if needed and needed[1] not in there else act
-
-    return [possible(one) for one in findings if one.act]
-
-
-def _as_history(finding: Finding) -> Finding:
-    """What was found in weights that the run gave up: nothing is to be done about it any more."""
-    says = f"{finding.says or finding.evidence}; the run was set back from it"
-    return finding.model_copy(update={"severity": "info", "says": says, "remedy": "", "unless": ""})
 
 
 def _replies(run: Run, case: Case) -> list[Reply]:

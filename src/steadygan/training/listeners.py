@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import torch
@@ -283,12 +284,23 @@ class LastWords(Listener):
             tell(session)
 
 
+def last_words_of_a_failure(session: Session, problem: Exception) -> None:
+    """As `LastWords`, with the pictures of the whole run, as far as what ended the run lets it be written."""
+    text = str(problem) or type(problem).__name__
+    if not isinstance(problem, Diverged):
+        text = f"ended by an error after {session.progress.images:,} images: {text}"
+    for act in (lambda: session.run.note(text, "run"), lambda: draw_whole_run(session), lambda: tell(session)):
+        with suppress(Exception):  # what is told is `problem`
+            act()
+
+
 def tell(session: Session) -> None:
     """Write `report.html`; what goes wrong with it is a note, for it must not be how a run ends."""
     try:
         write_report(session.run)
     except Exception as problem:  # noqa: BLE001 - all is saved, and a report can be written again
-        session.run.note(f"report.html could not be written: {problem}", "run")
+        with suppress(SteadyganError):  # of a disk that is full now
+            session.run.note(f"report.html could not be written: {problem}", "run")
 
 
 def draw_whole_run(session: Session) -> None:

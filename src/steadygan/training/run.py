@@ -16,7 +16,7 @@ from steadygan.claim import claimed
 from steadygan.data import Dataset
 from steadygan.data.loader import Batches
 from steadygan.doctor.audit.plan import DEFAULT_IMAGES
-from steadygan.errors import ConfigError, Diverged, Interrupted
+from steadygan.errors import ConfigError, Interrupted
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
 from steadygan.runs import BasisInfo, Run, RunInfo, StartInfo
@@ -33,8 +33,7 @@ from steadygan.training.listeners import (
     SampleWriter,
     ScoreWriter,
     TickWriter,
-    draw_whole_run,
-    tell,
+    last_words_of_a_failure,
 )
 from steadygan.training.loop import StopRequest, play
 from steadygan.training.origin import open_origin
@@ -136,6 +135,10 @@ def play_out(session: Session, console: Reporter, listeners: Sequence[Listener])
     except Interrupted:
         failed = False
         raise
+    except Exception as problem:
+        if session.runtime.main:
+            last_words_of_a_failure(session, problem)
+        raise
     finally:
         for listener in listeners:
             listener.leave(session, failed)
@@ -157,15 +160,8 @@ def _play_out(session: Session, console: Reporter, listeners: Sequence[Listener]
         device=runtime.device,
         mirror=config.data.mirror,
     )
-    try:
-        with stop.listening(), closing(batches):
-            done = play(session, batches, listeners, stop, console.step)
-    except Diverged as problem:
-        if runtime.main:
-            run.note(str(problem), "run")
-            draw_whole_run(session)
-            tell(session)
-        raise
+    with stop.listening(), closing(batches):
+        done = play(session, batches, listeners, stop, console.step)
     if not done:
         images = session.progress.images
         raise Interrupted(f"stopped after {images:,} images, all saved; continue with `{again(run.path)}`")
@@ -195,9 +191,12 @@ def write_info(session: Session, pair: Pair, before: RunInfo | Beginning) -> Non
     """`run.json`, before the first step; a resumed run keeps what it does not decide anew, and what care changed is in
     the checkpoints alone.
     """
-    config, dataset = session.asked, session.dataset
+    config, dataset, basis = session.asked, session.dataset, before.basis
+    if basis and isinstance(before, RunInfo):
+        basis = basis.going_on(before.config, config.dump())
     info = {
         **(before.model_dump() if isinstance(before, RunInfo) else before._asdict()),
+        "basis": basis,
         "recipe": config.recipe,
         "seed": config.seed,
         "config": config.dump(),

@@ -15,7 +15,7 @@ from steadygan.metrics.sliced_wasserstein import SlicedWassersteinToReals
 from steadygan.records import DatedScore, Score
 from steadygan.scoring import Judge, choose_reference
 from steadygan.scoring.pick import FrechetToTraining
-from steadygan.scoring.reference import LEAST
+from steadygan.spec import LEAST_SCORED
 from steadygan.training.sampling import rows
 from steadygan.training.seeds import fixed_latents
 from steadygan.training.session import Session
@@ -29,6 +29,7 @@ class Picker(Protocol):
     """The score that picks the best checkpoint: of `count` pictures uint8 (N, S, S, C), lower is better."""
 
     name: str
+    says: str
     protocol: str
     count: int
 
@@ -46,8 +47,9 @@ class Scores:
         """The score that picks."""
         count = self.picker.count
         latents = fixed_latents(range(count), session.latents, session.config.seed, "scores")
+        name, says, protocol = self.picker.name, self.picker.says, self.picker.protocol
         value = self.picker(rows(now.pictures(latents, *shuffled_labels(session, count))))
-        return _dated(session, Score(metric=self.picker.name, value=value, protocol=self.picker.protocol))
+        return _dated(session, Score(metric=name, value=value, says=says, protocol=protocol))
 
     def report(self, session: Session, now: Snapshot) -> list[DatedScore]:
         """The scores against held-out images; none without a judge."""
@@ -85,7 +87,7 @@ def _picker(session: Session) -> Picker:
 def _judge(session: Session) -> Judge | None:
     """The judge by held-out images; None if it is off, or if there are too few of them."""
     settings, dataset = session.config.scores, session.dataset
-    few = min(len(dataset.held_out), len(dataset.training)) < LEAST or dataset.spec.size < _SMALLEST_DESCRIBED
+    few = min(len(dataset.held_out), len(dataset.training)) < LEAST_SCORED or dataset.spec.size < _SMALLEST_DESCRIBED
     if not settings.metrics or few:
         return None
     reference = choose_reference(dataset, "held-out", settings.count)  # the same for every seed of the run

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -179,7 +179,7 @@ class _EventFile:
         from tensorboard.compat.proto import event_pb2, summary_pb2
         from torch.utils.tensorboard import RecordWriter, summary
 
-        self._event, self._summary, self._text = event_pb2, summary_pb2.Summary, summary.text
+        self._event, self._summary, self._made = event_pb2, summary_pb2.Summary, summary
         info, folder = run.info(), run.files.tensorboard
         self.began, self.seconds = datetime.fromisoformat(info.created).timestamp(), 0.0
         folder.mkdir(exist_ok=True)
@@ -187,14 +187,25 @@ class _EventFile:
         # a name of its own, later in the alphabet: a TensorBoard that looks on goes from file to file
         self.file = (folder / f"events.out.tfevents.{time.time():017.6f}{_SUFFIX}").open("xb")
         self.writer = RecordWriter(self.file)
+        try:
+            self._begin(run, before)
+        except BaseException:
+            self.file.close()
+            raise
+
+    def _begin(self, run: Run, before: Sequence[Path]) -> None:
+        """Take the place of the files before, and write the settings."""
         self._write(0, file_version="brain.Event:2")
         # and forgets what it had read in the earlier ones
-        self._write(0, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
+        self._write(0, session_log=self._event.SessionLog(status=self._event.SessionLog.START))
         for file in before:  # one that looks on waits for ever for a file that is gone, but not for an empty one
-            os.truncate(file, 0) if file.stat().st_size else file.unlink()
+            size = file.stat().st_size
+            file.unlink()  # and not cut to nothing: copies of a run may share what did not change
+            if size:
+                file.touch()
         settings = {place: v for place, v in _settings(run).items() if isinstance(v, bool | int | float | str)}
-        self._write(0, summary=summary.hparams(settings, {})[1])
-        self.add(LogEntry(0, texts={"settings": f"```\n{to_toml(info.config)}\n```"}))
+        self._write(0, summary=self._made.hparams(settings, {})[1])
+        self.add(LogEntry(0, texts={"settings": f"```\n{to_toml(run.info().config)}\n```"}))
 
     def add(self, entry: LogEntry) -> None:
         self.seconds = entry.numbers.get(SECONDS, self.seconds)
@@ -205,7 +216,7 @@ class _EventFile:
                 value=[
                     *(value(tag=name, simple_value=number) for name, number in entry.numbers.items()),
                     *(value(tag=name, image=self._picture(file)) for name, file in entry.pictures.items()),
-                    *(self._text(name, spelled(text)).value[0] for name, text in entry.texts.items()),
+                    *(self._made.text(name, spelled(text)).value[0] for name, text in entry.texts.items()),
                 ]
             ),
         )

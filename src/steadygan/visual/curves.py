@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.records import DatedScore, Finding, Tick
+from steadygan.records import DatedScore, Finding, Tick, scores_alike
 from steadygan.rundir import atomic_path
 
 if TYPE_CHECKING:
@@ -260,10 +260,7 @@ def logarithmic(axes: Axes, low: float, high: float) -> None:
 
 def _draw_scores(figure: Figure, place: Axes, scores: Sequence[DatedScore], findings: Sequence[Finding]) -> None:
     """One small panel per metric and protocol, each with its own scale; the four that were measured last."""
-    series: dict[tuple[str, str], list[DatedScore]] = {}
-    for score in sorted(scores, key=lambda score: score.images):
-        series.setdefault((score.metric, score.protocol), []).append(score)
-    latest = sorted(series.values(), key=lambda found: found[-1].images)[-MOST_METRICS:]
+    latest = sorted(scores_alike(scores).values(), key=lambda found: found[-1].images)[-MOST_METRICS:]
     cell = place.get_subplotspec()
     assert cell is not None
     place.remove()

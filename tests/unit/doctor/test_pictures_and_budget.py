@@ -263,6 +263,8 @@ HEALTHY: Table[list[Case]] = Table(
             ticks(memory_mb=[*ramp(500, 3_000, count=10), *ramp(3_000, 3_050, noise=0.01, count=30)]),
             ticks(memory_mb=ramp(484, 586, noise=0.002)),
             ticks(memory_mb=ramp(2000, 2300, noise=0)),
+            ticks(memory_mb=[*ramp(900, 910, count=25), *ramp(1_800, 1_810, count=15)]),  # resumed after other work
+            ticks(memory_mb=[*ramp(900, 910, count=35), *ramp(1_800, 1_810, count=15)]),
             ticks(memory_mb=ramp(100, 180, noise=0)),
             ticks(
                 memory_mb=[3_000 - 2_500 * float(np.exp(-3 * share)) for share in np.linspace(0, 1, LOOKS)]

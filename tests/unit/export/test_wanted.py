@@ -52,7 +52,8 @@ def test_latents_are_read_from_both_kinds_of_file(tmp_path):
     np.save(tmp_path / "z.npy", rows)
     save_file({"anything": torch.from_numpy(rows)}, tmp_path / "z.safetensors")
     for name in ("z.npy", "z.safetensors"):
-        found = read_latents(tmp_path / name, 3)
+        found, labels = read_latents(tmp_path / name, 3)
+        assert labels == ()
         assert found.dtype == torch.float32
         assert np.array_equal(found.numpy(), rows.astype(np.float32))
 

@@ -283,3 +283,13 @@ def test_the_frechet_distance_rises_with_a_disturbance(disturbance: str, real: T
     fake = drawn(96, 32, seed=2)
     little, much = (frechet(real, features(DISTURBANCES[disturbance](fake, strength))) for strength in (1, 3))
     assert frechet(real, features(fake)) < little < much
+
+
+def test_gradients_of_plain_pictures_are_numbers():
+    """The modulus has none at 0, where all chroma of a grey picture and all detail of a plain one lies."""
+    network = Scattering().build(torch.device("cpu")).network
+    for picture in (torch.full((1, 3, 64, 64), 90.0), torch.rand(1, 1, 64, 64).mul(255).expand(-1, 3, -1, -1).clone()):
+        picture.requires_grad_()
+        (gradient,) = torch.autograd.grad(network(picture).features.sum(), picture)
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() > 0

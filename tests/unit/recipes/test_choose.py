@@ -51,7 +51,7 @@ def test_a_recipe_of_the_users_own_is_told_the_facts_if_it_asks(tmp_path, pictur
         return plan(pictures, f"{tmp_path / 'mine.py'}:{function}", {"size": 16}, Silent())[0].batch
 
     assert (batch("asks"), batch("by_name"), batch("asks_nothing")) == (32, 18, 12)
-    config, dataset = plan(pictures, f"{tmp_path / 'mine.py'}:asks", {"size": 16}, Silent())
+    config, dataset, _ = plan(pictures, f"{tmp_path / 'mine.py'}:asks", {"size": 16}, Silent())
     assert config.seed == dataset.spec.classes == 2
 
 
@@ -85,7 +85,7 @@ def test_a_file_runs_once_and_its_function_again_only_when_it_is_told_something_
     (tmp_path / "mine.toml").write_text(f'recipe = "{tmp_path / "mine.py"}:{function}"\nbatch = 4\n')
     for recipe in (f"{tmp_path / 'mine.py'}:{function}", str(tmp_path / "mine.toml")):
         (tmp_path / "counts").unlink(missing_ok=True)
-        config, _ = plan(pictures, recipe, {}, Silent())
+        config, *_ = plan(pictures, recipe, {}, Silent())
         assert (tmp_path / "counts").read_text().split() == counts.split()
         assert config.recipe == recipe
 
@@ -100,13 +100,13 @@ def test_a_file_runs_once_and_its_function_again_only_when_it_is_told_something_
     ],
 )
 def test_a_schedule_is_as_long_as_the_run(pictures, recipe, budget, images):
-    config, _ = plan(pictures, recipe, {"size": 16, "budget": budget}, Silent())
+    config, *_ = plan(pictures, recipe, {"size": 16, "budget": budget}, Silent())
     assert config.penalties[0].gamma.images == images
 
 
 def test_a_step_of_several_turns_shows_several_batches(pictures):
     settings = {"size": 16, "budget": {"steps": 10}, "turns": {"kind": "fixed", "discriminator": 5}}
-    config, _ = plan(pictures, "r3gan", settings, Silent())
+    config, *_ = plan(pictures, "r3gan", settings, Silent())
     assert config.penalties[0].gamma.images == 10 * 5 * 32
 
 

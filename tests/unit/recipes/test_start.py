@@ -88,3 +88,13 @@ def test_a_setting_that_counts_images_or_steps_takes_thousands(setting):
     long = configure("photos", "dcgan", parse_assignment(setting.replace("0.2M", "200k").replace("200k", "200000")))
     assert configure("photos", "dcgan", parse_assignment(setting)) == long
     assert "200000" in str(long.dump())
+
+
+@pytest.mark.parametrize("stage", ["begin", "go_on"])
+def test_a_cell_that_is_interrupted_before_the_first_step_ends_with_one_line(monkeypatch, stage):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start, stage, interrupted)
+    with pytest.raises(sg.Interrupted, match="what was saved before is kept"):
+        sg.train("photos") if stage == "begin" else sg.resume("runs/a")

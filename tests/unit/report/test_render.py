@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import pytest
 
 from browser.pages import HOSTILE, compared, empty, mark, page, run
-from steadygan.report.document import as_json
-from steadygan.report.page import Page
+from steadygan.report.document import as_json, sentence
+from steadygan.report.page import Page, RunPage
 from steadygan.report.render import render
 
 
@@ -129,3 +129,37 @@ def test_each_mark_has_a_card_of_its_own() -> None:
 def test_a_run_whose_recipe_is_unknown_says_so_and_one_that_changed_nothing_too() -> None:
     assert "can no longer be told" in render(page(run(changed=None)))
     assert "the run is as the recipe says" in render(page(run(changed=())))
+
+
+def scored(protocol: str = "64 pictures", better: str = "lower", value: float = 1.5) -> RunPage:
+    score = run().scores[0]
+    given = {"protocol": protocol, "better": better, "values": (3.0, value, 2.0)}
+    return run("b", scores=(score.model_copy(update=given),))
+
+
+@pytest.mark.parametrize(
+    ("better", "value", "winner"), [("lower", 1.5, "1"), ("higher", 1.5, "1.5"), ("as reals", 0.2, "0.2")]
+)
+def test_scores_of_one_protocol_are_laid_side_by_side_and_the_best_stands_out(better, value, winner) -> None:
+    html = render(page(scored(better=better, value=1.0), scored(better=better, value=value)))
+    assert re.findall('class="winner">([^<]*)<', html) == [winner]
+    assert "Scores side by side" in html
+
+
+def test_scores_that_do_not_compare_are_not_laid_side_by_side() -> None:
+    html = render(page(run(), scored("other pictures")))
+    assert "Their scores do not compare" in html
+    assert "winner" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("the pictures' colours", "The pictures' colours"),
+        ("optimizer.generator.lr=1, b=2 helped", "optimizer.generator.lr=1, b=2 helped"),
+        ("fd-training falls", "fd-training falls"),
+        ("99% of it", "99% of it"),
+    ],
+)
+def test_a_sentence_that_begins_with_a_setting_keeps_its_name(text: str, shown: str) -> None:
+    assert sentence(text) == shown

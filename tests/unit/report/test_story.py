@@ -6,8 +6,6 @@ import json
 import os
 import re
 import shutil
-import struct
-import zlib
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import steadygan as sg
+from bombs import a_bomb
 from steadygan.records import DatedScore, Finding, Note, Signals, Tick, append
 from steadygan.report.page import RunPage
 from steadygan.report.story import page_of
@@ -31,6 +30,7 @@ INFO = {
     "data": {"source": "/photos", "digest": "d1", "count": 100, "held_out": 20, "spec": {"size": 16, "channels": 3}},
 }
 PROTOCOL = "fd-1 scattering-1 resize=bicubic-antialiased-64 n=20 held-out of 0123456789ab seed=0 #36f449dd"
+PICKS = "fd-training-1 scattering-1 resize=bicubic-antialiased-64 n=80 training of 0123456789ab; picks the best"
 HOSTILE = "</script><script>alert(1)</script><!-- & ' \" \u2028 \x1b[2J \u202e"
 
 
@@ -125,6 +125,7 @@ def test_a_long_log_keeps_the_spikes_of_each_curve(run):
     [
         ("stopped on request after 960 images", "Stopped on request after 960 images"),
         ("training diverged: the generator's gradient", "Diverged, with values that were not finite, after 960"),
+        ("ended by an error after 960 images: no space", "Ended by an error after 960 images"),
         ("resumed after 640 images", "Not at its end: still training, or ended from outside, after 960"),
     ],
 )
@@ -132,6 +133,51 @@ def test_the_end_of_a_run_is_told_from_its_last_note(run, text, beginning):
     append(run.files.notes, Note(step=60, images=960, text=text))
     append(run.files.notes, Note(step=60, images=960, text="finished, I think", author="user"))
     assert page(run).ended.startswith(beginning)
+
+
+def test_the_end_tells_what_care_set_back_and_that_a_single_score_is_no_best(run):
+    append(run.files.scores, DatedScore(step=60, images=960, metric="fd-training", value=4.0, protocol=PICKS))
+    saved = run.files.checkpoint(960)
+    saved.mkdir(parents=True)
+    saved.joinpath("meta.json").write_text(json.dumps({"step": 60, "images": 960, "seconds": 1.0}))
+    run.files.best.write_text(saved.name)
+    back = {"rule": "care-set-back", "severity": "info", "evidence": "e", "remedy": "r", "back_to": 160}
+    for step in (20, 30):
+        append(run.files.findings, Finding(step=step, images=16 * step, **back))
+    assert page(run).ended == (
+        "Finished after 960 images in 2 min; set back by care after 480 images, and once before; "
+        "only its last pictures were scored."
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "told"), [(16, "16, of 80 that there are"), (80, "80, each once"), (960, "960, each 12 times")]
+)
+def test_images_seen_are_told_beside_those_there_are(run, images, told):
+    for name in (run.files.log, run.files.signals, run.files.notes):
+        name.unlink()
+    append(run.files.log, tick(images // 16))
+    assert dict(page(run).facts)["Images seen"] == told
+
+
+def test_lines_of_a_note_and_paragraphs_of_a_recipe_stay(run):
+    basis = {
+        "about": "The default: a\nloss.\n\nThe rest\nof it.",
+        "sources": [["A (2014). B. https://c.org", "https://c.org"]],
+    }
+    run.files.run_json.write_text(json.dumps(INFO | {"basis": basis}))
+    append(run.files.notes, Note(step=60, images=960, text="one\ntwo", author="user"))
+    found = page(run)
+    assert found.recipe.about == "The default: a loss.\nThe rest of it."
+    assert found.recipe.sources[0].title == "A (2014). B."
+    assert found.notes[-1].text == "one\ntwo"
+
+
+@pytest.mark.parametrize(("held_out", "size", "offered"), [(20, 16, True), (6, 16, False), (20, 1, False)])
+def test_a_search_for_copies_is_offered_where_it_can_be_done(run, held_out, size, offered):
+    data = INFO["data"] | {"held_out": held_out, "spec": {"size": size, "channels": 3}}
+    run.files.run_json.write_text(json.dumps(INFO | {"data": data}))
+    assert any("--metrics memorised" in command for _, command in page(run).commands) == offered
 
 
 def test_a_mark_shows_the_grid_made_next(run):
@@ -186,15 +232,6 @@ def test_numbers_that_are_none_are_gaps(run):
     assert value_at(found, "gradients", "discriminator")[976] is None
     assert found.scores[0].values == (9.0, None)
     json.loads(page_of([run]).model_dump_json(), parse_constant=pytest.fail)
-
-
-def a_bomb(side: int) -> bytes:
-    """A PNG that says it is so large, and holds next to nothing."""
-    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(bytes(99)))]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
 
 
 @pytest.mark.parametrize(
@@ -261,6 +298,32 @@ def test_the_montage_is_shown_while_the_data_set_is_the_same(run, tmp_path):
     assert any("data set is not there any more, or is another" in sentence for sentence in found.missing)
 
 
+def test_what_a_run_was_set_back_from_is_history_and_what_cannot_be_undone_is_not_offered(run):
+    grave = {"step": 15, "images": 240, "rule": "y", "says": "alike", "severity": "serious", "evidence": "e"}
+    append(run.files.findings, Finding(**grave, remedy="wait"))
+    back = {"rule": "care-set-back", "severity": "info", "evidence": "e", "back_to": 160}
+    append(run.files.findings, Finding(step=18, images=288, remedy="--from-checkpoint images-000000160", **back))
+    found, act, still = page(run).marks
+    assert (found.says, found.severity, found.remedy) == ("alike; the run was set back from it", "info", "")
+    assert (act.remedy, still.severity) == ("", "warning")
+
+
+def test_a_text_of_several_lines_keeps_them(run):
+    info = INFO | {"basis": {"about": "A recipe.\n\nFor faces\nand hands."}}
+    run.files.run_json.write_text(json.dumps(info))
+    append(run.files.notes, Note(step=60, images=960, text="one\ntwo", author="user"))
+    html = sg.write_report(run).read_text()
+    assert "<p>A recipe.</p>" in html
+    assert "<p>For faces and hands.</p>" in html
+    assert "<p>one\ntwo</p>" in html
+
+
+def test_runs_of_one_name_are_told_apart_by_where_they_lie(run, tmp_path):
+    other = sg.Run(shutil.copytree(run.path, tmp_path / "other" / "run"))
+    assert [one.name for one in page_of([run, other]).runs] == [f"{tmp_path.name}/run", "other/run"]
+    assert [one.name for one in page_of([run, run]).runs] == ["run", "run"]
+
+
 def test_runs_are_laid_side_by_side_with_the_settings_in_which_they_differ(run, tmp_path):
     other = sg.Run(shutil.copytree(run.path, tmp_path / "other"))
     other.files.run_json.write_text(json.dumps(INFO | {"config": INFO["config"] | {"batch": 32}}))
@@ -270,12 +333,32 @@ def test_runs_are_laid_side_by_side_with_the_settings_in_which_they_differ(run, 
     assert page_of([run]).differences == ()
 
 
+def test_runs_of_one_name_are_told_apart_by_the_folders_they_lie_in(run, tmp_path):
+    other = sg.Run(shutil.copytree(run.path, tmp_path / "more" / "run"))
+    assert [one.name for one in page_of([run, other]).runs] == [f"{tmp_path.name}/run", "more/run"]
+    assert [one.name for one in page_of([run, run]).runs] == ["run", "run"]
+
+
+def test_what_a_run_was_set_back_from_is_past(run):
+    back = {"rule": "care-set-back", "severity": "info", "evidence": "e", "remedy": "r", "back_to": 160}
+    append(run.files.findings, Finding(step=30, images=480, **back))
+    append(run.files.findings, Finding(step=40, images=640, rule="y", severity="info", evidence="e", remedy="r"))
+    assert [(mark.rule, mark.past) for mark in page(run).marks] == [("x", True), ("care-set-back", False), ("y", False)]
+
+
 def test_what_is_no_run_is_refused_before_anything_is_written(run, tmp_path):
     with pytest.raises(sg.DataError, match="is not the folder of a run"):
         sg.write_report([run, tmp_path], tmp_path / "report.html")
     with pytest.raises(sg.ConfigError, match="at least one run"):
         sg.write_report([], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+    other = tmp_path / "mine.txt"
+    other.write_text("mine")
+    with pytest.raises(sg.ConfigError, match=r"mine.txt: a report is written as FILE.html"):
+        sg.write_report(run, other)
+    assert other.read_text() == "mine"
+    with pytest.raises(sg.DataError, match="not the folder of a run: there is no such folder"):
+        sg.write_report(tmp_path / "nowhere", tmp_path / "report.html")
 
 
 def test_a_report_lies_in_its_run_and_that_of_several_where_one_is(run, tmp_path, monkeypatch):

@@ -32,6 +32,8 @@ def run(tmp_path):
 def test_the_card_says_what_was_trained_and_how_it_ended(run):
     records.append(run.files.notes, Note(step=0, text="started: about 2 s"))
     assert "not finished" in run._repr_html_()
+    records.append(run.files.notes, Note(step=5, text="care: set the run back to fresh weights"))
+    assert "not finished" in run._repr_html_()
     records.append(run.files.notes, Note(step=9, text="finished after 128 images"))
     records.append(run.files.notes, Note(step=9, author="user", text="lovely <b>"))
     html = run._repr_html_()
@@ -64,9 +66,10 @@ def test_findings_are_told_once_and_the_latest_few(run):
     assert "<i>" not in html
 
 
+@pytest.mark.parametrize("content", [f"{HOSTILE}\n{{}}\n", "[" * 100_000 + "\n{}\n"], ids=["hostile", "nested"])
 @pytest.mark.parametrize("name", ["run_json", "log", "scores", "findings", "notes"])
-def test_a_damaged_file_is_named_and_the_rest_is_shown(run, name):
-    getattr(run.files, name).write_text(f"{HOSTILE}\n{{}}\n")
+def test_a_damaged_file_is_named_and_the_rest_is_shown(run, name, content):
+    getattr(run.files, name).write_text(content)
     html = run._repr_html_()
     assert getattr(run.files, name).name in html
     assert "<img src=x" not in html

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
 from PIL import Image
 
+from steadygan import cards
 from steadygan.data.mapped import Images, Pixels
 
 BUDGET = 2_000_000
@@ -45,7 +45,7 @@ class Thumbnails:
         file = io.BytesIO()
         kind = "PNG" if picture.width < _SHARPEST and side == _SIDES[0] else "JPEG"
         picture.save(file, kind, quality=82)
-        return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+        return cards.address(file.getvalue())
 
 
 def _picture(image: Images) -> Image.Image:

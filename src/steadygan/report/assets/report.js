@@ -15,6 +15,7 @@
         return it;
     };
     const thousands = (number) => Math.round(number).toLocaleString("en");
+    const capital = (text) => text && `${text[0].toUpperCase()}${text.slice(1)}.`;
     const seen = (images) => `${thousands(images)} images seen`;
     const lastAt = (numbers, at) => {
         // the index of the last of ascending numbers that is not above `at`, -1 before the first
@@ -207,7 +208,8 @@
 
     function label(number, step) {
         // as many digits as tell ticks apart
-        const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+        const first = Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), rest = step * 10 ** first;
+        const digits = first + Number(Math.abs(rest - Math.round(rest)) > 1e-6); // steps of 0.25 have one more
         return Math.abs(number) >= 1e4 || digits > 5 ? short(number) : String(Number(number.toFixed(digits)));
     }
 
@@ -284,7 +286,7 @@
                 y: { distr: spec.logarithmic ? 3 : 1, range: () => limits(spec.group) },
             },
             axes: [
-                { ...axis, size: 30, space: 70, values: (_, ticks) => ticks.map(short) },
+                { ...axis, size: 30, space: 70, values: (_, ticks) => ticks.map((it) => (it && ticks.at(-1) >= 1e4 && it < 1e4 ? `${it / 1e3}k` : short(it))) },
                 { ...axis, size: 52, space: 34, ...(spec.logarithmic && { splits: (_, __, low, high) => decades(low, high), filter: (_, ticks) => ticks }), values: (_, ticks, __, ___, step) => ticks.map((it) => (spec.logarithmic ? short(it) : label(it, step))) },
             ],
             series: [{}, ...chart.series.map((it) => ({
@@ -412,7 +414,11 @@
         read(images) {
             const { x } = this.spec, before = lastAt(x, images ?? moment);
             const index = before + 1 < x.length && (before < 0 || x[before + 1] - (images ?? moment) < (images ?? moment) - x[before]) ? before + 1 : before;
-            this.keys.forEach(({ line, value }) => { value.textContent = short(line.values[index]); });
+            this.keys.forEach(({ line, value }) => {
+                let at = index; // a score stands until the next
+                while (this.spec.dots && at > 0 && line.values[at] === null) at--;
+                value.textContent = short(line.values[at]);
+            });
         }
 
         recolour() {
@@ -444,12 +450,13 @@
             alike.set(key, [...(alike.get(key) ?? []), { score, number }]);
         }));
         const sorted = [...alike.values()].sort((a, b) => (a[0].score.metric < b[0].score.metric ? -1 : Number(a[0].score.metric > b[0].score.metric)));
+        const otherwise = " Measured in another way than the chart of the same name: the two do not compare.";
         return sorted.map((them) => {
-            const { score } = them[0], x = [...new Set(them.flatMap((it) => it.score.images))].sort((a, b) => a - b);
+            const { score } = them[0], one = sorted.filter(([it]) => it.score.metric === score.metric).length === 1, x = [...new Set(them.flatMap((it) => it.score.images))].sort((a, b) => a - b);
             const along = (images, values) => { const at = new Map(images.map((it, index) => [it, values[index]])); return x.map((it) => at.get(it) ?? null); };
             const banded = them.length === 1 && score.low.some((it) => it !== null);
             const spec = {
-                title: score.metric, aside: `${score.better === "as reals" ? "best as reals" : `${score.better} is better`}${score.unit ? `, ${score.unit}` : ""}`, says: score.says, x, dots: true, spans: them.length > 1,
+                title: score.metric, aside: `${score.better === "as reals" ? "best as reals" : `${score.better} is better`}${score.unit ? `, ${score.unit}` : ""}`, says: `${capital(score.says)}${one ? "" : otherwise}`.trim(), x, dots: true, spans: them.length > 1,
                 runs: them.map((it) => it.number), floor: score.floor, ...(banded && { low: along(score.images, score.low), high: along(score.images, score.high) }),
                 lines: them.map(({ score: it, number }) => ({ name: page.runs.length > 1 ? page.runs[number].name : "generated", colour: PAINTS[number % PAINTS.length], values: along(it.images, it.values) })),
             };

@@ -91,7 +91,7 @@ def _trained(recipe: str, size: int, runtime: Runtime, out: Path, steps: int) ->
     settings: dict[str, Any] = {"runtime": chosen, "budget": {"steps": steps}, "scores": {"metrics": []}}
     if size > 1:
         settings["size"] = size  # a recipe may have one of its own
-    config, dataset = plan(images, recipe, settings, Silent())
+    config, dataset, _ = plan(images, recipe, settings, Silent())
     return train(config, out, Silent(), dataset)
 
 
