@@ -15,6 +15,9 @@ from steadygan.errors import ConfigError
 from steadygan.names import shown
 
 if TYPE_CHECKING:
+    from steadygan.export.forms import Saved
+    from steadygan.export.model import TrainedGenerator
+    from steadygan.export.page import SavedPage
     from steadygan.studies.compare import Comparison, ComparisonRow
 
 
@@ -58,7 +61,7 @@ def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run, an exported file or hub:USER/NAME, or a prepared set.")],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="FILE.safetensors, FILE.onnx or FILE.pt2, or a new folder for pictures."),
+        typer.Option("-o", "--out", help="FILE.safetensors, .onnx, .pt2 or .html, or a new folder for pictures."),
     ] = None,
     hub_folder: Annotated[
         Path | None,
@@ -111,22 +114,29 @@ def _hand_over(
 ) -> Path:
     """Write the generator into a file or a folder, say how like it is and how it is used, and give back where it is."""
     from steadygan.export import load
-    from steadygan.export.forms import form_of, save
+    from steadygan.export.forms import PAGE, check_page, form_of, save
     from steadygan.export.hub import check_folder, save_folder, upload
+    from steadygan.export.page import save_page
     from steadygan.runs import run_at
 
-    if out is None and folder is not None:
+    def model() -> TrainedGenerator:
+        loaded = load(run, checkpoint, recipe)
+        loaded.about |= told
+        return loaded
+
+    saved: Saved | SavedPage
+    if folder is not None and out is None:
         check_folder(folder, output)
-        model = load(run, checkpoint, recipe)
-        model.about |= told
-        saved, then = save_folder(model, folder, run_at(run)), upload(folder)
-    elif out is not None and folder is None:
-        form = form_of(out, output)
-        model = load(run, checkpoint, recipe)
-        model.about |= told
-        saved, then = save(model, out, output), form.use(model, out)
-    else:
+        saved, then = save_folder(model(), folder, run_at(run)), upload(folder)
+    elif out is None or folder is not None:
         raise ConfigError("-o FILE and --hub-folder DIR are two things; give one at a time")
+    elif out.suffix.lower() == PAGE:
+        check_page(out, output)
+        saved, then = save_page(model(), out, run_at(run)), "open it in a browser; it needs nothing beside it"
+    else:
+        form = form_of(out, output)
+        found = model()
+        saved, then = save(found, out, output), form.use(found, out)
     typer.echo(f"{saved}\n{then}", err=True)
     return saved.path
 

@@ -58,7 +58,8 @@ FORMS: dict[str, FileForm] = {
     ),
     ".pt2": FileForm(write_program, read_program, use_program),
 }
-"""Every kind of file by its suffix."""
+"""Every kind of file by its suffix, but for `PAGE`, which `page.save_page` writes and compares in its own way."""
+PAGE = ".html"
 
 
 class Saved(NamedTuple):
@@ -78,13 +79,21 @@ def form_of(out: Path, output: Output = "float32") -> FileForm:
     """The kind of file; ConfigError, before any work, if there is none such, or a package for it is missing."""
     form = FORMS.get(out.suffix.lower())
     if form is None:
-        raise ConfigError(f"-o {out}: a generator is exported as {_either(f'FILE{suffix}' for suffix in FORMS)}")
+        raise ConfigError(
+            f"-o {out}: a generator is exported as {_either(f'FILE{suffix}' for suffix in (*FORMS, PAGE))}"
+        )
     if output not in form.outputs:
         able = _either(f"FILE{suffix}" for suffix, other in FORMS.items() if output in other.outputs)
         raise ConfigError(f"--output {output}: a {out.suffix} holds weights alone; leave it out, or write {able}")
     if missing := [name for name in form.needs if find_spec(name) is None]:
         raise ConfigError(f'-o {out} needs {", ".join(missing)}: pip install "steadygan[{form.extra}]"')
     return form
+
+
+def check_page(out: Path, output: Output) -> None:
+    """ConfigError, before any work, for a page that is to give anything but pictures."""
+    if output != "float32":
+        raise ConfigError(f"--output {output}: {out} makes pictures itself; leave it out")
 
 
 def save(model: TrainedGenerator, out: Path, output: Output = "float32") -> Saved:

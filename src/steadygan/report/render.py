@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
-from base64 import b64encode
-from functools import lru_cache
-from hashlib import sha256
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from steadygan.report.document import as_json, document
 from steadygan.report.page import Number, Page, RunPage, ScoreCurve
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 _FOR_THE_SCRIPT: dict[str, Any] = {
     "name": True,
@@ -24,7 +16,7 @@ _FOR_THE_SCRIPT: dict[str, Any] = {
     "scores": True,
     "marks": {"__all__": {"images", "severity", "rule", "act", "says", "back_to"}},
 }
-_STYLES, _SCRIPTS = ("uplot.min.css", "report.css"), ("uplot.min.js", "report.js")
+_STYLES, _SCRIPTS = ("uplot.min.css", "base.css", "report.css"), ("uplot.min.js", "report.js")
 
 
 class _Row(NamedTuple):
@@ -47,30 +39,18 @@ class _Standing(NamedTuple):
 
 
 def render(page: Page) -> str:
-    """The whole page; the same for the same `page`.
-
-    Every text is shown as it is, and none is run: what may run or style is named by its digest in the page's own
-    Content Security Policy (level 2), which also forbids to load anything. Without scripts, all but the slider and the
-    charts is there.
-    """
-    styles, scripts = [_asset(name) for name in _STYLES], [_asset(name) for name in _SCRIPTS]
+    """The whole page; the same for the same `page`. Without scripts, all but the slider and the charts is there."""
     rows = [_rows(run) for run in page.runs]
-    return _template().render(
+    return document(
+        "report",
+        _STYLES,
+        _SCRIPTS,
         page=page,
         several=len(page.runs) > 1,
-        styles=styles,
-        scripts=scripts,
-        policy=f"default-src 'none'; img-src data:; style-src {_digests(styles)}; script-src {_digests(scripts)}; "
-        "base-uri 'none'; form-action 'none'",
         data=as_json(page.model_dump(mode="json", include={"runs": {"__all__": _FOR_THE_SCRIPT}})),
         rows=rows,
         standings=_standings(rows),
     )
-
-
-def as_json(value: Any) -> str:
-    """JSON that no HTML ends or begins in, whatever texts it holds, and that every encoding can write."""
-    return json.dumps(value, separators=(",", ":")).translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"})
 
 
 def _rows(run: RunPage) -> list[_Row]:
@@ -105,32 +85,3 @@ def _winner(score: ScoreCurve, values: list[float]) -> Number:
     if score.better == "as reals":
         return None if floor is None else min(values, key=lambda value: abs(value - floor))
     return (min if score.better == "lower" else max)(values)
-
-
-def sentence(text: str) -> str:
-    """With a capital letter where it begins with a word, not with a setting or a command."""
-    return text[:1].upper() + text[1:] if re.match(r"[a-z]+('s)?([ ,;:]|$)", text) else text
-
-
-def _digests(texts: list[str]) -> str:
-    digests = (b64encode(sha256(text.encode()).digest()).decode() for text in texts)
-    return " ".join(f"'sha256-{digest}'" for digest in digests)
-
-
-@lru_cache
-def _asset(name: str) -> str:
-    return files("steadygan.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    """`page.html`; all that is put into it shows as it is."""
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FunctionLoader(_asset), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["thousands"] = "{:,}".format
-    environment.filters["sentence"] = sentence
-    environment.filters["short"] = "{:.4g}".format
-    return environment.get_template("page.html")
