@@ -342,7 +342,14 @@ def test_ten_images_train_with_a_word_of_advice_and_lines_instead_of_bars(world,
     assert sum("images/s" in line and "left" in line for line in shown.err.splitlines()) == 2
     assert "\r" not in shown.err + shown.out
     assert "\x1b" not in shown.err + shown.out
-    assert [line.split()[0] for line in shown.out.splitlines()] == ["grid", "animation", "curves", "run", "next:"]
+    assert [line.split()[0] for line in shown.out.splitlines()] == [
+        "grid",
+        "animation",
+        "curves",
+        "report",
+        "run",
+        "next:",
+    ]
     assert f"steadygan sample '{tmp_path / 'my run'}'" in shown.out, "ready to be pasted"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ def _blocks(language: str) -> list[str]:
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "album", 2)
+    shutil.copy(next((tmp_path / "album").glob("*.png")), "photo.png")
     return draw(tmp_path / "photos", 170)  # of which enough are held out to be compared with
 
 
@@ -45,7 +48,7 @@ def test_command_lines_run_as_they_stand_but_smaller(photos):
             re.sub(r"--minutes \d+", "--steps 2" if "train" in line else "--steps 4", line), comments=True
         )
         with pytest.raises(SystemExit) as left:
-            main(words[1:] + (small if words[1] == "train" else []))
+            main(words[1:] + {"train": small, "project": ["--steps", "2"]}.get(words[1], []))
         assert left.value.code in (0, None), line
     for file in ("faces.png", "walk.gif", "generator.safetensors", "runs/b/run.json"):
         assert Path(file).exists(), file

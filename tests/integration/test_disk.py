@@ -139,9 +139,14 @@ def test_results_that_do_not_fit_are_named_and_leave_nothing(disk, pictures, who
         "images": ["sample", whole, "-n", 4],
         "walk.gif": ["sample", whole, "-n", 2, "--frames", 2],
         "model.safetensors": ["export", whole],
+        "model.onnx": ["export", whole],
+        "model.pt2": ["export", whole],
+        "model.html": ["export", whole],
+        "report.html": ["report", whole],
+        "hub": ["export", whole, "--hub-folder"],
     }
     for name, line in lines.items():
-        said = refusal(*line, "-o", disk / name)
+        said = refusal(*line, *(["-o"] if line[-1] != "--hub-folder" else []), disk / name)
         assert str(disk / name) in said
         assert "free" in said
     assert {path.name for path in disk.rglob("*") if path.is_file()} == {"ballast"}

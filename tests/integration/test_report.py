@@ -128,7 +128,7 @@ def test_a_run_writes_its_report_when_it_is_stopped_and_when_it_is_finished(worl
 
     def stopping(session, batches):
         step(session, batches)
-        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch, pytest.raises(sg.Interrupted):
         patch.setattr(loop, "step", stopping)

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from steadygan.errors import DataError
 from steadygan.names import in_utf8
-from steadygan.rundir import atomic_write
 from steadygan.runs import StartInfo
 from steadygan.spec import ImageSpec
 
@@ -60,15 +59,15 @@ class ExportedGenerator(NamedTuple):
     tensors: dict[str, Tensor]
 
     def write(self, out: Path) -> None:
-        """Write all of it into one file, whole or not at all."""
+        """Write all of it into one file, which is not yet at its place (`rundir.atomic_path`)."""
         said = {name: json.dumps(value) for name, value in self._said().items()}
-        atomic_write(out, to_bytes(self.tensors, metadata={"format": FORMAT, **said}))
+        out.write_bytes(to_bytes(self.tensors, metadata={"format": FORMAT, **said}))
 
     def write_folder(self, folder: Path) -> None:
-        """Write it into a folder as `config.json` and `model.safetensors`."""
+        """Write it into a folder, which is not yet at its place, as `config.json` and `model.safetensors`."""
         said = json.dumps({"format": FORMAT, **self._said()}, indent=2)
-        atomic_write(folder / CONFIG, said + "\n")
-        atomic_write(folder / WEIGHTS, to_bytes(self.tensors, metadata={"format": "pt"}))  # as the Hub has it
+        (folder / CONFIG).write_text(said + "\n", encoding="utf-8")
+        (folder / WEIGHTS).write_bytes(to_bytes(self.tensors, metadata={"format": "pt"}))  # as the Hub has it
 
     def _said(self) -> dict[str, Any]:
         return {"networks": self.networks, "spec": self.spec.model_dump(), "about": self.about}

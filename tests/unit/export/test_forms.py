@@ -181,7 +181,7 @@ def test_another_suffix_a_missing_package_and_what_a_form_cannot_are_one_line_be
     monkeypatch.setattr(forms, "find_spec", lambda name: None if name == "onnxscript" else name)
     with pytest.raises(ConfigError, match=r"needs onnxscript: pip install \"steadygan\[onnx\]\""):
         forms.form_of(Path("g.onnx"))
-    with pytest.raises(ConfigError, match=r"as FILE\.safetensors, FILE\.onnx or FILE\.pt2$"):
+    with pytest.raises(ConfigError, match=r"as FILE\.safetensors, FILE\.onnx, FILE\.pt2 or FILE\.html$"):
         forms.form_of(Path("g.pth"))
     with pytest.raises(ConfigError, match=r"a \.safetensors holds weights alone"):
         forms.form_of(Path("g.safetensors"), "uint8")
