@@ -17,6 +17,7 @@ def scenes(tmp_path_factory):
     return prepare("builtin:critters", tmp_path_factory.mktemp("bench") / "scenes", settings, workers=0).path
 
 
+@pytest.mark.slow
 def test_every_metric_is_asked_at_every_level_and_the_answers_are_drawn(scenes, tmp_path, capsys):
     main([str(scenes), "--size", "16", "--metrics", "fd,memorised,colour", "--picture", str(tmp_path / "a.png")])
     report = ScoresReport.model_validate(json.loads(capsys.readouterr().out))

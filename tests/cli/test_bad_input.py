@@ -518,6 +518,7 @@ def test_a_run_json_that_is_none_is_refused_by_every_command(run, refusal, tmp_p
         assert "run.json" in refusal(line, 4)
 
 
+@pytest.mark.slow
 def test_another_data_set_is_refused_with_what_to_do(world, refusal, tmp_path):
     draw(tmp_path / "photos", 12)
     assert exit_code(["train", tmp_path / "photos", "-o", tmp_path / "run", "--steps", 2]) == 0
@@ -624,6 +625,7 @@ def test_stopped_while_preparing_it_says_so_and_keeps_what_is_done(tmp_path, kin
     assert [path.name for path in tmp_path.iterdir()] == [".set.part"]
 
 
+@pytest.mark.slow
 def test_a_second_run_in_one_process_may_use_another_precision(world, tmp_path):
     for precision in ("bfloat16", "float32"):
         line = ["train", world / "pictures", "-o", tmp_path / precision, "--set", f"runtime.precision={precision}"]

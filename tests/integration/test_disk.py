@@ -160,6 +160,7 @@ def test_a_note_that_does_not_fit_leaves_the_others_whole(disk, whole, refusal):
     assert run.notes() == before
 
 
+@pytest.mark.slow
 def test_a_read_only_disk_can_be_read_and_says_what_it_refuses(disk, pictures, whole, tmp_path, refusal):
     run = Path(shutil.copytree(whole, disk / "run"))
     assert call("prepare", pictures, "-o", disk / "set", "--size", 16) == 0
@@ -183,6 +184,7 @@ def test_a_read_only_disk_can_be_read_and_says_what_it_refuses(disk, pictures, w
     assert call("train", disk / "set", "-o", tmp_path / "run", "--steps", 1, *OPTIONS) == 0
 
 
+@pytest.mark.slow
 def test_images_prepared_in_a_cache_that_became_read_only_still_train(disk, pictures, tmp_path, monkeypatch, refusal):
     monkeypatch.setenv("STEADYGAN_CACHE", str(disk / "cache"))
     assert call("train", pictures, "-o", tmp_path / "a", "--steps", 1, *OPTIONS) == 0

@@ -98,6 +98,7 @@ def whole(pictures, tmp_path_factory):
     return _whole(pictures, tmp_path_factory.mktemp("runs"), SHORT)
 
 
+@pytest.mark.slow
 def test_a_kill_changes_nothing(pictures, tmp_path, whole):
     killed = sg.Run(tmp_path / "killed")
     _kill_when_it_touches(killed.path, 101, ["train", pictures, "-o", killed.path, *_options(SHORT)])

@@ -116,6 +116,7 @@ def test_sources_and_sets_may_be_called_anything(kind, run, tmp_path):
         run("prepare", "-o", f"out/{here}/{ODD[kind]}", "--size", "16", "--workers", "0", "--", source)
 
 
+@pytest.mark.slow
 def test_runs_on_and_in_folders_of_odd_names_are_trained_resumed_and_looked_at(run, tmp_path):
     fill(tmp_path / WORST, WORST, 40)
     short, out = f"./{WORST}", f"runs/{WORST}/a"

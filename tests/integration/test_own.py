@@ -203,6 +203,7 @@ def test_a_recipe_for_what_was_not_trained_is_refused(recipe, place):
         sg.evaluate(place / "pictures", recipe=recipe)
 
 
+@pytest.mark.slow
 def test_a_run_begun_in_python_goes_on_from_a_file_bit_by_bit(run, recipe, place, tmp_path):
     straight = sg.train(place / "pictures", recipe, tmp_path / "straight", steps=STEPS + 1, size=16, settings=PLAIN)
     shutil.copytree(run.path, tmp_path / "run")

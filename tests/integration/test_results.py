@@ -78,6 +78,7 @@ def told(tmp_path_factory):
     return model.save(tmp_path_factory.mktemp("told") / "g.safetensors")
 
 
+@pytest.mark.slow
 def test_the_first_picture_is_the_same_however_many_are_asked_for(runs, told, tmp_path):
     for source in (runs[0].path, told):
         many = tmp_path / f"{source.stem}-many"
@@ -117,6 +118,7 @@ def test_a_walk_leads_from_picked_picture_to_picked_picture_on_the_way_of_its_la
     assert np.array_equal(shown, rows(model.pictures(stations)))
 
 
+@pytest.mark.slow
 def test_pictures_of_latents_from_a_file_are_those_of_the_latents(told, tmp_path):
     model = sg.load(told)
     latents = model.latents(6, seed=5)
@@ -129,6 +131,7 @@ def test_pictures_of_latents_from_a_file_are_those_of_the_latents(told, tmp_path
         assert len(list(out.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_had_are_refused_in_one_line(told, tmp_path, capsys):
     np.save(tmp_path / "z.npy", np.zeros((3, 9)))
     for options in (
@@ -143,6 +146,7 @@ def test_pictures_that_cannot_be_had_are_refused_in_one_line(told, tmp_path, cap
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.mark.slow
 def test_uniform_latents_are_recorded_and_kept_by_all_that_looks_at_a_run(pictures, tmp_path, monkeypatch):
     seen = []
     forward = DCGANGenerator.forward
@@ -211,6 +215,7 @@ def test_prepare_makes_a_data_set_that_trains(pictures, tmp_path, capsys):
     assert run.info().config["size"] == 16
 
 
+@pytest.mark.slow
 def test_ring_trains_and_is_drawn_as_points(tmp_path):
     settings = {**TINY, "batch": 64, "budget": {"steps": 3}, "networks": {"width": 8}}
     run = train(configure("builtin:ring", "ring", settings=settings), tmp_path / "ring", Silent())

@@ -102,6 +102,7 @@ def test_pictures_open_and_show_what_they_should(finished):
     assert not np.array_equal(first, last)
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_weights_and_another_seed_others(finished, pictures, tmp_path):
     again, other = run(pictures, tmp_path / "again"), run(pictures, tmp_path / "other", seed=1)
     prints = [fingerprint(r.files.pointed(r.files.latest)) for r in (finished, again, other)]
@@ -217,6 +218,7 @@ def test_memory_does_not_grow_with_steps(pictures, tmp_path):
     assert seen[2000] < 1.02 * seen[200]
 
 
+@pytest.mark.slow
 def test_a_set_smaller_than_a_batch_and_labels_in_folders_train(tmp_path):
     for name in ("cats", "dogs"):
         draw(tmp_path / "animals" / name, 3)
@@ -225,6 +227,7 @@ def test_a_set_smaller_than_a_batch_and_labels_in_folders_train(tmp_path):
     assert finished.info().data.count == 6
 
 
+@pytest.mark.slow
 def test_minutes_end_a_run(pictures, tmp_path):
     finished = run(pictures, tmp_path / "t", budget={"minutes": 0.02}, log={"every_images": 8})
     *before, last = (tick.seconds for tick in finished.log())
@@ -260,6 +263,7 @@ def _stopped_half_way(pictures, folder):
     return sg.Run(folder)
 
 
+@pytest.mark.slow
 def test_resume_passes_over_half_written_pictures_and_a_missing_pointer(pictures, tmp_path, finished):
     stopped = _stopped_half_way(pictures, tmp_path / "h")
     (stopped.files.samples / ".000000088.part.png").write_bytes(b"half")
@@ -305,6 +309,7 @@ class Doubled(NonSaturating):
         return 2 * super().d_loss(view)
 
 
+@pytest.mark.slow
 def test_a_subclass_of_the_users_own_is_played_and_resumed_only_with_its_code(pictures, tmp_path, finished):
     config = configure(pictures, sg.RunConfig(loss=Doubled()), {**TINY, "size": 16, "budget": {"steps": 4}})
     assert type(config.loss) is Doubled

@@ -59,6 +59,7 @@ def test_while_a_run_trains_others_may_read_and_note_and_not_resume(pictures, tm
     assert not (done.path / LOCK).exists()
 
 
+@pytest.mark.slow
 def test_a_run_is_free_again_after_an_error_in_it(pictures, tmp_path):
     def fail():
         raise RuntimeError("a bug in a notebook")
@@ -131,6 +132,7 @@ def on_terminal():
         one.process.wait()
 
 
+@pytest.mark.slow
 def test_a_closed_terminal_saves_the_run_and_stops_it_and_resume_goes_on(pictures, tmp_path, on_terminal, capsys):
     done = sg.Run(tmp_path / "a")
     terminal = on_terminal(command("train", pictures, "-o", done.path, "--steps", 100_000, *OPTIONS))

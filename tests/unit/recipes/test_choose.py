@@ -157,6 +157,7 @@ class Remembered:
         return sg.LeCam().build(player)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_plain_object_of_the_users_own_goes_on_after_a_restart(pictures, tmp_path):
     tiny = {
         "size": 16,

@@ -136,6 +136,7 @@ def test_the_picture_has_an_ink_in_every_panel(found, tmp_path):
         assert 0.005 < (part < 200).mean() < 0.4
 
 
+@pytest.mark.slow
 def test_a_recipe_that_fails_is_one_line_and_the_others_go_on(quick, monkeypatch):
     def broken(facts):
         raise RuntimeError("no kernel image\nis available " + "x " * 300)

@@ -181,6 +181,7 @@ def test_other_images_than_those_of_the_run_are_remarked_on(finished, tmp_path):
     assert any("not the images that it was trained on" in remark for remark in found.remarks)
 
 
+@pytest.mark.slow
 def test_changed_images_of_a_run_are_refused_unless_named(squares, tmp_path):
     folder = draw(tmp_path / "squares", 200)
     settings = {**TINY, "size": 16, "budget": {"steps": 2}}
@@ -265,6 +266,7 @@ def test_training_scores_against_held_out_images_and_picks_by_training_images(fi
     assert all(score.floor is not None for score in reported)
 
 
+@pytest.mark.slow
 def test_scores_take_no_more_time_than_they_may_but_for_the_last(squares, tmp_path):
     settings = {**TINY, "size": 16, "budget": {"steps": 12}, "scores": {"most_time": 0}}
     done = train(configure(squares, settings=settings), tmp_path / "run", Silent())
@@ -289,6 +291,7 @@ def test_scores_that_cannot_be_had_are_refused_before_anything_is_written(square
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_picking_looks_at_training_images_and_reporting_at_other_pictures(squares, tmp_path, monkeypatch):
     places, picked = [], []
     monkeypatch.setattr(scores, "fixed_latents", lambda *a: places.append(a[3]) or fixed_latents(*a))
@@ -311,12 +314,14 @@ def test_runs_of_different_seeds_are_scored_by_the_same_reals(squares, tmp_path)
     assert sg.compare(runs).refused == []
 
 
+@pytest.mark.slow
 def test_scores_can_be_left_out(squares, tmp_path):
     settings = {**TINY, "size": 16, "budget": {"steps": 4}, "scores": {"metrics": []}}
     done = train(configure(squares, settings=settings), tmp_path / "run", Silent())
     assert {score.metric for score in done.scores()} == {"fd-training"}
 
 
+@pytest.mark.slow
 def test_compare_refuses_scores_of_different_protocols(finished, squares, tmp_path, capsys):
     settings = {**TINY, "size": 16, "budget": {"steps": 12}, "scores": {"count": 20}}
     other = train(configure(squares, settings=settings), tmp_path / "run", Silent())

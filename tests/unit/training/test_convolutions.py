@@ -95,6 +95,7 @@ def test_torchs_own_way_stays_where_times_did_not_settle(clock, monkeypatch, tmp
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_what_was_timed_is_remembered_for_the_same_layer_given_the_same(clock):
     before = settled()[1].choices.convolutions
     count = len(clock.passes)

@@ -98,6 +98,7 @@ def test_wrong_convolutions_are_noticed(how, wrong):
     assert "is not what it is in float32" in doubt("steady")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dcgan", "wgan-gp", "r3gan", "sngan", "msg"])
 def test_a_sum_cut_short_is_noticed_in_other_networks_too(name, wrong):
     wrong("a sum is cut short")
@@ -187,6 +188,7 @@ def trained(pictures, out, asked):
     return run, [line for line in console.said if "wrong" in line]
 
 
+@pytest.mark.slow
 def test_wrong_bfloat16_makes_a_run_in_float32_and_one_line_says_why(pictures, tmp_path, wrong, fast_bfloat16):
     wrong("a sum is cut short")
     run, said = trained(pictures, tmp_path / "r", "auto")
@@ -204,6 +206,7 @@ def test_wrong_bfloat16_makes_a_run_in_float32_and_one_line_says_why(pictures, t
     assert not [line for line in console.said if "wrong" in line]
 
 
+@pytest.mark.slow
 def test_bfloat16_that_was_asked_for_is_kept_and_warned_of(pictures, tmp_path, wrong):
     wrong("channels are mixed up")
     run, said = trained(pictures, tmp_path / "r", "bfloat16")
@@ -212,6 +215,7 @@ def test_bfloat16_that_was_asked_for_is_kept_and_warned_of(pictures, tmp_path, w
     assert "--precision float32" in said[0]
 
 
+@pytest.mark.slow
 def test_right_bfloat16_is_used_without_a_word(pictures, tmp_path, fast_bfloat16):
     run, said = trained(pictures, tmp_path / "r", "auto")
     assert (run.info().device.precision, said) == ("bfloat16", [])
