@@ -94,7 +94,7 @@ def facts(story: Story) -> tuple[tuple[str, str], ...]:
 def _trained_on(data: DataInfo) -> str:
     name = Path(data.source).name or data.source
     held_out = f", {data.held_out:,} of them held out from training" if data.held_out else ""
-    return f"{name}: {data.count:,} images{held_out}" if data.count else name
+    return ": ".join(filter(None, (name, f"{data.count:,} images{held_out}" if data.count else "")))
 
 
 def _form(spec: ImageSpec) -> str:
