@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -29,6 +29,9 @@ _LEFT = ((0.15, 1.0), (0.35, 0.5), (0.6, 0.25), (1.0, 0.0))
 """Of so many starts this share is left until this share of the steps; at least one."""
 _FEATURES = 0.8  # share of the steps after which features count: they take three times as long as all else
 _SHELL = 3 / math.sqrt(2)  # the length of a normal vector deviates by 1/√2 from about √dim, whatever dim
+_POLISHED = 64  # pixels of a side of the largest pictures in the last steps, which hold one for each latent number
+_NEAR = 1e-2  # of a latent number, to see what it does
+_DAMPING, _LEAST_GAIN = (0.1, 1.0, 10.0, 100.0), 1e-3
 
 
 class Inversion(Value):
@@ -37,7 +40,8 @@ class Inversion(Value):
     Of `candidates` random latents, all classes in turn, the `starts` with the nearest pictures go on, the best of each
     class first, and with them their mean. `steps` of Adam follow, at a `rate` that rises at first and falls at the end,
     with normal `noise` on the latents that fades out in the first half, as Karras et al. (2020), appendix D, have them.
-    After 15, 35 and 60 % of the steps the worse of what is left goes, at last all but one.
+    After 15, 35 and 60 % of the steps the worse of what is left goes, at last all but one. That is led into its minimum
+    by at most `polish` steps of Marquardt (1963), equations 9 to 15, which need second derivatives no more than Adam.
 
     The distance is the mean squared difference of pixels in -1..1, summed over the scales of a pyramid from 2×2
     averages; in the last fifth of the steps also that of `Scattering` features, times `features`, in place of a learned
@@ -51,6 +55,7 @@ class Inversion(Value):
     rate: float = Field(default=0.3, gt=0)
     noise: float = Field(default=0.05, ge=0)
     features: float = Field(default=0.1, ge=0)
+    polish: int = Field(default=20, ge=0)
 
 
 class Candidates(NamedTuple):
@@ -104,7 +109,45 @@ def invert_one(
                 latents.copy_(_PLAUSIBLE[model.latent.kind](latents))
             losses, done = differences.detach(), done + 1
             stepped()
-    return latents.detach()[0].cpu(), tuple(labels[0].cpu() for labels in given)
+    best = _polished(model, latents.detach()[:1], given, closeness, how.polish)
+    return best[0].cpu(), tuple(labels[0].cpu() for labels in given)
+
+
+@torch.no_grad()
+def _polished(
+    model: TrainedGenerator, start: Tensor, given: tuple[Tensor, ...], closeness: _Closeness, steps: int
+) -> Tensor:
+    """A latent (1, dim) in the minimum next to `start`; `start` itself if that, with features, is no nearer."""
+
+    def pictures(latents: Tensor) -> Iterator[Tensor]:
+        labels = [given_one.expand(len(latents)) for given_one in given]
+        return (
+            model(*part) for part in zip(*(inputs.split(model.batch) for inputs in (latents, *labels)), strict=True)
+        )
+
+    def residuals(latents: Tensor) -> Tensor:
+        return torch.cat([closeness.residuals(images, _POLISHED) for images in pictures(latents)])
+
+    latent, (residual,), damping = start, residuals(start), 1.0
+    near = _NEAR * torch.eye(start.shape[1], device=start.device)
+    for _ in range(steps):
+        slopes = (residuals(latent + near) - residual) / _NEAR
+        products = slopes @ slopes.T
+        scale = products.diagonal().mean() * torch.eye(len(products), device=products.device)
+        damped = torch.stack([products + damping * factor * scale for factor in _DAMPING])
+        tried = _PLAUSIBLE[model.latent.kind](
+            latent - torch.linalg.solve(damped, (slopes @ residual).expand(len(damped), -1))
+        )
+        remaining = residuals(tried)
+        at = int(remaining.square().sum(1).argmin())
+        gain = 1 - float(remaining[at].square().sum() / residual.square().sum())
+        if gain > 0:
+            latent, residual = tried[at : at + 1], remaining[at]
+        damping *= _DAMPING[at] if gain > 0 else _DAMPING[-1]
+        if gain < _LEAST_GAIN:
+            break
+    before, after = (float(closeness(model(it, *given), with_features=True)) for it in (start, latent))
+    return latent if after < before else start
 
 
 class _Closeness:
@@ -117,11 +160,20 @@ class _Closeness:
         self.features = self._describe(target)
 
     def __call__(self, images: Tensor, with_features: bool) -> Tensor:
-        pairs = zip(pyramid(images, SMALLEST), self.levels, strict=True)
-        total = torch.stack([(level - wanted).square().mean((1, 2, 3)) for level, wanted in pairs]).sum(0)
+        total = self.residuals(images).square().sum(1)
         if with_features and self.weight:
             total = total + self.weight * (self._describe(images) - self.features).square().mean(1)
         return total
+
+    def residuals(self, images: Tensor, largest: int | None = None) -> Tensor:
+        """What the squares of which are the distance without features (N, R), of scales up to `largest` pixels."""
+        pairs = zip(pyramid(images, SMALLEST), self.levels, strict=True)
+        apart = [
+            (level - wanted).flatten(1) / math.sqrt(wanted.numel())
+            for level, wanted in pairs
+            if not largest or wanted.shape[-1] <= largest
+        ]
+        return torch.cat(apart, 1)
 
     def _describe(self, images: Tensor) -> Tensor:
         return self.scattering((images.expand(-1, 3, -1, -1) + 1) * 127.5).features

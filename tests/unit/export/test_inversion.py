@@ -79,8 +79,12 @@ def test_the_nearest_picture_of_a_linear_generator_is_the_mean_colour(colour, fe
 def test_own_pictures_are_found_much_nearer_than_random_ones_and_strange_ones_are_not(tmp_path):
     model = generator()
     path, own = saved(model, tmp_path), model.sample(2, seed=9).plain()
-    found = sg.project(path, own, how=QUICK, own=1)
-    assert (found.distances < 0.2 * found.random).all(), (found.distances, found.random)
+    how = QUICK.model_copy(update={"steps": 20})
+    found = sg.project(path, own, how=how, own=1)
+    assert (found.distances < 0.5).all(), found.distances  # half a level: what rounding to levels leaves
+    torch.testing.assert_close(found.latents, model.latents(2, seed=9), atol=0.05, rtol=0)
+    rough = sg.project(path, own, how=how.model_copy(update={"polish": 0}), own=0)
+    assert (rough.distances > 0.7).all(), "found without the last steps, so this is no test of them"
     assert not found.far.any()
     assert torch.equal(found.pictures, model.pictures(found.latents).plain())
     apart = (found.pictures.double() - own.double()).square().mean((1, 2, 3)).sqrt()
