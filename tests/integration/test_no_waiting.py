@@ -28,10 +28,14 @@ WAITS = {"satellite", "turns=moderated", "turns=balanced"}
 """What asks who moves next has to wait for the answer: it decides which programs the host starts."""
 
 
+FEW = ("steady", "satellite", "wgan-gp", "sngan")
+REST = tuple(name for name in RECIPES if name not in FEW)
+
+
 @pytest.fixture(scope="module")
 def outcomes(request) -> dict[str, str | None]:
     """What each recipe or technique did on a GPU of shapes alone: "" if nothing went wrong."""
-    line = [sys.executable, fake_gpu.__file__, request.param]
+    line = [sys.executable, fake_gpu.__file__, *request.param]
     said = subprocess.run(line, capture_output=True, text=True, check=True)
     found: dict[str, str | None] = json.loads(said.stdout)
     return found
@@ -41,14 +45,21 @@ def refused(problem: str | None) -> bool:
     return problem is not None and "_local_scalar_dense" in problem and "_agreed" in problem
 
 
-@pytest.mark.parametrize("outcomes", ["recipes"], indirect=True)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    ("outcomes", "name"),
+    [
+        *((("recipes", *FEW), name) for name in FEW),
+        *(pytest.param(("recipes", *REST), name, marks=pytest.mark.slow) for name in REST),
+    ],
+    indirect=["outcomes"],
+    ids=[*FEW, *REST],
+)
 def test_no_recipe_waits_for_a_gpu_unless_it_asks_who_moves_next(outcomes, name):
     assert refused(outcomes[name]) if name in WAITS else outcomes[name] == ""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("outcomes", ["techniques"], indirect=True)
+@pytest.mark.parametrize("outcomes", [("techniques",)], indirect=True)
 def test_no_technique_waits_for_a_gpu_unless_it_asks_who_moves_next(outcomes):
     wrong = {name: problem for name, problem in outcomes.items() if problem}
     assert wrong.keys() == outcomes.keys() & WAITS, wrong

@@ -32,7 +32,7 @@ def run(pictures, out, console=None, budget=None, **settings):
 
 
 @pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory):
+def finished(pictures, tmp_path_factory, unabridged):
     return run(pictures, tmp_path_factory.mktemp("runs") / "a", doctor=WATCHED["doctor"])
 
 

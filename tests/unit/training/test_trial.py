@@ -19,6 +19,8 @@ from steadygan.training.runtime import Choices, Runtime
 from steadygan.training.trial import Forecast, estimate, measured_rate, with_cadence
 from tiny import draw
 
+pytestmark = pytest.mark.usefixtures("unabridged")
+
 
 class Clock:
     """Time that passes only when told to."""
