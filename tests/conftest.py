@@ -6,7 +6,8 @@ import gc
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +92,18 @@ def _runs_in_this_process_are_abridged(_abridged: dict[str, tuple[Any, Any]]) ->
         yield
 
 
-@pytest.fixture(scope="module")
-def unabridged(_abridged: dict[str, tuple[Any, Any]]) -> Iterator[None]:
-    """Runs are as those of users."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, (whole, _) in _abridged.items():
-            patch.setattr(name, whole)
-        yield
+@pytest.fixture(scope="session")
+def unabridged(_abridged: dict[str, tuple[Any, Any]]) -> Callable[[], AbstractContextManager[None]]:
+    """Within `with unabridged():` runs are as those of users."""
+
+    @contextmanager
+    def whole() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, (usual, _) in _abridged.items():
+                patch.setattr(name, usual)
+            yield
+
+    return whole
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,11 @@ from steadygan.training.runtime import Choices, Runtime
 from steadygan.training.trial import Forecast, estimate, measured_rate, with_cadence
 from tiny import draw
 
-pytestmark = pytest.mark.usefixtures("unabridged")
+
+@pytest.fixture(autouse=True)
+def _whole_trials(unabridged):
+    with unabridged():
+        yield
 
 
 class Clock:
