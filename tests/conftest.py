@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 # One thread for this process and for each that a test starts: the tests run beside each other, and threads of several
 # processes wait for each other. Libraries read this when they are loaded, so it comes before them.
@@ -16,6 +19,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+from steadygan.rundir import atomic_path
+from steadygan.visual.curves import save_curves
 from tiny import draw
 
 # Examples are the same on every machine, none is kept in a folder, and a busy machine is no failure.
@@ -23,6 +28,12 @@ hypothesis.settings.register_profile("steady", derandomize=True, database=None, 
 hypothesis.settings.load_profile("steady")
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: training, which tidies up some times, need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +53,57 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEADYGAN_CACHE", str(tmp_path_factory.getbasetemp() / "steadygan-cache"))
         yield
+
+
+class Drawn:
+    """Curves, which take longer than the run they are of: the first picture, copied."""
+
+    picture = b""
+
+    def __call__(self, log: Any, path: Path, *marks: Any) -> None:
+        with atomic_path(path) as part:
+            if not self.picture:
+                save_curves(log, part, *marks)
+                self.picture = part.read_bytes()
+            part.write_bytes(self.picture)
+
+
+@pytest.fixture(scope="session")
+def _abridged() -> dict[str, tuple[Any, Any]]:
+    """What runs do beside their steps, whole and in short; nothing where no test trains: torch is long to load."""
+    if "torch" not in sys.modules:
+        return {}
+    from steadygan.training import scores, trial
+
+    return {
+        "steadygan.training.listeners.save_curves": (save_curves, Drawn()),
+        "steadygan.training.scores._REALS": (scores._REALS, 40),
+        "steadygan.training.trial._REPEATS": (trial._REPEATS, 1),
+        "steadygan.training.trial._LONGEST_PERIOD": (trial._LONGEST_PERIOD, 2),
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runs_in_this_process_are_abridged(_abridged: dict[str, tuple[Any, Any]]) -> Iterator[None]:
+    """Most tests that train ask for nothing of this."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, (_, short) in _abridged.items():
+            patch.setattr(name, short)
+        yield
+
+
+@pytest.fixture(scope="session")
+def unabridged(_abridged: dict[str, tuple[Any, Any]]) -> Callable[[], AbstractContextManager[None]]:
+    """Within `with unabridged():` runs are as those of users."""
+
+    @contextmanager
+    def whole() -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, (usual, _) in _abridged.items():
+                patch.setattr(name, usual)
+            yield
+
+    return whole
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """A GPU of shapes alone: what a step of training asks of a device, seen on a machine that has none.
 
 Tensors have a device and a form and no numbers, so whatever needs a number, for which the host would wait, raises, and
-so do operations on tensors of two devices. `python tests/fake_gpu.py recipes` plays on it and prints a line of JSON. It
-is a program of its own, because torch never forgets a device.
+so do operations on tensors of two devices. `python tests/fake_gpu.py recipes steady dcgan` plays on it and prints a
+line of JSON. It is a program of its own, because torch never forgets a device.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 from steadygan.data.loader import Batch
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, latents_of
-from steadygan.recipes import RECIPES
 from steadygan.spec import ImageSpec
 from steadygan.training.average import Average
 from steadygan.training.build import make_game, make_pair
@@ -104,14 +103,14 @@ def technique(settings: dict[str, Any]) -> RunConfig:
     return override(RunConfig(), {"batch": 8, "networks": {"width": 4, "max_width": 8}}, settings)
 
 
-def main(part: str) -> None:
-    """Play every recipe, or every technique alone."""
+def main(part: str, *names: str) -> None:
+    """Play the recipes of these names, or every technique alone."""
     lacking = torch.library.Library("aten", "IMPL")  # gone with this name
     lacking.impl("_fused_sgd_", lambda *_, **__: None, "Meta")
     _setup_privateuseone_for_python_backend("gpu")
     torch.gpu.get_amp_supported_dtype = lambda: [torch.bfloat16]
     if part == "recipes":
-        found = {name: outcome(partial(tiny_recipe, name, spec_of(name)), spec_of(name), 1) for name in RECIPES}
+        found = {name: outcome(partial(tiny_recipe, name, spec_of(name)), spec_of(name), 1) for name in names}
     else:
         from integration.test_techniques import SPEC, TECHNIQUES
 
@@ -123,4 +122,4 @@ def main(part: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

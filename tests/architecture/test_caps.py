@@ -65,13 +65,16 @@ def chains(tree: ast.AST) -> Iterator[tuple[ast.stmt, int]]:
             yield node, arms
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
-def test_every_file_keeps_the_caps(file: Path) -> None:
+def beyond(file: Path) -> list[str]:
     code = file.read_text(encoding="utf-8")
     tree = ast.parse(code)
     room = file.relative_to(SOURCE).parts[0]
     wide = [] if room in MANY_PARAMETERS_ALLOWED else many_parameters(tree)
-    assert too_long(code) + long_functions(tree) + wide + towers(tree) == []
+    return too_long(code) + long_functions(tree) + wide + towers(tree)
+
+
+def test_every_file_keeps_the_caps() -> None:
+    assert {str(file.relative_to(SOURCE)): found for file in FILES if (found := beyond(file))} == {}
 
 
 def test_a_file_of_401_lines_is_seen() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def keyword(node: ast.AST, name: str, value: bool) -> bool:
 
 
 def torch_load(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load"
+    return calls(node, {"load"}) and ast.unparse(node.func) == "torch.load"  # type: ignore[attr-defined]
 
 
 RULES: dict[str, Rule] = {
@@ -45,7 +46,7 @@ RULES: dict[str, Rule] = {
     "torch.load": torch_load,
     "bare except": lambda node: isinstance(node, ast.ExceptHandler) and node.type is None,
     "import_module": lambda node: calls(node, {"import_module", "__import__"}),
-    "eval": lambda node: isinstance(node, ast.Call) and ast.unparse(node.func) in ("eval", "exec"),
+    "eval": lambda node: calls(node, {"eval", "exec"}) and isinstance(node.func, ast.Name),
     "torchvision": lambda node: imports(node, {"torchvision"}),
 }
 
@@ -83,7 +84,14 @@ EXAMPLES = {
 
 def found(rule: str, code: str) -> list[int]:
     """Lines of the code that break the rule."""
-    return [getattr(node, "lineno", 0) for node in ast.walk(ast.parse(code)) if RULES[rule](node)]
+    return [line for broken, line in all_found(code) if broken == rule]
+
+
+@cache
+def all_found(code: str) -> list[tuple[str, int]]:
+    """Each rule that is broken and the line: the source is read once for all rules."""
+    nodes = ast.walk(ast.parse(code))
+    return [(rule, getattr(node, "lineno", 0)) for node in nodes for rule, breaks in RULES.items() if breaks(node)]
 
 
 def named(file: Path) -> str:

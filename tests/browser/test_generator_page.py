@@ -19,6 +19,7 @@ from browser.pages import HOSTILE
 from generators import trained
 from steadygan.export import TrainedGenerator
 from steadygan.export.page import save_page
+from telling import telling
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 pytestmark = [pytest.mark.browser]
@@ -154,7 +155,7 @@ def test_png_and_gif_are_downloaded_and_hold_what_was_seen(opened: Opener, model
     assert len({gif.seek(frame) or gif.convert("RGB").tobytes() for frame in range(17)}) > 8  # type: ignore[func-returns-value]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", telling(["light", "dark"], "dark"))
 def test_nothing_is_wider_than_the_window_and_no_text_is_run(opened: Opener, scheme: str) -> None:
     for width in (1280, 768, 375):
         view = opened(width, color_scheme=scheme)

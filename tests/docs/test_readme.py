@@ -14,6 +14,7 @@ from steadygan.recipes import RECIPES, describe
 from tiny import TINY, draw, set_options
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+SMALL = TINY | {"size": 16}
 
 
 def _blocks(language: str) -> list[str]:
@@ -32,7 +33,7 @@ def test_python_examples_run_as_they_stand_but_shorter(photos):
     blocks = _blocks("python")
     assert len(blocks) == 2
     for block in blocks:
-        shorter = block.replace("images=200_000", 'images=128, settings={"size": 16}')
+        shorter = block.replace("images=200_000", f"images=128, settings={SMALL!r}")
         exec(compile(shorter, "README.md", "exec"), {})  # noqa: S102
     assert Path("runs/c/progress.gif").exists()
     assert Path("generator.safetensors").exists()

@@ -114,7 +114,7 @@ def test_wherever_the_space_ends_a_first_run_can_go_on(disk, pictures, whole, re
     assert run.files.best.exists()
 
 
-@pytest.mark.parametrize("leave", [0, 100])
+@pytest.mark.parametrize("leave", [pytest.param(0, marks=pytest.mark.slow), 100])
 def test_a_full_disk_under_the_cache_is_said_and_the_next_try_prepares_again(
     disk, tmp_path, monkeypatch, refusal, leave
 ):

@@ -90,7 +90,7 @@ def test_the_first_picture_is_the_same_however_many_are_asked_for(runs, told, tm
                 assert np.array_equal(pixels(file), pixels(many / file.name))
 
 
-@pytest.mark.parametrize("options", [(), ("--class", "b")])
+@pytest.mark.parametrize("options", [pytest.param((), marks=pytest.mark.slow), ("--class", "b")])
 def test_picked_pictures_are_those_of_the_grid_in_the_order_asked(told, tmp_path, options):
     assert call("sample", told, "-n", 30, *options, "-o", tmp_path / "all") == 0
     assert call("sample", told, "--pick", "17,5,20-22", *options, "-o", tmp_path / "some") == 0

@@ -32,8 +32,9 @@ def run(pictures, out, console=None, budget=None, **settings):
 
 
 @pytest.fixture(scope="module")
-def finished(pictures, tmp_path_factory):
-    return run(pictures, tmp_path_factory.mktemp("runs") / "a", doctor=WATCHED["doctor"])
+def finished(pictures, tmp_path_factory, unabridged):
+    with unabridged():
+        return run(pictures, tmp_path_factory.mktemp("runs") / "a", doctor=WATCHED["doctor"])
 
 
 def test_a_run_folder_holds_everything_the_contract_names(finished):

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv_transpose2d, linear, pad
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrizations import _SpectralNorm, spectral_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 
 def padding_of(kernel: int, small: int, large: int) -> tuple[int, int]:
@@ -134,4 +135,19 @@ def spectrally_normalise_(network: nn.Module) -> None:
     """
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            spectral_norm(module)
+            if module.weight.is_meta:
+                register_parametrization(module, "weight", _WithoutNumbers(module.weight, dim=_rows(module)))
+            else:
+                spectral_norm(module)
+
+
+def _rows(module: nn.Module) -> int:
+    """The dimension of the outputs, as `spectral_norm` has it."""
+    return 1 if isinstance(module, nn.ConvTranspose2d) else 0
+
+
+class _WithoutNumbers(_SpectralNorm):
+    """The same names and shapes: to iterate on weights without numbers finds nothing, and takes torch a second."""
+
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        pass

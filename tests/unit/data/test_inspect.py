@@ -85,7 +85,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("size", [64, 128, 150])
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_enlarged_files_are_found_before_preparing(pictures: Path, size: int, workers: int) -> None:
     told: list[tuple[int, int]] = []
     found = inspect(pictures, PrepareSettings(size=size), workers, lambda done, total: told.append((done, total)))

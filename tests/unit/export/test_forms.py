@@ -146,7 +146,7 @@ numpy.save(sys.argv[3], images)
 """
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+@pytest.mark.parametrize("suffix", [".onnx", pytest.param(".pt2", marks=pytest.mark.slow)])
 def test_a_fresh_process_without_steadygan_runs_it(written, tmp_path, suffix):
     model, saved = written("sngan-3", suffix)
     given, made = tmp_path / "in.npz", tmp_path / "out.npy"

@@ -28,6 +28,7 @@ from tiny_recipes import spec_of, tiny_recipe
 NODE = shutil.which("node")
 RECIPES = {"steady": 0, "satellite": 0, "eleven-hacks": 0, "upsample": 0, "faces256": 0, "ten-lessons": 0, "msg": 0}
 ALL = [*RECIPES.items(), ("sngan", 0), ("sngan", 3), ("r3gan", 0), ("r3gan", 3)]
+QUICK = [("steady", 0), ("satellite", 0), ("msg", 0), ("sngan", 3), ("r3gan", 3)]
 SETTINGS: dict[str, dict[str, Any]] = {
     "bilinear, elu, instance norm": {
         "upsampling": "bilinear",
@@ -81,7 +82,9 @@ def same(generator: nn.Module, program: Program) -> None:
     assert torch.stack(made).std() > 0.01
 
 
-@pytest.mark.parametrize(("name", "classes"), ALL)
+@pytest.mark.parametrize(
+    ("name", "classes"), [pytest.param(*one, marks=() if one in QUICK else pytest.mark.slow) for one in ALL]
+)
 def test_the_program_of_every_recipe_makes_its_generator_s_pictures(name: str, classes: int) -> None:
     generator, program = recipe_generator(name, classes)
     same(generator, program)

@@ -31,6 +31,10 @@ def saved(pictures: Tensor) -> Tensor:
     return torch.load(file, weights_only=True)
 
 
+def compiled(pictures: Tensor) -> Tensor:
+    return torch.compile(lambda it: it / 2, backend="eager")(pictures)
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -44,7 +48,7 @@ def saved(pictures: Tensor) -> Tensor:
         lambda it: torch.stack(list(it)),
         lambda it: next(iter(DataLoader(TensorDataset(it), batch_size=6)))[0],
         lambda it: torch.from_numpy(it.numpy()),
-        pytest.param(torch.compile(lambda it: it / 2, backend="eager"), marks=pytest.mark.slow),
+        pytest.param(compiled, marks=pytest.mark.slow),
         lambda it: pickle.loads(pickle.dumps(it)),
         copy.copy,
         copy.deepcopy,

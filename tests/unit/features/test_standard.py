@@ -85,6 +85,7 @@ def test_inception_gives_torch_fidelitys_features_and_logits(
     assert torch.allclose(inception(images[2:]).features, features[2:], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_inception_feeds_torch_fidelitys_own_scores(
     fidelity: ModuleType, inception_file: Path, inception: PictureExtractor, drawn: Drawn
 ) -> None:

@@ -330,6 +330,14 @@ def test_spectral_norm_brings_every_layer_to_a_largest_singular_value_of_one():
         close(largest_singular_value(layer), 1.0, rtol=1e-3, atol=0)
 
 
+def test_weights_without_numbers_have_the_names_and_shapes_of_others():
+    with torch.device("meta"):
+        empty, _ = normalised_pair()
+    network, _ = normalised_pair()
+    forms = [[(name, value.shape, value.dtype) for name, value in one.state_dict().items()] for one in (empty, network)]
+    assert forms[0] == forms[1]
+
+
 def test_spectral_norm_allows_two_passes_before_one_backward_and_a_second_derivative():
     network, images = normalised_pair()
     images.requires_grad_()

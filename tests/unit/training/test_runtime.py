@@ -11,6 +11,7 @@ from steadygan.errors import ConfigError
 from steadygan.training.runtime import enough_memory
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a system that tells a process's own peak")
 def test_the_peak_memory_is_not_that_of_the_larger_process_which_started_this_one():
     child = "from steadygan.training.runtime import _peak_bytes; print(_peak_bytes())"

@@ -20,6 +20,12 @@ from steadygan.training.trial import Forecast, estimate, measured_rate, with_cad
 from tiny import draw
 
 
+@pytest.fixture(autouse=True)
+def _whole_trials(unabridged):
+    with unabridged():
+        yield
+
+
 class Clock:
     """Time that passes only when told to."""
 
