@@ -23,13 +23,14 @@ function showGrid() {
     $("#no-grid").hidden = Boolean(wanted);
     grid.hidden = !wanted;
     if (!wanted || grid.getAttribute("src") === wanted) return;
+    const seen = moment;
     // the picture that is seen stays until the next is there
     loader.onload = () => {
-        grid.src = loader.src;
-        grid.alt = `pictures after ${thousands(moment)} images`;
+        grid.src = wanted;
+        grid.alt = `pictures after ${thousands(seen)} images`;
         grid.classList.toggle("crisp", grid.clientWidth >= 2 * loader.naturalWidth);
     };
-    loader.onerror = () => { if (moment !== null && loader.getAttribute("src") === address(moment)) { $("#no-grid").hidden = false; $("#no-grid").textContent = "This picture is missing."; grid.hidden = true; } };
+    loader.onerror = () => { if (seen === moment) { $("#no-grid").hidden = false; $("#no-grid").textContent = "This picture is missing."; grid.hidden = true; } };
     if (!grid.getAttribute("src")) { grid.src = wanted; grid.alt = `pictures after ${thousands(moment)} images`; }
     loader.src = wanted;
 }
