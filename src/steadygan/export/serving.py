@@ -27,6 +27,7 @@ from steadygan.export.inversion import Inversion
 from steadygan.export.model import TrainedGenerator, load
 from steadygan.export.pictures import save_film, walk
 from steadygan.export.projection import project
+from steadygan.names import shown
 from steadygan.part import Value
 from steadygan.training.sampling import rows
 from steadygan.visual.grid import as_png, one_by_one
@@ -82,7 +83,7 @@ class Describe(_Request):
             "images": model.about["images"],
             "size": model.spec.size,
             "channels": model.spec.channels,
-            "classes": model.class_names[: model.classes],
+            "classes": [shown(name) for name in model.class_names[: model.classes]],
             "dim": model.latent_dim,
             "batch": model.batch,
             "truncates": int(levels) > _SAME,  # some generators take all lengths for one

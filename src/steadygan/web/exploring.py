@@ -140,7 +140,6 @@ def _given(studio: Studio, run: Run) -> dict[str, Any]:
         "id": id_of(run.path),
         "name": shown(studio.name_of(run.path)),
         "size": info.data.spec.size,
-        "classes": [shown(name) for name in info.data.class_names],
         "checkpoints": names,
         "command": shown(shlex.join(["steadygan", "sample", str(run.path)])),
     }

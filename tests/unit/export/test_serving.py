@@ -14,17 +14,13 @@ from PIL import Image
 from generators import trained
 from steadygan.cli.main import main
 from steadygan.export.serving import Server, serve
-from steadygan.recipes import configure
-from steadygan.training.console import Silent
-from steadygan.training.run import train
+from steadygan.runs import Run
 from steadygan.visual.walk import slerp
-from tiny import TINY
 
 
 @pytest.fixture(scope="module")
-def run(pictures, tmp_path_factory):
-    settings = {**TINY, "size": 16, "budget": {"steps": 8}}
-    return train(configure(pictures, settings=settings), tmp_path_factory.mktemp("serving") / "run", Silent())
+def run(painted_run):
+    return Run(painted_run)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import { $, all, given, h, post, say } from "/assets/studio.js";
 const run = given(), REACH = 4, COUNT = 16, LEG = 12, MOST_STATIONS = 4;
 const base = `/api/runs/${run.id}/explore`, tab = Math.random().toString(36).slice(2);
 const FRESH = { seed: "0", number: "0", label: null, latent: "", moves: [], mean: 0 };
-const about = { checkpoint: "", images: 0, batch: COUNT, dim: 0, ways: [] };
+const about = { checkpoint: "", images: 0, batch: COUNT, classes: [], truncates: false, ways: [] };
 let state = { ...FRESH }, which = "best";
 
 // Asking
@@ -51,10 +51,10 @@ function spotOf(it) {
 
 // The picture and its address
 
-const classOf = (it) => run.classes[it.label ?? Number(BigInt(it.number) % BigInt(run.classes.length))];
+const classOf = (it) => about.classes[it.label ?? Number(BigInt(it.number) % BigInt(about.classes.length))];
 const captionOf = (it) => [
     ...(it.latent ? ["From a photo"] : [`Seed ${it.seed}, number ${it.number}`]),
-    ...(run.classes.length ? [classOf(it)] : []),
+    ...(about.classes.length ? [classOf(it)] : []),
     ...(it.moves.some(Boolean) ? ["moved"] : []),
     ...(it.mean ? [`${it.mean} % toward the mean`] : []),
 ].join(" · ");
@@ -76,7 +76,7 @@ function stateOf(address) {
     return {
         seed: /^-?\d{1,17}$/.test(asked.get("seed") ?? "") ? asked.get("seed") : "0",
         number: whole(asked.get("number")) ? asked.get("number") : "0",
-        label: whole(label) && Number(label) < run.classes.length ? Number(label) : null,
+        label: whole(label) && Number(label) < 1e6 ? Number(label) : null,
         latent: asked.has("photo") ? decodeURIComponent(new URL(address).hash.slice(1)) : "",
         moves: (asked.get("moves") ?? "").split(",").slice(0, 64).map((one) => Math.max(-REACH, Math.min(REACH, Number(one) || 0))),
         mean: mean >= 0 && mean <= 100 ? mean : 0,
@@ -135,7 +135,7 @@ function fields() {
         const field = $(`#${name}`);
         if (document.activeElement !== field) { field.value = state[name]; field.removeAttribute("aria-invalid"); }
     }
-    if ($("#class")) $("#class").value = state.label ?? "";
+    $("#class").value = state.label ?? "";
     $("#mean").value = state.mean;
     $("#mean").nextElementSibling.textContent = `${state.mean} %`;
     all("#sliders .slider").forEach((line, at) => {
@@ -178,7 +178,7 @@ function whole(field, pattern, then) {
 }
 whole($("#seed"), /^-?\d{1,17}$/, (seed) => { first = "0"; go({ seed }); });
 whole($("#number"), /^\d{1,18}$/, (number) => go({ number }));
-if ($("#class")) $("#class").onchange = () => go({ label: $("#class").value === "" ? null : Number($("#class").value), latent: state.latent, moves: state.moves });
+$("#class").onchange = () => go({ label: $("#class").value === "" ? null : Number($("#class").value), latent: state.latent, moves: state.moves });
 
 // Directions and the mean
 
@@ -261,7 +261,7 @@ async function walk() {
     const turn = ++walking, count = stations.length > 1 ? stations.length * LEG : 0;
     pause();
     frames = [];
-    $("#way-part").hidden = !count;
+    $("#way-part").hidden = $("#between").hidden = !count;
     $("#walk-say").textContent = count ? "From each picture to the next, and back to the first." : stations.length ? "One more, and there is a way." : "Send two to four pictures here, and go from one to the next.";
     $("#stations").replaceChildren(...stations.map((it, n) => {
         const drop = h("button", { type: "button", "aria-label": `Take away station ${n + 1}, ${it.caption}` }, "×");
@@ -288,7 +288,7 @@ async function walk() {
 }
 
 function along() {
-    const at = Number($("#way").value), station = Math.round(at / LEG) % Math.max(1, stations.length) + 1;
+    const at = Number($("#way").value), station = (Math.round(at / LEG) % Math.max(1, stations.length)) + 1;
     if (frames[at]) $("#between").src = frames[at];
     $("#way").setAttribute("aria-valuetext", `picture ${at + 1} of ${Number($("#way").max) + 1}, near station ${station}`);
 }
@@ -411,6 +411,9 @@ async function open(name, fresh = false) {
     }
     $("#checkpoint").textContent = `· after ${about.images.toLocaleString("en")} images`;
     $("#mean-part").hidden = !about.truncates;
+    $("#class-part").hidden = !about.classes.length;
+    $("#class").replaceChildren(h("option", { value: "" }, "all in turn"), ...about.classes.map((name, n) => h("option", { value: n }, name)));
+    if (state.label >= about.classes.length) state = { ...state, label: null };
     await show();
     await Promise.all([fill(), walk()]);
     findWays();
