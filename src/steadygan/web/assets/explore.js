@@ -6,7 +6,7 @@ const run = given(), REACH = 4, COUNT = 16, LEG = 12, MOST_STATIONS = 4;
 const base = `/api/runs/${run.id}/explore`, tab = Math.random().toString(36).slice(2);
 const FRESH = { seed: "0", number: "0", label: null, latent: "", moves: [], mean: 0 };
 const about = { checkpoint: "", images: 0, batch: COUNT, classes: [], truncates: false, ways: [] };
-let state = { ...FRESH }, which = "best";
+let state = { ...FRESH }, which = "best", stations = [], first = "0";
 
 // Asking
 
@@ -67,11 +67,11 @@ function addressOf(it) {
     if (it.moves.some(Boolean)) asked.set("moves", it.moves.join(","));
     if (it.mean) asked.set("mean", it.mean);
     if (which !== "best") asked.set("checkpoint", which);
-    return `?${asked}${it.latent ? `#${it.latent}` : ""}`;
+    return `?${asked.toString().replaceAll("%2C", ",")}${it.latent ? `#${it.latent}` : ""}`;
 }
 
 function stateOf(address) {
-    const asked = new URL(address).searchParams, whole = (text) => /^\d{1,18}$/.test(text ?? "");
+    const asked = new URL(address).searchParams, whole = (text) => /^\d{1,17}$/.test(text ?? "");
     const label = asked.get("class"), mean = Number(asked.get("mean"));
     return {
         seed: /^-?\d{1,17}$/.test(asked.get("seed") ?? "") ? asked.get("seed") : "0",
@@ -83,7 +83,7 @@ function stateOf(address) {
     };
 }
 
-let newest = 0;
+let newest = 0, later = 0;
 const here = () => history.state?.at ?? 0;
 function write(push) {
     const at = here() + (push ? 1 : 0);
@@ -111,17 +111,17 @@ async function show() {
     if (captionOf(state) === text) $("#picture").removeAttribute("aria-busy");
 }
 
-/** Goes to another picture: a step of the history. */
-function go(to) {
+/** Goes to another picture: a step of the history, or in place of the last one. */
+function go(to, push = true) {
     const other = to.seed !== undefined && to.seed !== state.seed || to.label !== undefined && to.label !== state.label;
     state = { ...state, latent: "", moves: [], ...to };
-    write(true);
+    clearTimeout(later);
+    write(push);
     show();
     if (other) fill();
 }
 
 /** Changes the picture at hand; its address follows. */
-let later = 0;
 function change(to) {
     state = { ...state, ...to };
     clearTimeout(later); // browsers allow some changes of an address a second
@@ -143,15 +143,20 @@ function fields() {
         $("output", line).textContent = signed(state.moves[at] ?? 0);
     });
     all("#grid button").forEach((it) => it.setAttribute("aria-current", String(!state.latent && it.dataset.number === state.number)));
-    $("#command").textContent = commandOf();
+    const commands = commandsOf();
+    $("#same").hidden = !commands.length;
+    $("#command").textContent = commands.join("\n");
 }
 
-function commandOf() {
-    const options = [which === "best" ? "" : ` --checkpoint ${which}`, state.label === null ? "" : ` --class ${state.label}`].join("");
-    const one = `${run.command}${options} --seed ${state.seed} --pick ${state.number} -o picture/`;
-    const plain = stations.length > 1 && stations.every((it) => !it.latent && !it.mean && !it.moves.some(Boolean) && it.seed === stations[0].seed && it.label === state.label);
-    const film = plain ? `\n${run.command}${options} --seed ${stations[0].seed} --pick ${stations.map((it) => it.number).join(",")} -o walk.gif` : "";
-    return one + film;
+/** What makes the same in a terminal: pictures of seeds, as far as they were not moved. */
+function commandsOf() {
+    const plain = (it) => !it.latent && !it.mean && !it.moves.some(Boolean);
+    const alike = stations.length > 1 && stations.every((it) => plain(it) && it.seed === stations[0].seed && it.label === stations[0].label);
+    const line = (it, picked, out) => `${run.command}${which === "best" ? "" : ` --checkpoint ${which}`}${it.label === null ? "" : ` --class ${it.label}`} --seed ${it.seed} --pick ${picked} -o ${out}`;
+    return [
+        ...(plain(state) ? [line(state, state.number, "picture/")] : []),
+        ...(alike && !about.classes.length ? [line(stations[0], stations.map((it) => it.number).join(","), "walk.gif")] : []),
+    ];
 }
 
 const bigger = (number, by) => String(BigInt(number) + BigInt(by));
@@ -169,15 +174,18 @@ addEventListener("popstate", () => {
 });
 
 function whole(field, pattern, then) {
+    let typing = false; // what is typed is one step
     field.oninput = () => {
         const text = field.value.trim(), good = pattern.test(text);
         field.setAttribute("aria-invalid", String(!good));
-        if (good) then(String(BigInt(text)));
+        if (!good) return;
+        then(String(BigInt(text)), !typing);
+        typing = true;
     };
-    field.onblur = fields;
+    field.onblur = () => { typing = false; fields(); };
 }
-whole($("#seed"), /^-?\d{1,17}$/, (seed) => { first = "0"; go({ seed }); });
-whole($("#number"), /^\d{1,18}$/, (number) => go({ number }));
+whole($("#seed"), /^-?\d{1,17}$/, (seed, push) => { first = "0"; go({ seed }, push); });
+whole($("#number"), /^\d{1,17}$/, (number, push) => go({ number }, push));
 $("#class").onchange = () => go({ label: $("#class").value === "" ? null : Number($("#class").value), latent: state.latent, moves: state.moves });
 
 // Directions and the mean
@@ -213,7 +221,7 @@ async function findWays() {
 
 // The grid
 
-let first = "0", filling = 0;
+let filling = 0;
 const tiles = Array.from({ length: COUNT }, () => {
     const image = h("img", { alt: "", width: run.size, height: run.size });
     const button = h("button", { type: "button" }, image);
@@ -249,7 +257,7 @@ $("#earlier").onclick = () => { first = BigInt(first) > COUNT ? bigger(first, -C
 
 // The walk: its pictures are fetched once, and then shown at any pace
 
-let stations = [], frames = [], walking = 0;
+let frames = [], walking = 0;
 $("#keep").onclick = () => {
     if (stations.length === MOST_STATIONS) { say(`A walk has ${MOST_STATIONS} pictures at most; take one away first.`, "wrong"); return; }
     stations = [...stations, { ...state, picture: $("#picture").src, caption: captionOf(state) }];
