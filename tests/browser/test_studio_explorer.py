@@ -15,13 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-uvicorn = pytest.importorskip("uvicorn", reason='needs the studio: pip install "steadygan[studio]"')
-
 import steadygan as sg
-from steadygan.web.app import create_app
-from steadygan.web.studio import Studio, id_of
 
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 pytestmark = [pytest.mark.browser]
 SECONDS = 60_000  # ms, for a process that loads torch on a busy machine
 
@@ -29,10 +25,14 @@ SECONDS = 60_000  # ms, for a process that loads torch on a busy machine
 @pytest.fixture(scope="module")
 def address(painted_run: Path) -> Iterator[str]:
     """Where a studio over the folder of one run shows its explorer."""
+    uvicorn = pytest.importorskip("uvicorn", reason='needs the studio: pip install "steadygan[studio]"')
+    from steadygan.web.app import create_app
+    from steadygan.web.studio import Studio, id_of
+
     server = uvicorn.Server(uvicorn.Config(create_app(Studio(painted_run.parent)), port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
+    while not server.started and thread.is_alive():
         time.sleep(0.02)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}/runs/{id_of(painted_run)}/explore"
@@ -87,19 +87,14 @@ def downloaded(view: Any, button: str) -> tuple[str, bytes]:
     return coming.value.suggested_filename, Path(coming.value.path()).read_bytes()
 
 
-def test_pictures_move_and_walks_are_downloaded(opened: Callable[..., Any], painted_run: Path) -> None:
+def test_sliders_move_the_picture_and_walks_are_downloaded(opened: Callable[..., Any], painted_run: Path) -> None:
     view = opened("?seed=3&number=5")
     assert apart(pixels(view), truth(painted_run, 5, seed=3)) <= 1
     assert apart(pixels(view, "#grid button:nth-child(3) img"), truth(painted_run, 2, seed=3)) == 0
-    name, png = downloaded(view, "#png")
-    assert name == "painted-seed3-5.png"
-    assert apart(np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), np.int64), truth(painted_run, 5, seed=3)) == 0
-
     view.click("#keep")
     view.click("#new")
     ready(view)
     assert apart(pixels(view), truth(painted_run, 6, seed=3)) <= 1
-    assert "number=6" in view.url
     view.click("#keep")
     view.wait_for_selector("#way-part:not([aria-busy]):not([hidden])")
     view.fill("#way", "12")
@@ -109,27 +104,53 @@ def test_pictures_move_and_walks_are_downloaded(opened: Callable[..., Any], pain
     with Image.open(io.BytesIO(gif)) as film:
         assert film.n_frames > 24  # type: ignore[attr-defined]
     assert "--seed 3 --pick 5,6 -o walk.gif" in view.inner_text("#command")
+    view.wait_for_selector("#sliders input")
+    before = pixels(view)
+    view.locator("#sliders input").first.fill("4")
+    ready(view)
+    assert apart(pixels(view), before) > 1
+    view.click("#level")
+    ready(view)
+    assert apart(pixels(view), before) == 0
 
+
+@pytest.mark.slow
+def test_the_address_holds_the_picture_and_its_history(opened: Callable[..., Any], painted_run: Path) -> None:
+    view = opened("?seed=3&number=5")
+    name, png = downloaded(view, "#png")
+    assert name == "painted-seed3-5.png"
+    assert apart(np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), np.int64), truth(painted_run, 5, seed=3)) == 0
+    view.click("#new")
+    ready(view)
     view.click("#back")
     ready(view)
     assert apart(pixels(view), truth(painted_run, 5, seed=3)) <= 1
     view.click("#forward")
     ready(view)
-    before = pixels(view)
+    assert "number=6" in view.url
     view.wait_for_selector("#sliders input")
     view.locator("#sliders input").first.fill("4")
-    ready(view)
-    assert apart(pixels(view), before) > 1
     view.wait_for_url("**moves=4,**")
+    ready(view)
     moved = pixels(view)
     view.reload()
     view.wait_for_selector("#sliders input")
-    view.wait_for_timeout(100)
     ready(view)
+    sync_api.expect(view.locator("#caption")).to_have_text("Seed 3, number 6 · moved")
     assert apart(pixels(view), moved) == 0
-    view.click("#level")
-    ready(view)
-    assert apart(pixels(view), before) == 0
+
+
+def tab_to(view: Any, what: str) -> None:
+    """Press Tab until an element has the focus."""
+    for _ in range(80):
+        if view.evaluate("(what) => document.activeElement.matches(what)", what):
+            return
+        view.keyboard.press("Tab")
+    raise AssertionError(f"no way to {what}")
+
+
+UNNAMED = """[...document.querySelectorAll("button, input, select, img, progress")].filter((it) => it.offsetParent
+    && !(it.textContent.trim() || it.ariaLabel || it.labels?.length || it.hasAttribute("alt"))).length"""
 
 
 @pytest.mark.slow
@@ -137,45 +158,32 @@ def test_the_keyboard_is_enough_and_a_phone_is_wide_enough(opened: Callable[...,
     view = opened(width=360, color_scheme="dark")
     assert view.evaluate("document.documentElement.scrollWidth") <= 360
     view.wait_for_selector("#sliders input")
-
-    def tab_to(what: str) -> None:
-        for _ in range(80):
-            if view.evaluate("(what) => document.activeElement.matches(what)", what):
-                return
-            view.keyboard.press("Tab")
-        raise AssertionError(f"no way to {what}")
-
     for _ in range(2):
-        tab_to("#keep")
+        tab_to(view, "#keep")
         view.keyboard.press("Enter")
-        view.keyboard.press("Shift+Tab")
-        view.locator("#new").focus()
+        view.locator("body").focus()
+        tab_to(view, "#grid button:nth-child(5)")
         view.keyboard.press("Enter")
         ready(view)
-    assert apart(pixels(view), truth(painted_run, 2)) <= 1
-    tab_to("#sliders input")
+        view.evaluate("document.activeElement.blur()")
+    assert apart(pixels(view), truth(painted_run, 4)) <= 1
+    tab_to(view, "#sliders input")
     before = pixels(view)
     for _ in range(20):
         view.keyboard.press("ArrowRight")
     view.wait_for_url("**moves=2,**")
     ready(view)
     assert apart(pixels(view), before) > 0
-    tab_to("#grid button:nth-child(5)")
-    view.keyboard.press("Enter")
-    ready(view)
-    assert apart(pixels(view), truth(painted_run, 4)) <= 1
     view.wait_for_selector("#way-part:not([aria-busy]):not([hidden])")
-    tab_to("#way")
+    tab_to(view, "#way")
     view.keyboard.press("End")
     assert view.get_attribute("#way", "aria-valuetext") == "picture 24 of 24, near station 1"
-    tab_to("#gif")
+    tab_to(view, "#gif")
     with view.expect_download() as coming:
         view.keyboard.press("Enter")
     assert Image.open(coming.value.path()).format == "GIF"
     assert view.evaluate("document.documentElement.scrollWidth") <= 360
-    unnamed = "[...document.querySelectorAll('button, input, select, img, progress')].filter((it) => !it.hidden && it.offsetParent && "
-    unnamed += "!(it.textContent.trim() || it.ariaLabel || it.labels?.length || it.alt !== undefined)).length"
-    assert view.evaluate(unnamed) == 0
+    assert view.evaluate(UNNAMED) == 0
 
 
 @pytest.mark.slow
