@@ -105,7 +105,8 @@ class Directions:
         if key not in self._found:
             while len(self._found) >= _KEPT_WAYS:
                 del self._found[next(iter(self._found))]
-            self._found[key] = asyncio.create_task(self._look(run, which))
+            self._found[key] = task = asyncio.create_task(self._look(run, which))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())  # if nobody waits any more
         try:
             return await asyncio.shield(self._found[key])
         except NotPainted:
