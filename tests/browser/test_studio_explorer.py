@@ -116,7 +116,13 @@ def test_sliders_move_the_picture_and_walks_are_downloaded(opened: Callable[...,
 
 @pytest.mark.slow
 def test_the_address_holds_the_picture_and_its_history(opened: Callable[..., Any], painted_run: Path) -> None:
-    view = opened("?seed=3&number=5")
+    view = opened("?seed=3&number=47")
+    assert apart(pixels(view, "#grid button:nth-child(16) img"), truth(painted_run, 47, seed=3)) == 0
+    view.click("#new")
+    ready(view)
+    assert view.get_attribute("#grid button:nth-child(1)", "aria-current") == "true"
+    view.fill("#number", "5")
+    ready(view)
     name, png = downloaded(view, "#png")
     assert name == "painted-seed3-5.png"
     assert apart(np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), np.int64), truth(painted_run, 5, seed=3)) == 0

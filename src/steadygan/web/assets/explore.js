@@ -113,12 +113,12 @@ async function show() {
 
 /** Goes to another picture: a step of the history, or in place of the last one. */
 function go(to, push = true) {
-    const other = to.seed !== undefined && to.seed !== state.seed || to.label !== undefined && to.label !== state.label;
+    const before = state;
     state = { ...state, latent: "", moves: [], ...to };
     clearTimeout(later);
     write(push);
     show();
-    if (other) fill();
+    if (turned() || state.seed !== before.seed || state.label !== before.label) fill();
 }
 
 /** Changes the picture at hand; its address follows. */
@@ -170,7 +170,7 @@ addEventListener("popstate", () => {
     buttons();
     if (asked !== which) { open(asked); return; }
     show();
-    if (state.seed !== before.seed || state.label !== before.label) fill();
+    if (turned() || state.seed !== before.seed || state.label !== before.label) fill();
 });
 
 function whole(field, pattern, then) {
@@ -184,7 +184,7 @@ function whole(field, pattern, then) {
     };
     field.onblur = () => { typing = false; fields(); };
 }
-whole($("#seed"), /^-?\d{1,17}$/, (seed, push) => { first = "0"; go({ seed }, push); });
+whole($("#seed"), /^-?\d{1,17}$/, (seed, push) => go({ seed }, push));
 whole($("#number"), /^\d{1,17}$/, (number, push) => go({ number }, push));
 $("#class").onchange = () => go({ label: $("#class").value === "" ? null : Number($("#class").value), latent: state.latent, moves: state.moves });
 
@@ -229,6 +229,14 @@ const tiles = Array.from({ length: COUNT }, () => {
     return button;
 });
 $("#grid").append(...tiles);
+
+/** Turns the grid to the page of the picture above; whether it was on another. */
+function turned() {
+    const number = BigInt(state.number), at = BigInt(first);
+    if (state.latent || (number >= at && number < at + BigInt(COUNT))) return false;
+    first = String(number - number % BigInt(COUNT));
+    return true;
+}
 
 async function fill() {
     const turn = ++filling;
@@ -306,13 +314,13 @@ let playing = 0;
 function pause() {
     cancelAnimationFrame(playing);
     playing = 0;
-    $("#play").textContent = "Play";
-    $("#play").setAttribute("aria-pressed", "false");
+    $("#walk-play").textContent = "Play";
+    $("#walk-play").setAttribute("aria-pressed", "false");
 }
-$("#play").onclick = () => {
+$("#walk-play").onclick = () => {
     if (playing) { pause(); return; }
-    $("#play").textContent = "Pause";
-    $("#play").setAttribute("aria-pressed", "true");
+    $("#walk-play").textContent = "Pause";
+    $("#walk-play").setAttribute("aria-pressed", "true");
     const start = performance.now() - Number($("#way").value) * 80;
     const step = (now) => {
         const at = Math.max(0, Math.floor((now - start) / 80)) % (stations.length * LEG);
@@ -422,12 +430,13 @@ async function open(name, fresh = false) {
     $("#class-part").hidden = !about.classes.length;
     $("#class").replaceChildren(h("option", { value: "" }, "all in turn"), ...about.classes.map((name, n) => h("option", { value: n }, name)));
     if (state.label >= about.classes.length) state = { ...state, label: null };
+    turned();
     await show();
     await Promise.all([fill(), walk()]);
     findWays();
 }
 $("#which").onchange = () => { which = $("#which").value; write(false); open(which); };
-$("#newest").onclick = () => open(which, true);
+$("#look-again").onclick = () => open(which, true);
 
 const asked = new URL(location).searchParams.get("checkpoint") ?? "best";
 if (![...$("#which").options].some((it) => it.value === asked)) $("#which").append(h("option", {}, asked));
