@@ -44,7 +44,7 @@ def with_painter(act: Callable[[Painter], Coroutine[Any, Any, None]], **options:
     async def whole() -> None:
         painter = Painter(program=program, **options)
         try:
-            await asyncio.wait_for(act(painter), 60)
+            await asyncio.wait_for(act(painter), 120)
         finally:
             await painter.close()
         assert not [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
@@ -151,5 +151,17 @@ def test_a_real_process_paints_what_sample_writes(painted_run: Path, tmp_path: P
         assert len([answer for answer in found if answer]) <= 3
         assert found[-1]
         assert b64decode(found[-1]["pictures"][0]) == (tmp_path / "out" / "00019.png").read_bytes()
+
+    with_painter(act, program=(sys.executable, "-m", "steadygan"))
+
+
+@pytest.mark.slow
+def test_a_real_process_that_was_killed_comes_again_with_the_same_picture(painted_run: Path) -> None:
+    async def act(painter: Painter) -> None:
+        request = {"do": "paint", "spots": [{"seed": 5}], "exact": True}
+        first = await painter.ask(painted_run, request)
+        (child,) = psutil.Process().children()
+        child.kill()
+        assert await painter.ask(painted_run, request) == first
 
     with_painter(act, program=(sys.executable, "-m", "steadygan"))
