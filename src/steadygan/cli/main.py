@@ -63,7 +63,7 @@ for command in (
     techniques.cite,
 ):
     app.command()(command)
-app.command(hidden=True)(serving.serve_pictures)
+app.command("serve-pictures", hidden=True)(serving.serve_pictures)
 app.add_typer(bench.app, name="bench")
 
 
