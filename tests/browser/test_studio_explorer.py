@@ -87,7 +87,7 @@ def downloaded(view: Any, button: str) -> tuple[str, bytes]:
     return coming.value.suggested_filename, Path(coming.value.path()).read_bytes()
 
 
-def test_sliders_move_the_picture_and_walks_are_downloaded(opened: Callable[..., Any], painted_run: Path) -> None:
+def test_pictures_are_new_and_walks_are_downloaded(opened: Callable[..., Any], painted_run: Path) -> None:
     view = opened("?seed=3&number=5")
     assert apart(pixels(view), truth(painted_run, 5, seed=3)) <= 1
     assert apart(pixels(view, "#grid button:nth-child(3) img"), truth(painted_run, 2, seed=3)) == 0
@@ -104,18 +104,12 @@ def test_sliders_move_the_picture_and_walks_are_downloaded(opened: Callable[...,
     with Image.open(io.BytesIO(gif)) as film:
         assert film.n_frames > 24  # type: ignore[attr-defined]
     assert "--seed 3 --pick 5,6 -o walk.gif" in view.inner_text("#command")
-    view.wait_for_selector("#sliders input")
-    before = pixels(view)
-    view.locator("#sliders input").first.fill("4")
-    ready(view)
-    assert apart(pixels(view), before) > 1
-    view.click("#level")
-    ready(view)
-    assert apart(pixels(view), before) == 0
 
 
 @pytest.mark.slow
-def test_the_address_holds_the_picture_and_its_history(opened: Callable[..., Any], painted_run: Path) -> None:
+def test_sliders_move_the_picture_and_the_address_holds_it_and_its_history(
+    opened: Callable[..., Any], painted_run: Path
+) -> None:
     view = opened("?seed=3&number=47")
     assert apart(pixels(view, "#grid button:nth-child(16) img"), truth(painted_run, 47, seed=3)) == 0
     view.click("#new")
@@ -135,15 +129,20 @@ def test_the_address_holds_the_picture_and_its_history(opened: Callable[..., Any
     ready(view)
     assert "number=6" in view.url
     view.wait_for_selector("#sliders input")
+    before = pixels(view)
     view.locator("#sliders input").first.fill("4")
     view.wait_for_url("**moves=4,**")
     ready(view)
     moved = pixels(view)
+    assert apart(moved, before) > 1
     view.reload()
     view.wait_for_selector("#sliders input")
     ready(view)
     sync_api.expect(view.locator("#caption")).to_have_text("Seed 3, number 6 · moved")
     assert apart(pixels(view), moved) == 0
+    view.click("#level")
+    ready(view)
+    assert apart(pixels(view), before) == 0
 
 
 def tab_to(view: Any, what: str) -> None:

@@ -136,7 +136,10 @@ def test_who_left_while_waiting_holds_up_nobody(tmp_path: Path) -> None:
     with_painter(act)
 
 
-def test_a_real_process_paints_what_sample_writes(painted_run: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_of_twenty_requests_to_a_real_process_the_last_is_painted_as_sample_writes_it(
+    painted_run: Path, tmp_path: Path
+) -> None:
     from steadygan.cli.main import main
 
     with pytest.raises(SystemExit):
