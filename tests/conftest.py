@@ -21,7 +21,7 @@ import pytest
 
 from steadygan.rundir import atomic_path
 from steadygan.visual.curves import save_curves
-from tiny import draw
+from tiny import TINY, draw
 
 # Examples are the same on every machine, none is kept in a folder, and a busy machine is no failure.
 hypothesis.settings.register_profile("steady", derandomize=True, database=None, deadline=None)
@@ -119,3 +119,15 @@ def shared_data() -> Path:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 120 small drawings."""
     return draw(tmp_path_factory.mktemp("pictures") / "squares", 120)
+
+
+@pytest.fixture(scope="session")
+def painted_run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run on them of some steps, whose generator makes pictures of 16 pixels from 8 numbers."""
+    from steadygan.recipes import configure
+    from steadygan.training.console import Silent
+    from steadygan.training.run import train
+
+    settings = {**TINY, "size": 16, "budget": {"steps": 8}}
+    folder = tmp_path_factory.mktemp("runs")
+    return train(configure(pictures, settings=settings), folder / "painted", Silent()).path

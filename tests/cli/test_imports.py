@@ -45,6 +45,7 @@ MAY_LOAD_TORCH = {
     "resume": "trains",
     "sample": "asks a generator",
     "project": "asks a generator",
+    "serve-pictures": "asks a generator",
     "doctor": "audits networks, if asked about a recipe",
     "export": "asks a generator, unless it writes a data set",
     "evaluate": "asks a generator and measures",

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from steadygan.cli import bench, data, doctor, projecting, results, scores, studio, techniques, training
+from steadygan.cli import bench, data, doctor, projecting, results, scores, serving, studio, techniques, training
 from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
@@ -63,6 +63,7 @@ for command in (
     techniques.cite,
 ):
     app.command()(command)
+app.command("serve-pictures", hidden=True)(serving.serve_pictures)
 app.add_typer(bench.app, name="bench")
 
 

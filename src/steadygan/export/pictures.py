@@ -15,7 +15,7 @@ from steadygan.networks.latents import Latent
 from steadygan.training.config import RunConfig
 from steadygan.training.sampling import rows
 from steadygan.visual.gif import save_animation
-from steadygan.visual.grid import grid, save_images, save_picture
+from steadygan.visual.grid import Images, grid, save_images, save_picture
 from steadygan.visual.points import picture
 from steadygan.visual.walk import Between, latent_walk, slerp, straight
 
@@ -93,8 +93,20 @@ def _asked(model: TrainedGenerator, wanted: Wanted) -> tuple[Sequence[int], Tens
 def _walk(
     model: TrainedGenerator, out: Path, stations: Tensor, labels: tuple[Tensor, ...], frames: int, fps: float
 ) -> None:
-    between = _BETWEEN[model.latent.kind]
-    path = torch.from_numpy(latent_walk(stations.numpy(), frames, between=between)).float()
+    save_film(rows(model.pictures(*walk(model, stations, labels, frames))), out, fps)
+
+
+def walk(
+    model: TrainedGenerator, stations: Tensor, labels: tuple[Tensor, ...], frames: int
+) -> tuple[Tensor, *tuple[Tensor, ...]]:
+    """Latents (F, dim) through stations (K, dim) and back to the first, `frames` from each to the next, and labels (F,)
+    of the nearer station if there are classes.
+    """
+    path = torch.from_numpy(latent_walk(stations.numpy(), frames, between=_BETWEEN[model.latent.kind])).float()
     nearer = (torch.arange(len(path)) + frames // 2) // frames % len(stations)
-    images = rows(model.pictures(path, *(label[nearer] for label in labels)))
+    return path, *(label[nearer] for label in labels)
+
+
+def save_film(images: Images, out: Path, fps: float) -> None:
+    """Write pictures (N, H, W, C) of a walk as FILE.gif or FILE.mp4, small ones enlarged."""
     save_animation([grid(image[None], columns=1, padding=0) for image in images], out, fps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ Images = NDArray[np.uint8]
 
 SHEET_WIDTH = 850
 BACKGROUND = 255
+_LEVEL = 3  # of PNG: a fifth of the default's time, a tenth larger
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -60,8 +62,14 @@ def save_grid(
 
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Write one picture, atomically; the format follows the suffix, usually `.png`, which it is without one, too."""
-    with atomic_path(path) as part:  # the level is of PNG: a fifth of the default's time, a tenth larger
-        picture.save(part, format=None if path.suffix else "PNG", compress_level=3)
+    with atomic_path(path) as part:
+        picture.save(part, format=None if path.suffix else "PNG", compress_level=_LEVEL)
+
+
+def as_png(picture: Image.Image) -> bytes:
+    """The very bytes of a PNG that `save_picture` writes."""
+    picture.save(made := BytesIO(), "PNG", compress_level=_LEVEL)
+    return made.getvalue()
 
 
 def save_images(images: Images, folder: Path, numbers: Iterable[int] | None = None) -> list[Path]:
@@ -69,14 +77,19 @@ def save_images(images: Images, folder: Path, numbers: Iterable[int] | None = No
 
     Four channels are all kept, the fourth as alpha; of two the first is written, of more than four the first three.
     """
-    images = _checked(images)
-    kept = images if images.shape[3] == 4 else _visible(images)
+    made = one_by_one(images)
     with storage_errors(folder):
         folder = through_links(folder)
-    paths = [folder / f"{index:05d}.png" for index in (range(len(kept)) if numbers is None else numbers)]
-    for image, path in zip(kept, paths, strict=True):
-        save_picture(_pillow(image), path)
+    paths = [folder / f"{index:05d}.png" for index in (range(len(made)) if numbers is None else numbers)]
+    for picture, path in zip(made, paths, strict=True):
+        save_picture(picture, path)
     return paths
+
+
+def one_by_one(images: Images) -> list[Image.Image]:
+    """Each image of a batch (N, H, W, C) as a picture, with the channels that `save_images` keeps."""
+    kept = _checked(images)
+    return [_pillow(image) for image in (kept if kept.shape[3] == 4 else _visible(kept))]
 
 
 def _checked(images: Images) -> Images:
