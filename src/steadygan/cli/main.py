@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from steadygan.cli import bench, data, doctor, projecting, results, scores, techniques, training
+from steadygan.cli import bench, data, doctor, projecting, results, scores, studio, techniques, training
 from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
@@ -57,6 +57,7 @@ for command in (
     results.compare,
     results.report,
     results.note,
+    studio.studio,
     training.recipes,
     techniques.techniques,
     techniques.cite,
