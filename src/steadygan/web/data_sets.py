@@ -99,6 +99,9 @@ def _overview(studio: Studio, shelf: Shelf, id_: str) -> Response:
         told=told,
         findings=[_some(noticed) for noticed in told.findings] if told else [],
         names=_Names(entries),
+        remarks=[
+            text for text in meta.advice if not told or not text.startswith(tuple(it.sentence for it in told.findings))
+        ],
         order=order,
         rejected=prepared.rejected()[:_FILES],
         runs=runs,

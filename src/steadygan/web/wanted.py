@@ -87,7 +87,7 @@ def wanted(asked: Any) -> Wanted:
         raise ConfigError("a run is asked for as an object with source, recipe, settings and name")
     texts = {name: asked.get(name, "") for name in ("source", "recipe", "name")}
     for name, text in texts.items():
-        if not isinstance(text, str) or not is_utf8(text) or "\0" in text or len(text) > _LONGEST:
+        if not isinstance(text, str) or (text and not is_utf8(text)) or "\0" in text or len(text) > _LONGEST:
             raise ConfigError(f"{name}: it is no text that a command line could hold")
     if not texts["source"].strip():
         raise ConfigError("data.source: name the images: a folder, a zip, a prepared set, or builtin:critters")

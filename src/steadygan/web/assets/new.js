@@ -1,7 +1,7 @@
 // A new run: images, a recipe, settings; what it would take; its start.
 
 import { $, all, duration, followJob, getJson, given, h, post, say, thousands } from "./studio.js";
-import { Fields, Schema, changes, overlay, words } from "./settings.js";
+import { Fields, Schema, changes, firstSentence, overlay, words } from "./settings.js";
 
 const { sets, builtin } = given();
 const USUAL = ["budget", "batch", "size", "seed"];
@@ -71,7 +71,7 @@ function render() {
 }
 
 function group(name, node, value, row) {
-    const now = Array.isArray(value) ? value.map((it) => words(it.kind ?? "")).join(", ") || "none" : words(value?.kind ?? "");
+    const now = Array.isArray(value) ? value.map((it) => words(it.kind ?? "")).join(", ") || "none" : value?.kind ? words(value.kind) : firstSentence(schema.node(node).description);
     const own = Object.keys(state.settings).some((place) => place === name || place.startsWith(`${name}.`));
     const details = h("details", { class: "group", open: opened.has(name), ontoggle: (event) => (event.target.open ? opened.add(name) : opened.delete(name)) },
         h("summary", {}, h("b", {}, words(name)), h("span", {}, now), own ? h("span", { class: "chip" }, "changed") : null), row);
@@ -99,6 +99,8 @@ function filter() {
 function choose(name) {
     state.recipe = name;
     base = entry().config;
+    const tree = overlay(base, state.settings);
+    for (const [place, value] of Object.entries(state.settings)) state.settings[place] = schema.full(schema.at(place, tree), value);
     state.settings = changes(overlay(base, state.settings), base);
     const it = entry();
     $("#about").replaceChildren(
@@ -142,13 +144,20 @@ async function command() {
         return;
     }
     try {
-        const found = await post("/api/new/command", state);
+        const found = await post("/api/new/command", asked());
         if (mine !== turn) return;
         $("#command").textContent = found.command;
         $("#name").placeholder = found.name;
     } catch (problem) {
         if (mine === turn) wrong([complaint(problem.message)]);
     }
+}
+
+/** What is sent: settings without what their kinds have by default. */
+function asked() {
+    const tree = overlay(base, state.settings);
+    const settings = Object.entries(state.settings).map(([place, value]) => [place, schema.lean(schema.at(place, tree), value)]);
+    return { ...state, settings: Object.fromEntries(settings) };
 }
 
 const complaint = (line) => ({ setting: /^([a-z_]\w*(?:[.[][\w.[\]]*)?)(?=[=:])/.exec(line)?.[1] ?? "", problem: line });
@@ -189,14 +198,14 @@ async function check() {
     wrongNothing();
     busy("looking at images, networks and machine …");
     try {
-        const asked = { source: state.source, recipe: state.recipe };
-        const job = await post("/api/new/check", state);
+        const { source, recipe } = state;
+        const job = await post("/api/new/check", asked());
         await followJob(job.id, ({ line }) => line && mine === checking && ($("#state").textContent = line));
         const found = await getJson(`/api/new/check/${job.id}`);
         if (mine !== checking) return;
         show(found);
         if (found.problems.length) wrong(found.problems);
-        else if (asked.source === state.source && asked.recipe === state.recipe) rebase(found);
+        else if (source === state.source && recipe === state.recipe) rebase(found);
     } catch (problem) {
         wrong([complaint(problem.message)]);
     }
@@ -238,7 +247,7 @@ async function start() {
     wrongNothing();
     busy("starting …");
     try {
-        const { id } = await post("/api/new/start", state);
+        const { id } = await post("/api/new/start", asked());
         for (;;) {
             const { address, code, line, wrong: lines } = await getJson(`/api/new/start/${id}`);
             if (address) {
@@ -302,6 +311,7 @@ try {
     recipes = await getJson("/api/new/recipes");
     schema = new Schema(recipes.json_schema);
     fields = new Fields(schema, {
+        empty: { "budget.images": "200,000 if nothing else ends it", "budget.steps": "no limit", "budget.minutes": "no limit", size: "64, or that of the set" },
         base: (place) => at(base, place), change: edited, rebuild: (place, value) => (edited(place, value), render(), $("#changed").replaceChildren(count())),
     });
     $("#recipes").replaceChildren(...recipes.recipes.map((it) => h("label", { class: "recipe" },

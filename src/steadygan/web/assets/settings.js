@@ -67,10 +67,40 @@ export class Schema {
         const known = this.node(node);
         return "default" in known ? structuredClone(known.default) : this.start(this.ways(known)[0]);
     }
+
+    /** The node at a place of a tree, whose kinds decide what there is; undefined if there is none. */
+    at(place, tree) {
+        let [node, value] = [this.root, tree];
+        for (const name of place.split(".")) {
+            const way = node && this.wayOf(node, value);
+            node = way?.properties?.[name] ?? way?.items;
+            value = value?.[name];
+        }
+        return node;
+    }
+
+    /** A value without what is there by default anyway. */
+    lean(node, value) {
+        const way = node && this.wayOf(node, value);
+        if (Array.isArray(value)) return value.map((one) => this.lean(way?.items, one));
+        if (!isObject(value) || !way?.properties) return value;
+        const kept = Object.entries(value).filter(([name, one]) => name === "kind" || !way.properties[name] || !same(one, this.node(way.properties[name]).default));
+        return Object.fromEntries(kept.map(([name, one]) => [name, this.lean(way.properties[name], one)]));
+    }
+
+    /** A value with what is there by default. */
+    full(node, value) {
+        const way = node && this.wayOf(node, value);
+        if (Array.isArray(value)) return value.map((one) => this.full(way?.items, one));
+        if (!isObject(value) || !way?.properties) return value;
+        const names = [...new Set([...Object.keys(way.properties), ...Object.keys(value)])];
+        return Object.fromEntries(names.map((name) => [name, name in value ? this.full(way.properties[name], value[name]) : this.first(way.properties[name])]));
+    }
 }
 
 export const words = (name) => name.replaceAll("_", " ");
-const firstSentence = (text) => (text ?? "").split("\n")[0];
+const rangeOf = (node) => node.range.replace(/,? or null$/, "").replace(/, less than \d\.\d+e\+\d+/, "");
+export const firstSentence = (text) => (text ?? "").split("\n")[0].replaceAll("`", "");
 
 /** What a docstring says of one name in it: the lines or sentences with the name in backticks. */
 function said(text, name) {
@@ -82,11 +112,11 @@ function said(text, name) {
 /**
  * The fields of settings. `base(place)` is what the recipe has. `change(place, value)` is called with each edit that leaves the form
  * as it is, `rebuild(place, value)` with one after which there are other fields; `place` is dotted, and a number in it stands for
- * an element of a list.
+ * an element of a list. `empty` says what it means that nothing is given.
  */
 export class Fields {
-    constructor(schema, { base, change, rebuild }) {
-        Object.assign(this, { schema, base, change, rebuild });
+    constructor(schema, { base, change, rebuild, empty = {} }) {
+        Object.assign(this, { schema, base, change, rebuild, empty });
     }
 
     /** Whether a value is typed, so that it has to be said what it may be. */
@@ -115,12 +145,12 @@ export class Fields {
         const undo = this.base(place) !== undefined && h("button", { type: "button", class: "undo", "aria-label": `${title}: as the recipe has it`, title: "as the recipe has it", onclick: () => this.rebuild(place, this.base(place)) }, "↺");
         return h(
             "div", { class: `field${this.differs(place, value) ? " changed" : ""}`, "data-place": place, "data-words": `${place} ${help}`.toLowerCase() },
-            h("label", { for: `f-${place}` }, title, this.typed(node) && known.range ? h("small", {}, known.range) : null),
+            h("label", { for: `f-${place}` }, title, this.typed(node) && known.range ? h("small", {}, rangeOf(known)) : null),
             h("div", { class: "value" }, input, undo),
             help ? h("p", { class: "help" }, help) : null,
             h("p", { class: "wrong", id: `wrong-${place}`, role: "alert" }),
             way.type === "object" ? this.part(way, value, place) : null,
-            way.type === "array" && !way.prefixItems ? this.list(way, value, place) : null,
+            way.type === "array" && this.ofParts(way) ? this.list(way, value, place) : null,
         );
     }
 
@@ -155,7 +185,9 @@ export class Fields {
         if (kinds.length) return this.kinds(kinds, plain, may_be_null, value, place, title);
         const way = this.schema.wayOf(node, value);
         if (way.type === "object") return null;
-        if (way.type === "array") return way.prefixItems ? this.several(way, value, place, title) : null;
+        const row = ways.find((one) => one.type === "array");
+        if (row && !this.ofParts(row)) return row.prefixItems ? this.several(row, value, place, title) : this.numbers(row, may_be_null, value, place);
+        if (row) return null;
         const options = ways.flatMap((one) => one.enum ?? ("const" in one ? [one.const] : []));
         if (options.length) return this.select(id, [...(may_be_null ? [null] : []), ...options], value, (picked) => this.change(place, picked));
         if (ways.some((one) => one.type === "boolean"))
@@ -194,6 +226,21 @@ export class Fields {
         }));
     }
 
+    /** A list of numbers or words, with commas between them. */
+    numbers(way, may_be_null, value, place) {
+        const numeric = this.schema.ways(way.items ?? {}).some((one) => ["integer", "number"].includes(one.type));
+        const list = (text) => text.split(",").filter((one) => one.trim()).map((one) => read(one.trim(), numeric));
+        return h("input", {
+            id: `f-${place}`, value: (value ?? []).join(", "), spellcheck: "false", placeholder: may_be_null ? (this.empty[place] ?? "chosen by itself") : "none",
+            "aria-describedby": `wrong-${place}`, onchange: ({ target }) => this.change(place, target.value.trim() === "" && may_be_null ? null : list(target.value)),
+        });
+    }
+
+    /** Whether a list is one of parts, each with settings of its own. */
+    ofParts(way) {
+        return !!way.items && this.schema.ways(way.items).some((one) => one.type === "object");
+    }
+
     select(id, options, value, pick, names = {}, label = null) {
         const shown = (it) => names[it] ?? (it === null ? "none" : String(it));
         const select = h("select", { id, "aria-label": label, onchange: (event) => pick(options[event.target.selectedIndex]) },
@@ -206,7 +253,7 @@ export class Fields {
         const numeric = plain.some((way) => ["integer", "number"].includes(way.type));
         return h("input", {
             id, value: value === null ? "" : String(value), inputmode: numeric ? "decimal" : null, spellcheck: "false",
-            placeholder: may_be_null ? "chosen by itself" : null, "aria-describedby": `wrong-${place}`,
+            placeholder: may_be_null ? (this.empty[place] ?? "chosen by itself") : null, "aria-describedby": `wrong-${place}`,
             onchange: (event) => this.change(place, event.target.value.trim() === "" && may_be_null ? null : read(event.target.value, numeric)),
         });
     }
