@@ -88,7 +88,7 @@ def _overview(studio: Studio, shelf: Shelf, id_: str) -> Response:
     meta, told, entries = prepared.meta, shelf.told(id_, prepared), prepared.entries()
     order = random.Random(0).sample(range(meta.counts.images), min(_ALL_PICTURES, meta.counts.images))
     job = next((job for job in reversed(studio.processes.about(f"inspect:{id_}")) if job.code is None), None)
-    runs = next((one.runs for one in shelf.all() if one.id == id_), [])
+    runs = shelf.used().get(prepared.path, [])
     return page(
         studio,
         prepared.name,

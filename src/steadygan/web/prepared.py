@@ -169,7 +169,7 @@ class Prepared:
         return images
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _meta(file: Path, at: Stamp) -> Meta:
     """Of a `dataset.json` as it was written `at` a time."""
     return parsed(file, Meta, at[1])

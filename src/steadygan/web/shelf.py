@@ -49,15 +49,20 @@ class Shelf:
 
     def all(self) -> list[OnShelf]:
         """Looked up anew: those that runs used first, the newest before older ones."""
-        runs: dict[Path, list[Used]] = defaultdict(list)
-        for id_, path in self.studio.runs().items():
-            if prepared := self._prepared_for(path):
-                runs[Path(prepared)].append(Used(id_, self.studio.name_of(path)))
+        runs = self.used()
         places = dict.fromkeys([*runs, *self._folders(self.studio.folder, 0), *self._cached()])
         found = {id_of(path): path for path in places if (path / "dataset.json").is_file()}
         self._paths = found
         shelf = [self._looked_at(id_, path, runs.get(path, [])) for id_, path in found.items()]
         return sorted(shelf, key=lambda one: (not one.runs, -stamp(one.path / "dataset.json")[0]))
+
+    def used(self) -> dict[Path, list[Used]]:
+        """The runs by the set that they were trained on."""
+        runs: dict[Path, list[Used]] = defaultdict(list)
+        for id_, path in self.studio.runs().items():
+            if prepared := self._prepared_for(path):
+                runs[Path(prepared)].append(Used(id_, self.studio.name_of(path)))
+        return runs
 
     def path(self, id_: str) -> Path:
         """The folder of a set by its id; 404 if there is none."""
