@@ -150,7 +150,7 @@ def test_the_form_finds_the_same_differences_as_the_command_line(address, tab):
 def test_every_setting_of_every_recipe_has_a_field(address, tab):
     page = tab(f"{address}/new?source=builtin:critters")
     for entry in RECIPES["recipes"]:
-        page.check(f'#recipes input[value="{entry["name"]}"]')
+        page.check(f"#recipes input[value={entry['name']}]")
         places = set(page.evaluate("[...document.querySelectorAll('.field')].map((it) => it.dataset.place)"))
         wanted = set(leaves(entry["config"])) - {
             "recipe",
