@@ -69,7 +69,10 @@ def tab(browser: Any) -> Iterator[Any]:
         context.set_default_timeout(120_000)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda one: wrong.append(one.text) if one.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda one: wrong.append(f"{one.text} {one.location}") if one.type in ("error", "warning") else None,
+        )
         page.route("**/api/new/recipes", lambda route: route.fulfill(json=RECIPES))
         page.goto(url)
         return page
