@@ -72,7 +72,8 @@ class Starting:
     def command(self, run: Wanted) -> dict[str, Any]:
         """The command line for a run, and its name, the next that is free if it has none."""
         name = run.name.strip() or free_name(self.folder, run)
-        return {"command": line(run.words("-o", str(self.studio.folder / name))), "name": name}
+        there = self.studio.folder if self.studio.folder.absolute() == self.folder else self.folder
+        return {"command": line(run.words("-o", str(there / name))), "name": name}
 
     def check(self, run: Wanted) -> dict[str, Any]:
         """Start audit and estimate of a run that is not begun, and stop those that were asked for before."""
@@ -89,7 +90,11 @@ class Starting:
         try:
             found = json.loads(self._checks[job.id].read_bytes())
         except (OSError, ValueError):
-            ended = "it was stopped" if job.code is None or job.code < 0 or job.code > _KILLED else job.line
+            ended = (
+                "it was stopped, for another check began"
+                if job.code is None or job.code < 0 or job.code > _KILLED
+                else job.line
+            )
             return {"problems": [{"setting": "", "problem": ended.removeprefix("steadygan: ")}]}
         data = found.get("data")
         return {**found, "set": self.shelf.add(Path(data["prepared"])) if data else ""}

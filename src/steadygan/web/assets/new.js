@@ -204,6 +204,7 @@ async function check() {
         const found = await getJson(`/api/new/check/${job.id}`);
         if (mine !== checking) return;
         show(found);
+        if (found.estimate) say(found.estimate.sentence);
         if (found.problems.length) wrong(found.problems);
         else if (source === state.source && recipe === state.recipe) rebase(found);
     } catch (problem) {
@@ -311,7 +312,7 @@ try {
     recipes = await getJson("/api/new/recipes");
     schema = new Schema(recipes.json_schema);
     fields = new Fields(schema, {
-        empty: { "budget.images": "200,000 if nothing else ends it", "budget.steps": "no limit", "budget.minutes": "no limit", size: "64, or that of the set" },
+        empty: { "budget.images": "200,000 by default", "budget.steps": "no limit", "budget.minutes": "no limit", size: "64, or that of the set" },
         base: (place) => at(base, place), change: edited, rebuild: (place, value) => (edited(place, value), render(), $("#changed").replaceChildren(count())),
     });
     $("#recipes").replaceChildren(...recipes.recipes.map((it) => h("label", { class: "recipe" },
