@@ -119,12 +119,22 @@ def stop_writer(run: Run) -> str:
     if os.name != "posix":
         raise ConfigError("this system lets no other program stop it; press Ctrl-C where it runs")
     try:
-        os.kill(found.pid, signal.SIGINT)
+        os.kill(found.pid, signal.SIGTERM if _ignores_interrupts(found.pid) else signal.SIGINT)
     except ProcessLookupError:
         raise ConfigError("nothing trains this run any more") from None
     except PermissionError:
         raise ConfigError(f"process {found.pid} is another user's; stop it there with Ctrl-C") from None
     return f"process {found.pid} saves its state and leaves"
+
+
+def _ignores_interrupts(pid: int) -> bool:
+    """Whether a process was started in the background of a script, whose shell keeps Ctrl-C away from it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:  # a system without such files
+        return False
+    masks = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn:")]
+    return any(mask >> (signal.SIGINT - 1) & 1 for mask in masks)
 
 
 def budget(wanted: Mapping[str, Any]) -> list[str]:

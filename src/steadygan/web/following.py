@@ -64,7 +64,7 @@ class Followed:
 
     def stamps(self) -> tuple[Stamp, ...]:
         """What changes with anything that is shown but by whom the run is written."""
-        places = self.run.samples, self.run.checkpoints, self.run.best
+        places = self.run.samples, self.run.checkpoints, self.run.best, self.run.report
         return tuple(map(stamp, (*(one.path for one in self.lines), *places)))
 
     def read(self) -> bool:
@@ -184,6 +184,7 @@ class Watch:
             "commands": commands_of(story),
             "checkpoints": [one.name for one in self.run.checkpoints()][-_CHECKPOINTS:],
             "missing": [*story.missing, *damaged],
+            "report": self.run.files.report.is_file(),
         }
 
     def _state(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from steadygan.rundir import RunDir
 from steadygan.runs import RunInfo
 from steadygan.runs.ending import Ending, ending_of
 from steadygan.runs.info import read_info
-from steadygan.web.lines import Stamp, stamp, tail
+from steadygan.web.lines import Stamp, last, stamp, tail
 from steadygan.web.studio import Studio, id_of
 
 State = Literal["running", "finished", "stopped", "diverged", "failed", "broken off", "broken"]
@@ -98,8 +98,8 @@ def _read(studio: Studio, run: RunDir) -> Glance:
         info = info_of(run)
     except (DataError, StorageError) as problem:
         return bare._replace(wrong=str(problem))
-    log, notes = tail(run.log, Tick, 16_384), tail(run.notes, Note)
-    images = max([line.images for line in (*log[-1:], *notes[-1:])], default=0)
+    tick, notes = last(run.log, Tick), tail(run.notes, Note)
+    images = max(tick.images if tick else 0, notes[-1].images if notes else 0)
     state = _STATES[ending_of(notes)]
     return bare._replace(
         state="stopped" if ended(tail(run.findings, Finding), images) else state,
@@ -109,18 +109,18 @@ def _read(studio: Studio, run: RunDir) -> Glance:
         size=info.data.spec.size,
         created=info.created,
         images=images,
-        share=share_of(info.config, log[-1] if log else None),
+        share=share_of(info.config, tick),
         score=_best(tail(run.scores, DatedScore, 4_000_000)),
         note=next((note.text for note in reversed(notes) if note.author == "user"), ""),
     )
 
 
-def share_of(config: dict[str, Any], last: Tick | None) -> float | None:
+def share_of(config: dict[str, Any], tick: Tick | None) -> float | None:
     """How much of its budget a run has spent, from 0 to 1; None if that cannot be told."""
     budget = config.get("budget")
-    if last is None or not isinstance(budget, dict):
+    if tick is None or not isinstance(budget, dict):
         return None
-    spent = {"images": last.images, "steps": last.step, "minutes": last.seconds / 60}
+    spent = {"images": tick.images, "steps": tick.step, "minutes": tick.seconds / 60}
     shares = [spent[name] / most for name in spent if isinstance(most := budget.get(name), int | float) and most > 0]
     return min(1.0, max(shares)) if shares else None
 
@@ -128,8 +128,8 @@ def share_of(config: dict[str, Any], last: Tick | None) -> float | None:
 def _best(scores: Sequence[DatedScore]) -> BestScore | None:
     picking = [score for score in scores if picks_the_best(score.protocol) and score.value == score.value]
     if picking:
-        last = [score for score in picking if score.protocol == picking[-1].protocol]
-        best = min(last, key=lambda score: score.value)
+        alike = [score for score in picking if score.protocol == picking[-1].protocol]
+        best = min(alike, key=lambda score: score.value)
     elif scores:
         best = scores[-1]
     else:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pydantic import ValidationError
-
+from steadygan.names import from_json
 from steadygan.records import Record
 
 R = TypeVar("R", bound=Record)
@@ -32,6 +30,26 @@ def stamp(path: Path) -> Stamp:
 def tail(path: Path, kind: type[R], most: int = 262_144) -> list[R]:
     """The records among the last bytes of a file, oldest first."""
     return Lines(path, kind, most).new()
+
+
+def last(path: Path, kind: type[R], most: int = 65_536) -> R | None:
+    """The last record of a file; None if there is none among its last bytes."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most))
+            text = file.read(most)
+    except OSError:
+        return None
+    whole = text[: text.rfind(b"\n") + 1].split(b"\n")
+    return next((found for line in reversed(whole) if line.strip() and (found := _record(kind, line))), None)
+
+
+def _record(kind: type[R], line: bytes) -> R | None:
+    """The record that a line holds; None if it is damaged."""
+    try:
+        return from_json(kind, line.decode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 class Lines(Generic[R]):
@@ -72,8 +90,6 @@ class Lines(Generic[R]):
         return self._inode >= 0 and (there.st_ino != self._inode or there.st_size < self._at)
 
     def _read(self, line: bytes) -> R | None:
-        try:
-            return self.kind.model_validate(json.loads(line))
-        except (ValueError, ValidationError, RecursionError):
-            self.damaged += 1
-            return None
+        found = _record(self.kind, line)
+        self.damaged += found is None
+        return found

@@ -86,7 +86,7 @@ class Processes:
         except OSError as problem:
             raise StorageError(f"cannot start `steadygan {arguments[0]}`: {problem.strerror or problem}") from problem
         self._jobs[name] = Job(name, what, about, output, process)
-        for old in [job.id for job in self._jobs.values() if job.code is not None][:-_KEPT]:
+        for old in [job.id for job in self.all() if job.code is not None][:-_KEPT]:
             del self._jobs[old]
         return self._jobs[name]
 
@@ -94,6 +94,10 @@ class Processes:
         """A job by its id."""
         return self._jobs.get(name)
 
+    def all(self) -> list[Job]:
+        """All jobs, oldest first."""
+        return list(self._jobs.values())
+
     def about(self, about: str) -> list[Job]:
         """The jobs for one thing, oldest first."""
-        return [job for job in self._jobs.values() if job.about == about]
+        return [job for job in self.all() if job.about == about]

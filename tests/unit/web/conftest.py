@@ -62,8 +62,11 @@ def runs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def studio(runs: Path) -> Studio:
-    return Studio(runs, token="secret")
+def studio(runs: Path) -> Iterator[Studio]:
+    studio = Studio(runs, token="secret")
+    yield studio
+    for job in studio.processes.all():  # or Python warns of them in another test
+        job.process.wait()
 
 
 @pytest.fixture

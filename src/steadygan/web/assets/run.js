@@ -6,7 +6,7 @@ import { $, duration, followJob, getJson, given, h, post, say, thousands } from 
 const { id } = given(), api = `/api/runs/${id}`;
 const TONES = { running: "act", diverged: "serious", failed: "serious", "broken off": "warning", finished: "info" };
 const MOST = 8000; // places on the axis before the server is asked for fewer
-let moment = null, best = null, marks = [], curves = null, scores = [];
+let moment = null, running = false, ended = "", best = null, marks = [], curves = null, scores = [];
 
 const text = (selector, value) => { const node = $(selector); if (node.textContent !== value) node.textContent = value; };
 
@@ -23,13 +23,14 @@ function showGrid() {
     $("#no-grid").hidden = Boolean(wanted);
     grid.hidden = !wanted;
     if (!wanted || grid.getAttribute("src") === wanted) return;
+    const seen = moment;
     // the picture that is seen stays until the next is there
     loader.onload = () => {
-        grid.src = loader.src;
-        grid.alt = `pictures after ${thousands(moment)} images`;
+        grid.src = wanted;
+        grid.alt = `pictures after ${thousands(seen)} images`;
         grid.classList.toggle("crisp", grid.clientWidth >= 2 * loader.naturalWidth);
     };
-    loader.onerror = () => { if (moment !== null && loader.getAttribute("src") === address(moment)) { $("#no-grid").hidden = false; $("#no-grid").textContent = "This picture is missing."; grid.hidden = true; } };
+    loader.onerror = () => { if (seen === moment) { $("#no-grid").hidden = false; $("#no-grid").textContent = "This picture is missing."; grid.hidden = true; } };
     if (!grid.getAttribute("src")) { grid.src = wanted; grid.alt = `pictures after ${thousands(moment)} images`; }
     loader.src = wanted;
 }
@@ -89,7 +90,8 @@ const news = {
     curves(value) { curves = value; drawCurves(); },
     more: append,
     state(value) {
-        const running = value.state === "running";
+        running = value.state === "running";
+        text("#ended", running ? "" : ended);
         text("#state", value.state);
         $("#state").className = `chip ${TONES[value.state] ?? "quiet"}`;
         $("#stop").hidden = !running;
@@ -105,7 +107,8 @@ const news = {
         bar.setAttribute("aria-valuenow", Math.round(100 * (value.share ?? 0)));
         document.title = `${running && value.share !== null ? `${Math.round(100 * value.share)} % ` : ""}${$("h1").textContent} · steadygan studio`;
     },
-    ended(value) { text("#ended", value); },
+    ended(value) { ended = value; text("#ended", running ? "" : ended); },
+    report(value) { $("#report-link").hidden = !value; },
     samples(value) {
         if (!value.length) moment = null;
         play.moments(value);
@@ -165,7 +168,6 @@ function jobLine(job) {
         line.textContent = now.line;
         state.textContent = now.code === null ? `${job.what} …` : now.code === 0 ? `${job.what} ✓` : `${job.what} failed`;
         if (now.code === 0 && job.name) link.replaceChildren(h("a", { href: `/runs/${id}/exports/${encodeURIComponent(job.name)}` }, `save ${job.name}`));
-        if (now.code === 0 && job.what === "report") $("#report-link").hidden = false;
     };
 }
 
@@ -214,4 +216,3 @@ $("#stop").addEventListener("click", async () => {
     setTimeout(() => { $("#stop").disabled = false; }, 4000);
 });
 getJson(`${api}/jobs`).then(({ jobs }) => jobs.forEach((job) => (job.code === null ? followJob(job.id, jobLine(job)).catch(() => {}) : jobLine(job)(job))), () => {});
-fetch(`/runs/${id}/report.html`, { method: "HEAD" }).then((answer) => { $("#report-link").hidden = !answer.ok; }, () => {});
