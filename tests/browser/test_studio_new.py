@@ -89,12 +89,13 @@ FOUND: AllRecipes = all_recipes()
 RECIPES = json.loads(FOUND.model_dump_json())
 
 
+expect.set_options(120_000)  # a machine may be busy
 PHONE = {"viewport": {"width": 360, "height": 800}, "color_scheme": "dark"}
 
 
 def until(page: Any, place: str, text: str) -> None:
     """Wait for a text; a page under its policy cannot be asked to wait by JavaScript."""
-    expect(page.locator(place)).to_contain_text(text, timeout=60_000)
+    expect(page.locator(place)).to_contain_text(text)
 
 
 def narrow(page: Any) -> bool:

@@ -25,7 +25,7 @@ _MOST_OF_A_GROUP = 12
 _TITLES = {"": "Finding", "pictures": "All pictures", "rejected": "Files that cannot be used"}
 
 
-class Shown(NamedTuple):
+class ShownFinding(NamedTuple):
     """A finding with as much of its pictures as is shown: groups of indices, or indices with captions."""
 
     noticed: Noticed
@@ -161,13 +161,13 @@ def _inspect(studio: Studio, shelf: Shelf, id_: str) -> dict[str, Any]:
     return studio.processes.start("inspect", ["inspect", str(path.absolute()), f"--json={answer}"], about).told()
 
 
-def _some(noticed: Noticed) -> Shown:
+def _some(noticed: Noticed) -> ShownFinding:
     """What the page of a set shows of a finding."""
     if noticed.groups:
-        return Shown(noticed, [group[:_MOST_OF_A_GROUP] for group in noticed.groups[:_GROUPS]],
+        return ShownFinding(noticed, [group[:_MOST_OF_A_GROUP] for group in noticed.groups[:_GROUPS]],
                      more=len(noticed.groups) > _GROUPS)  # fmt: skip
     captioned = _captioned(noticed)
-    return Shown(noticed, pictures=captioned[:_PICTURES], more=len(captioned) > _PICTURES)
+    return ShownFinding(noticed, pictures=captioned[:_PICTURES], more=len(captioned) > _PICTURES)
 
 
 def _captioned(noticed: Noticed) -> list[tuple[int, str]]:

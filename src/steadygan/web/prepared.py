@@ -45,24 +45,24 @@ class Noticed(_Read):
     groups: tuple[tuple[int, ...], ...] = ()
 
 
-class Spread(_Read):
+class ValueSpread(_Read):
     """How many values lie between each two neighbouring edges."""
 
     edges: tuple[float, ...] = Field(min_length=2, max_length=1000)
     counts: tuple[int, ...] = Field(min_length=1, max_length=999)
 
 
-class Told(_Read):
+class SetHealth(_Read):
     """What is the matter with the images of a set."""
 
     findings: tuple[Noticed, ...] = ()
-    histograms: dict[str, Spread] = {}
+    histograms: dict[str, ValueSpread] = {}
 
 
 class Inspected(_Read):
     """What is read of the answer of `inspect --json`."""
 
-    health: Told
+    health: SetHealth
 
 
 class Counts(_Read):
@@ -76,7 +76,7 @@ class Counts(_Read):
     passed_over: dict[str, int] = {}
 
 
-class Meta(_Read):
+class SetMeta(_Read):
     """What is read of `dataset.json`; `health` is None where nobody has looked yet."""
 
     digest: str = ""
@@ -85,19 +85,19 @@ class Meta(_Read):
     converted: str = ""
     notes: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
-    health: Told | None = None
+    health: SetHealth | None = None
     settings: dict[str, Any] = {}
     sources: tuple[dict[str, Any], ...] = ()
 
 
-class Origin(_Read):
+class ImageOrigin(_Read):
     """A line of `index.jsonl`: the file an image is from, and its class."""
 
     file: str = ""
     label: str | None = None
 
 
-class Refused(_Read):
+class UnusedFile(_Read):
     """A line of `rejected.jsonl`."""
 
     file: str = ""
@@ -132,15 +132,15 @@ class Prepared:
         named = Path(where).name if isinstance(where, str) else str(kind or "")
         return f"{named or self.path.name}{more}"
 
-    def entries(self) -> tuple[Origin, ...]:
+    def entries(self) -> tuple[ImageOrigin, ...]:
         """Where each image comes from, in the order of the images."""
         file = self.path / "index.jsonl"
-        return _lines(file, stamp(file), Origin)
+        return _lines(file, stamp(file), ImageOrigin)
 
-    def rejected(self) -> tuple[Refused, ...]:
+    def rejected(self) -> tuple[UnusedFile, ...]:
         """The files that cannot be used."""
         file = self.path / "rejected.jsonl"
-        return tuple(one for one in _lines(file, stamp(file), Refused) if not one.left_out)
+        return tuple(one for one in _lines(file, stamp(file), UnusedFile) if not one.left_out)
 
     def picture(self, index: int, small: bool = False) -> bytes:
         """An image as PNG, reduced to 128 pixels if it is to be small; DataError if there is none at this index."""
@@ -170,9 +170,9 @@ class Prepared:
 
 
 @lru_cache(maxsize=256)
-def _meta(file: Path, at: Stamp) -> Meta:
+def _meta(file: Path, at: Stamp) -> SetMeta:
     """Of a `dataset.json` as it was written `at` a time."""
-    return parsed(file, Meta, at[1])
+    return parsed(file, SetMeta, at[1])
 
 
 def parsed(file: Path, kind: type[R], size: int) -> R:

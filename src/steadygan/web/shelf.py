@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from steadygan.errors import ConfigError, DataError
 from steadygan.places import cache_folder
 from steadygan.web.lines import stamp
-from steadygan.web.prepared import Inspected, Prepared, Told, parsed
+from steadygan.web.prepared import Inspected, Prepared, SetHealth, parsed
 from steadygan.web.studio import Studio, id_of
 
 _DEEPEST = 2
@@ -82,7 +82,7 @@ class Shelf:
         """Where the answer of `steadygan inspect` for a set is kept."""
         return self.studio.folder / ".studio" / f"inspected-{id_}.json"
 
-    def told(self, id_: str, prepared: Prepared) -> Told | None:
+    def told(self, id_: str, prepared: Prepared) -> SetHealth | None:
         """What is known of the health of a set: from its own folder, or from an inspection since; None if nothing."""
         if prepared.meta.health is not None:
             return prepared.meta.health

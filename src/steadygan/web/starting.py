@@ -21,7 +21,7 @@ from steadygan.web.page import Answer, as_json, page
 from steadygan.web.processes import Job
 from steadygan.web.shelf import Shelf
 from steadygan.web.studio import Studio, id_of
-from steadygan.web.wanted import Wanted, folder_of, free_name, line, wanted
+from steadygan.web.wanted import WantedRun, folder_of, free_name, line, wanted
 
 BUILTIN = {
     "critters": "drawn animals of 8 kinds",
@@ -69,13 +69,13 @@ class Starting:
             raise StorageError(f"the recipes cannot be listed: {job.line}")
         return await run_in_threadpool(file.read_bytes)
 
-    def command(self, run: Wanted) -> dict[str, Any]:
+    def command(self, run: WantedRun) -> dict[str, Any]:
         """The command line for a run, and its name, the next that is free if it has none."""
         name = run.name.strip() or free_name(self.folder, run)
         there = self.studio.folder if self.studio.folder.absolute() == self.folder else self.folder
         return {"command": line(run.words("-o", str(there / name))), "name": name}
 
-    def check(self, run: Wanted) -> dict[str, Any]:
+    def check(self, run: WantedRun) -> dict[str, Any]:
         """Start audit and estimate of a run that is not begun, and stop those that were asked for before."""
         for job in self.studio.processes.about("check"):
             if job.code is None:
@@ -99,7 +99,7 @@ class Starting:
         data = found.get("data")
         return {**found, "set": self.shelf.add(Path(data["prepared"])) if data else ""}
 
-    def start(self, run: Wanted) -> dict[str, Any]:
+    def start(self, run: WantedRun) -> dict[str, Any]:
         """Start a run that goes on when the studio ends; what it says goes to a file in the folder of runs."""
         out = folder_of(self.folder, run.name.strip() or free_name(self.folder, run))
         output = self.folder / ".studio" / f"{out.name}.txt"
@@ -172,7 +172,7 @@ def _first_of_each_source(sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({one["source"]: one for one in reversed(sets)}.values())[::-1]
 
 
-async def _wanted(request: Request) -> Wanted:
+async def _wanted(request: Request) -> WantedRun:
     try:
         asked = json.loads(await request.body())
     except (ValueError, RecursionError) as problem:

@@ -33,7 +33,7 @@ _PARTS = {"loss", "networks", "show", "replay", "opponent", "turns", "care"}
 """Settings for which the name of a part says as much as the part with nothing chosen in it."""
 
 
-class Wanted(NamedTuple):
+class WantedRun(NamedTuple):
     """A run as the form has it: `settings` are those that are not the recipe's, by their places behind `--set`."""
 
     source: str
@@ -81,7 +81,7 @@ def line(words: list[str]) -> str:
     return shown(shlex.join(["steadygan", *words]))
 
 
-def wanted(asked: Any) -> Wanted:
+def wanted(asked: Any) -> WantedRun:
     """What a page sent, checked as far as it can be here; ConfigError in one line."""
     if not isinstance(asked, dict):
         raise ConfigError("a run is asked for as an object with source, recipe, settings and name")
@@ -93,7 +93,7 @@ def wanted(asked: Any) -> Wanted:
         raise ConfigError("data.source: name the images: a folder, a zip, a prepared set, or builtin:critters")
     if texts["recipe"] and not _RECIPE.fullmatch(texts["recipe"]):
         raise ConfigError("recipe: choose one from the list; files of recipes are for the command line")
-    return Wanted(settings=_settings(asked.get("settings", {})), **texts)
+    return WantedRun(settings=_settings(asked.get("settings", {})), **texts)
 
 
 def _settings(given: Any) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _settings(given: Any) -> dict[str, Any]:
     return given
 
 
-def free_name(folder: Path, about: Wanted) -> str:
+def free_name(folder: Path, about: WantedRun) -> str:
     """The name of the next run of this recipe and source in a folder, as the command line would choose it."""
     source = re.sub(r"^(builtin|hub):", "", about.source).partition("?")[0].rstrip("/")
     stem = re.sub(r"[/\\\x00-\x1f\x7f]", "-", shown(Path(source).stem))[:50].strip(". ") or "images"

@@ -14,7 +14,7 @@ from steadygan.recipes import start
 from steadygan.recipes.choose import RECIPES, choose_recipe, whole
 from steadygan.recipes.start import configure
 from steadygan.training.changing import override
-from steadygan.web.wanted import Wanted, assignment, folder_of, free_name, line, wanted
+from steadygan.web.wanted import WantedRun, assignment, folder_of, free_name, line, wanted
 
 CONFIGS = {name: choose_recipe(name) for name in RECIPES}
 NASTY = [
@@ -112,7 +112,9 @@ def test_the_shortest_form_is_chosen():
     settings = {"budget.images": "200k", "batch": 8, "loss": {"kind": "hinge"}, "runtime.device": "cpu"}
     settings |= {"networks.width": 32}
     said = "steadygan train photos --recipe dcgan --images 200k --batch 8 --device cpu"
-    assert line(Wanted("photos", "dcgan", settings, "").words()) == f"{said} --set loss=hinge --set networks.width=32"
+    assert (
+        line(WantedRun("photos", "dcgan", settings, "").words()) == f"{said} --set loss=hinge --set networks.width=32"
+    )
 
 
 @pytest.mark.parametrize(("place", "kind"), PARTS.items())
