@@ -13,7 +13,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 
 FLOORS = {
-    **dict.fromkeys(("errors", "names", "part", "version", "spec", "schedule", "config"), 0),
+    **dict.fromkeys(("errors", "names", "part", "places", "version", "spec", "schedule", "config"), 0),
     **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal", "cards"), 0),
     **dict.fromkeys(("ops", "doctor", "care", "visual", "report"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),

@@ -20,6 +20,9 @@ WORK = {
     "probe": "run set",
     "compare": "run run",
     "doctor": "run",
+    "recipes": "dcgan",
+    "train": "set --dry-run --recipe dcgan --batch 8 --steps 4 --threads 1 --precision float32 "
+    "--set runtime.layout=channels_last --set runtime.convolution=plain --set networks.width=4",
 }
 """Every command that has `--json`, with work that takes no time."""
 

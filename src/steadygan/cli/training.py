@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from steadygan.cli.answers import print_exactly
-from steadygan.cli.options import OwnRecipe, how_many
+from steadygan.cli.answers import answer, print_exactly
+from steadygan.cli.options import Json, OwnRecipe, how_many
 from steadygan.names import shown
 
 Images = Annotated[
@@ -42,6 +44,16 @@ Start = Annotated[
 ]
 
 
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print the resolved configuration and leave; with --json also images, time, memory, the audit's findings "
+        "and, setting by setting, what is wrong.",
+    ),
+]
+
+
 def train(
     source: Annotated[
         str, typer.Argument(help="Folder or zip of images, prepared data set, or builtin:critters|glyphs|ring.")
@@ -69,12 +81,12 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=VALUE", help="Change any setting; repeatable.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration and leave.")] = False,
+    dry_run: DryRun = False,
+    json: Json = None,
 ) -> None:
     """Train a GAN on images; the run folder holds grids, curves, records and checkpoints."""
-    from steadygan.claim import check_folder
-    from steadygan.config import merge, parse_assignment, to_toml
-    from steadygan.recipes.start import begin, placed, plan
+    from steadygan.config import merge, parse_assignment
+    from steadygan.recipes.start import begin, placed
 
     given = placed(
         images=images,
@@ -90,12 +102,38 @@ def train(
         start=start,
     )
     settings = merge(given, *map(parse_assignment, set_ or []))
-    if not dry_run:
+    if dry_run:
+        _say_what(source, recipe, settings, out, json)
+    else:
+        _refuse_json(json)
         _say_where(begin(source, recipe, settings, out).path)
+
+
+def _say_what(source: str, recipe: str | None, settings: dict[str, Any], out: Path | None, json: Path | None) -> None:
+    """The resolved configuration; as JSON with what the run would take, what is the matter, and all that is wrong."""
+    from steadygan.claim import check_folder
+    from steadygan.config import to_toml
+    from steadygan.recipes.foresight import foresee
+    from steadygan.recipes.start import plan
+    from steadygan.training.console import reporter
+
+    if json is None:
+        if out:
+            check_folder(out, source)
+        print_exactly(to_toml(plan(source, recipe, settings)[0].dump()))
         return
-    if out:
-        check_folder(out, source)
-    print_exactly(to_toml(plan(source, recipe, settings)[0].dump()))
+    with closing(reporter()) as console:
+        found = foresee(source, recipe, settings, console, out)
+    answer(found, json, lambda: print_exactly(to_toml(found.config)))
+    if found.wrong:
+        raise found.wrong
+
+
+def _refuse_json(json: Path | None) -> None:
+    from steadygan.errors import ConfigError
+
+    if json is not None:
+        raise ConfigError("json: a run writes run.json and its records itself; --json goes with --dry-run")
 
 
 def resume(
@@ -153,17 +191,35 @@ def _say_where(path: Path) -> None:
         print(shown(hint), file=Stream(sys.stdout), flush=True)
 
 
-def recipes(name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None) -> None:
-    """List the recipes, or show one with its source and all its settings."""
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Show this one as TOML.")] = None, json: Json = None
+) -> None:
+    """List the recipes, or show one with its source and all its settings.
+
+    As JSON with a schema of all settings: their descriptions, ranges and defaults.
+    """
+    from steadygan.recipes.schema import all_recipes, one_recipe
+
+    show = _list_recipes if name is None else partial(_show_recipe, name)
+    if json is None:
+        show()
+    else:
+        answer(all_recipes() if name is None else one_recipe(name), json, show)
+
+
+def _list_recipes() -> None:
+    from steadygan.recipes import RECIPES, describe
+
+    for known in RECIPES:
+        typer.echo(f"{known:13} {describe(known)}")
+
+
+def _show_recipe(name: str) -> None:
     import inspect
 
     from steadygan.config import to_toml
-    from steadygan.recipes import RECIPES, choose_recipe, describe
+    from steadygan.recipes import RECIPES, choose_recipe
 
-    if name is None:
-        for known in RECIPES:
-            typer.echo(f"{known:13} {describe(known)}")
-        return
     config = choose_recipe(name)
     text = inspect.getdoc(RECIPES[name]) if name in RECIPES else ""
     typer.echo(

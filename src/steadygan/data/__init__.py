@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from steadygan.data.loader import Batch, Batches, TorchImages, positions_to_indices
     from steadygan.data.making import prepare
     from steadygan.data.pictures import save_images
-    from steadygan.data.places import cache_folder
     from steadygan.data.reading.decode import Decoded, decode
     from steadygan.data.settings import PrepareSettings, Tiles
     from steadygan.data.smaller import smaller
@@ -44,7 +43,6 @@ _HOMES = {
     "loader": "Batch Batches TorchImages positions_to_indices",
     "making": "prepare",
     "pictures": "save_images",
-    "places": "cache_folder",
     "reading.decode": "Decoded decode",
     "settings": "PrepareSettings Tiles",
     "smaller": "smaller",
@@ -87,7 +85,6 @@ __all__ = [
     "TorchImages",
     "Xyz",
     "Zip",
-    "cache_folder",
     "cached",
     "decode",
     "inspect",

@@ -11,13 +11,13 @@ from pathlib import Path
 from steadygan.claim import Say, alone
 from steadygan.data.dataset import Dataset, open_dataset, read_meta
 from steadygan.data.making import Progress, carry_out, is_current, making
-from steadygan.data.places import cache_folder
 from steadygan.data.plan import Plan, make_plan
 from steadygan.data.pool import Pool, cores
 from steadygan.data.settings import PrepareSettings
 from steadygan.data.sources.opening import open_source
 from steadygan.data.work import Result
 from steadygan.errors import ConfigError, DataError, StorageError
+from steadygan.places import cache_folder
 from steadygan.rundir import storage_errors
 
 _WHERE = "that is the cache of prepared images; the variable STEADYGAN_CACHE names another folder for it"

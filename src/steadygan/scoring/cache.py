@@ -12,8 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from steadygan.data import Dataset, cache_folder
+from steadygan.data import Dataset
 from steadygan.errors import StorageError
+from steadygan.places import cache_folder
 from steadygan.rundir import atomic_write
 from steadygan.scoring.describe import Rows
 

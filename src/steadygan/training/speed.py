@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from steadygan.data import cache_folder
 from steadygan.data.pool import cores
 from steadygan.errors import StorageError
+from steadygan.places import cache_folder
 from steadygan.rundir import atomic_write
 
 Way = tuple[str, ...]

@@ -16,12 +16,20 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import ConfigError, SteadyganError
-from steadygan.web import acting, comparing, exploring, listing, watching
+from steadygan.web import acting, comparing, data_sets, exploring, listing, starting, watching
 from steadygan.web.guard import Guard
 from steadygan.web.page import Answer, trouble
 from steadygan.web.studio import Studio
 
-PAGES = (listing.routes, comparing.routes, watching.routes, acting.routes, exploring.routes)
+PAGES = (
+    listing.routes,
+    comparing.routes,
+    watching.routes,
+    acting.routes,
+    exploring.routes,
+    data_sets.routes,
+    starting.routes,
+)
 """What gives the routes of each part of the studio."""
 
 _ROOMS = ("web", "report", "export")  # the first that has an asset of a name gives it

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from steadygan.data import PrepareSettings, cache_folder, cached, open_dataset, prepare, prepare_cached, work
+from steadygan.data import PrepareSettings, cached, open_dataset, prepare, prepare_cached, work
 from steadygan.data.plan import make_plan
 from steadygan.data.settings import FORMAT
 from steadygan.data.sources.opening import open_source
 from steadygan.errors import ConfigError
+from steadygan.places import cache_folder
 
 ROOT = Path(__file__).parents[3]
 

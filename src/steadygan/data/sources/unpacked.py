@@ -22,10 +22,10 @@ from typing import IO
 
 from filelock import FileLock
 
-from steadygan.data.places import cache_folder
 from steadygan.data.sources.items import version_of
 from steadygan.errors import StorageError
 from steadygan.names import exact
+from steadygan.places import cache_folder
 from steadygan.rundir import atomic_path, storage_errors
 
 Opener = Callable[[Path], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]

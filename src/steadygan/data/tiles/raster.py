@@ -16,7 +16,6 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.data.places import cache_folder
 from steadygan.data.sources.archive import open_member
 from steadygan.data.sources.items import Item, open_file
 from steadygan.data.tiles.fetch import USER_AGENT, open_url
@@ -24,6 +23,7 @@ from steadygan.data.tiles.remote import open_start
 from steadygan.data.tiles.scene import identity
 from steadygan.errors import ConfigError, DataError
 from steadygan.names import is_utf8
+from steadygan.places import cache_folder
 from steadygan.rundir import storage_errors
 
 REMOTE = "/vsicurl/"

@@ -18,7 +18,6 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from steadygan.data.places import cache_folder
 from steadygan.data.reading.decode import quiet
 from steadygan.data.reading.reasons import explain
 from steadygan.data.sources.items import Found, Item, Rejection, open_file
@@ -26,6 +25,7 @@ from steadygan.data.tiles.fetch import Polite, Refused, Url, shown
 from steadygan.data.tiles.mercator import MAX_LATITUDE, MAX_ZOOM, check_template, tile_place, tile_range, tile_url
 from steadygan.errors import ConfigError, DataError
 from steadygan.part import Value
+from steadygan.places import cache_folder
 from steadygan.rundir import storage_errors
 
 ASK_FROM = 10_000
