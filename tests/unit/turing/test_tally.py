@@ -9,21 +9,21 @@ import pytest
 from pydantic import ValidationError
 
 from steadygan.errors import DataError
-from steadygan.metrics.turing import (
-    Answer,
-    PairQuestion,
-    SingleQuestion,
-    TuringResult,
+from steadygan.turing.exact import (
     beta_share,
     chi_square_tail,
     clopper_pearson,
     fleiss_kappa,
-    make_pairs,
-    make_singles,
     sign_flip,
     student_quantile,
-    turing_result,
 )
+from steadygan.turing.questions import (
+    PairQuestion,
+    SingleQuestion,
+    make_pairs,
+    make_singles,
+)
+from steadygan.turing.tally import Answer, TuringResult, turing_result
 
 OTHER = {"left": "right", "right": "left", "real": "fake", "fake": "real"}
 
