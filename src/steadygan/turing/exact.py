@@ -6,8 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 LEVEL = 0.95
+
+_EXACTLY = 500  # answers
 
 
 def fleiss_kappa(counts: Sequence[Sequence[int]]) -> float | None:
@@ -56,12 +59,36 @@ def guess_tail(guesses: Iterable[Mapping[str, int]], letters: int, right: int) -
 def answers_needed(share: float, chance: float = 0.5) -> int:
     """How many answers, to a question each, show in four tests of five that raters right in this `share` do not guess.
 
-    The normal approximation of the power of the test at 5 %, Fleiss, Levin and Paik (2003), section 2.5: two-sided of
-    two choices, of more choices one-sided. `share` is not `chance`.
+    The fewest at which the exact test at 5 %, two-sided of two choices and one-sided of more, has that power; beyond
+    500 by its normal approximation (Fleiss, Levin and Paik 2003, section 2.5). `share` is not `chance`.
     """
-    sure = 1.959964 if chance == 0.5 else 1.644854
-    spread = sure * math.sqrt(chance * (1 - chance)) + 0.841621 * math.sqrt(share * (1 - share))
-    return max(2, math.ceil((spread / (share - chance)) ** 2))
+    two_sided = chance == 0.5
+    spread = (1.959964 if two_sided else 1.644854) * math.sqrt(chance * (1 - chance))
+    about = math.ceil(((spread + 0.841621 * math.sqrt(share * (1 - share))) / (share - chance)) ** 2)
+    if about > _EXACTLY:
+        return about
+    return next(count for count in range(1, 2 * _EXACTLY) if _power(count, share, chance, two_sided) >= 0.8)
+
+
+def _power(count: int, share: float, chance: float, two_sided: bool) -> float:
+    """How often the exact test at 5 % of so many answers finds that they are right in a `share`."""
+    tails = binomial(count, chance)[::-1].cumsum()[::-1]  # at least so many right
+    critical = (
+        int((tails * (1 + two_sided) < 1 - LEVEL).argmax()) if tails[-1] * (1 + two_sided) < 1 - LEVEL else count + 1
+    )
+    found = binomial(count, share)
+    return float(found[critical:].sum() + (found[: max(0, count - critical + 1)].sum() if two_sided else 0))
+
+
+def binomial(count: int, share: float) -> NDArray[np.float64]:
+    """Probabilities of 0 to `count` right ones, float64 (count + 1,)."""
+    ways = [math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) for k in range(count + 1)]
+    right = np.arange(count + 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.array(ways) + np.where(right, right * np.log(share), 0)
+        logs += np.where(count - right, (count - right) * np.log1p(-share), 0)
+    found: NDArray[np.float64] = np.exp(logs)
+    return found
 
 
 def clopper_pearson(right: float, answers: float, level: float = LEVEL) -> tuple[float, float]:

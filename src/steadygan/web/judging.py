@@ -1,0 +1,225 @@
+"""The visual Turing test: the tests of a run, the questions a rater answers, and the result.
+
+What a browser is given before a test is answered tells nothing of its truth: pictures under random names in files of
+one size, without a date, and questions without their answers. The result waits until nobody is in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from steadygan.web.page import Answer, page
+from steadygan.web.studio import Studio
+
+from steadygan.errors import ConfigError, SteadyganError, os_errors
+from steadygan.names import to_json
+from steadygan.part import Value
+from steadygan.runs import Run
+from steadygan.turing.folder import Kind, TuringFolder, digest, named, rater_named, tests_of
+from steadygan.turing.outcome import Outcome, outcome
+from steadygan.turing.questions import SIDE, LetterQuestion, letter_places
+
+_SHOWN = 12  # pictures of each kind on the page of a result
+_LARGEST = 2**27  # bytes of a picture
+_OPTIONS: dict[Kind, str] = {"pairs": "--pairs", "sheets": "--sheets", "letters": "--letters"}
+
+S = TypeVar("S", bound=Value)
+
+
+class Wanted(Value):
+    """A new test as its form asks for it."""
+
+    kind: Kind = "pairs"
+    number: int = Field(ge=1, le=1000)
+
+
+class Sent(Value):
+    """A rater's answers to one screen, by the numbers of its questions, and the seconds they took."""
+
+    rater: str
+    answers: dict[int, str] = Field(max_length=100)
+    seconds: float = Field(ge=0, le=1e9)
+
+
+class Ending(Value):
+    """The wish to end a test."""
+
+    end: Literal[True]
+
+
+def routes(studio: Studio) -> list[BaseRoute]:
+    """Pages, pictures and answers of the tests of a run."""
+
+    def run_of(request: Request) -> Run:
+        return studio.run_of(request.path_params["run"])
+
+    def test_of(request: Request) -> TuringFolder:
+        folder = named(tests_of(run_of(request).path), request.path_params["test"])
+        there = (folder.path / TuringFolder.TEST).stat()
+        return _kept(folder.path, there.st_mtime_ns, there.st_size)
+
+    def told(request: Request, template: str, title: str, **given: Any) -> Response:
+        run = run_of(request)
+        about = {"run": request.path_params["run"], "name": studio.name_of(run.path)}
+        return page(studio, title, template, **about, **given)
+
+    def overview(request: Request) -> Response:
+        return told(request, "turing.html", "Turing test", tests=_listed(run_of(request)))
+
+    def listed(request: Request) -> Answer:
+        return Answer({"tests": _listed(run_of(request))})
+
+    async def begin(request: Request) -> Answer:
+        wanted, run = await _body(request, Wanted), run_of(request)
+        words = ["turing", str(run.path.resolve()), _OPTIONS[wanted.kind], str(wanted.number), "--no-open"]
+        job = studio.processes.start("turing", words, about=request.path_params["run"])
+        return Answer({"job": job.id}, 202)
+
+    def questions(request: Request) -> Response:
+        folder = test_of(request)
+        raters, most = folder.raters(), len(folder.test.questions)
+        given = {"test": folder.path.name, "kind": folder.test.kind, "raters": raters, "most": most}
+        return told(request, "turing-test.html", "Turing test", ended=folder.ended, **given)
+
+    def state(request: Request) -> Answer:
+        return Answer(_state(test_of(request), rater_named(request.query_params.get("rater", ""))))
+
+    async def answered(request: Request) -> Answer:
+        sent, folder = await _body(request, Sent), test_of(request)
+        rater = rater_named(sent.rater)
+        await run_in_threadpool(folder.give, rater, sent.answers, sent.seconds)
+        return Answer(await run_in_threadpool(_state, folder, rater))
+
+    async def end(request: Request) -> Answer:
+        await _body(request, Ending)
+        folder = test_of(request)
+        await run_in_threadpool(folder.end)
+        return Answer({"ended": True})
+
+    def result(request: Request) -> Response:
+        folder = test_of(request)
+        given = {"test": folder.path.name, "raters": folder.raters(), "unfinished": folder.unfinished()}
+        if not folder.open_for_all:
+            return told(request, "turing-wait.html", "Turing test", most=len(folder.test.questions), **given)
+        found = outcome(folder)
+        seen = {"fakes": found.fakes[:_SHOWN], "reals": found.reals[:_SHOWN], "sheets": _sheets(folder, found)}
+        return told(
+            request, "turing-result.html", "Turing test: result", found=found, size=folder.test.size, **seen, **given
+        )
+
+    def as_file(request: Request) -> Response:
+        folder = test_of(request)
+        if not folder.open_for_all:
+            raise HTTPException(409, "the result opens when everybody who began has finished, or the test is ended")
+        name = f"{studio.name_of(run_of(request).path)}-{folder.path.name}".replace("/", "-")
+        safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)
+        headers = {"content-disposition": f'attachment; filename="{safe}.json"'}
+        return Response(to_json(outcome(folder), indent=2) + "\n", headers=headers, media_type="application/json")
+
+    def picture(request: Request) -> Response:
+        content = _picture(test_of(request), request.path_params["picture"])
+        return Response(content, headers={"cache-control": "no-store"}, media_type="image/png")
+
+    tests, one = "/runs/{run}/turing", "/runs/{run}/turing/{test}"
+    return [
+        Route(tests, _plain(overview)),
+        Route(f"/api{tests}", _plain(listed)),
+        Route(f"/api{tests}", begin, methods=["POST"]),
+        Route(one, _plain(questions)),
+        Route(f"/api{one}", _plain(state)),
+        Route(f"/api{one}/answers", answered, methods=["POST"]),
+        Route(f"/api{one}/end", end, methods=["POST"]),
+        Route(f"{one}/result", _plain(result)),
+        Route(f"/api{one}/result", _plain(as_file)),
+        Route(f"{one}/pictures/{{picture}}.png", _plain(picture)),
+    ]
+
+
+def _plain(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """A handler that reads files, whose errors have one line; it runs in a thread."""
+
+    def handled(request: Request) -> Response:
+        with os_errors():
+            return handler(request)
+
+    return handled
+
+
+@lru_cache(maxsize=32)
+def _kept(path: Path, changed: int, size: int) -> TuringFolder:
+    """A test whose `test.json` is read once, as long as it stays the same."""
+    return TuringFolder(path)
+
+
+async def _body(request: Request, kind: type[S]) -> S:
+    """What was sent, as a value; ConfigError in one line."""
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "what was sent"
+        raise ConfigError(f"{where}: {first['msg']}; load the page again") from problem
+
+
+def _listed(run: Run) -> list[dict[str, Any]]:
+    """The tests of a run, the newest first, as far as they can be read."""
+    found = []
+    for folder in tests_of(run.path):
+        one: dict[str, Any] = {"name": folder.path.name, "wrong": ""}
+        try:
+            test, raters = folder.test, folder.raters()
+            one |= {"kind": test.kind, "created": test.created, "questions": len(test.questions)}
+            one |= {"checkpoint": test.checkpoint, "screens": len(test.screens), "open": folder.open_for_all}
+            one |= {"raters": [{"name": name, "answers": count} for name, count in raters.items()]}
+        except SteadyganError as problem:
+            one["wrong"] = str(problem)
+        found.append(one)
+    return sorted(found, key=lambda one: one.get("created", ""), reverse=True)
+
+
+def _state(folder: TuringFolder, rater: str) -> dict[str, Any]:
+    """What a rater is shown next, and how far they are; of the truth nothing."""
+    test, numbers = folder.test, () if folder.ended else folder.next_screen(rater)
+    return {
+        "kind": test.kind,
+        "rater": rater,
+        "size": test.size,
+        "done": folder.raters().get(rater, 0),
+        "most": len(test.questions),
+        "ended": folder.ended,
+        "open": folder.open_for_all,
+        "questions": [{"number": number, "pictures": test.shown(test.questions[number])} for number in numbers],
+        "choices": test.questions[0].choices,
+    }
+
+
+def _picture(folder: TuringFolder, name: str) -> bytes:
+    """The bytes of a picture, if they are still those that were written."""
+    file = folder.picture(name)
+    if not file.is_file() or file.stat().st_size > _LARGEST:
+        raise HTTPException(404, "this picture of the test is missing")
+    content = file.read_bytes()
+    if digest(content) != folder.test.digests[name]:  # changed, or a link to something else
+        raise HTTPException(409, "this picture is not the one that the test was made with")
+    return content
+
+
+def _sheets(folder: TuringFolder, found: Outcome) -> list[dict[str, Any]]:
+    """Sheets of letters with what is which."""
+    sheets = []
+    for sheet in found.sheets:
+        question = folder.test.questions[sheet.question]
+        if isinstance(question, LetterQuestion):
+            places = letter_places(question.truth, question.column)
+            cells = list(zip(folder.test.shown(question), places, strict=True))
+            sheets.append({"letter": sheet.letter, "guesses": sheet.guesses, "cells": cells, "side": SIDE})
+    return sheets
