@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, Timeout, lock_descriptor
 
 from steadygan.errors import ConfigError, StorageError
 from steadygan.rundir import storage_errors, through_links
@@ -26,6 +27,7 @@ LOCK = ".steadygan.lock"
 Say = Callable[[str], None]
 
 _GRACE = 0.1  # seconds, for a holder that is leaving, or has just come and not yet said who it is
+_LONGEST_SIGN = 300  # bytes of a process and a machine
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # some network file systems
 
 
@@ -73,15 +75,57 @@ def _sign(descriptor: int) -> None:
 
 def _holder(lock: Path, doing: str) -> str:
     """Who does it, as the beginning of a sentence."""
-    pid = host = ""
-    with suppress(OSError), lock.open("rb", buffering=0) as file:
-        file.seek(1)
-        pid, _, host = file.read().decode(errors="replace").partition(" ")
+    pid, host = _signed(lock)
     here = host == platform.node()
     if here and pid == str(os.getpid()):
         return f"this process is already {doing}"
     named = f" (process {pid}{'' if here else f' on {host}'})" if pid else ""
     return f"another process is {doing}{named}"
+
+
+def _signed(lock: Path) -> tuple[str, str]:
+    """Process and machine that a lock names."""
+    pid = host = ""
+    with suppress(OSError), lock.open("rb", buffering=0) as file:
+        file.seek(1)
+        pid, _, host = file.read(_LONGEST_SIGN).decode(errors="replace").partition(" ")
+    return pid, host
+
+
+class Holder(NamedTuple):
+    """Who writes into a run folder. `pid` is that process, None if it is of another machine or cannot be told."""
+
+    pid: int | None
+    host: str
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who writes into a run folder; None if nobody does, though somebody who was killed may have left the lock.
+
+    What stands in the lock is not believed: a process is named only if it is there and has this very file open.
+    """
+    lock = folder / LOCK
+    try:
+        with lock.open("rb") as file:
+            if lock_descriptor(file.fileno(), blocking=False):  # and so nobody's; closing gives it back
+                return None
+    except OSError as problem:
+        return Holder(None, "") if problem.errno in _NO_LOCKS else None
+    pid, host = _signed(lock)
+    here = host == platform.node() and pid.isdecimal() and _has_open(int(pid[:9]), lock)
+    return Holder(int(pid[:9]) if here else None, host)
+
+
+def _has_open(pid: int, file: Path) -> bool:
+    import psutil
+
+    try:
+        opened = psutil.Process(pid).open_files()
+    except (psutil.Error, OSError):
+        return False
+    with suppress(OSError):
+        return any(os.path.samefile(one.path, file) for one in opened if os.path.exists(one.path))
+    return False
 
 
 def writer(folder: Path) -> AbstractContextManager[None]:

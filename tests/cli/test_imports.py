@@ -52,6 +52,7 @@ MAY_LOAD_TORCH = {
     "recipes": "the values of a recipe are the parts themselves",
     "techniques": "lists the parts themselves, with what their docstrings say",
     "cite": "asks the parts of a run for their papers",
+    "studio": "serves until it is stopped, and is looked at elsewhere",
     **dict.fromkeys(BENCHES, "measures"),
 }
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from steadygan.cli import bench, data, doctor, projecting, results, scores, techniques, training, turing
+from steadygan.cli import bench, data, doctor, projecting, results, scores, studio, techniques, training, turing
 from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
@@ -58,6 +58,7 @@ for command in (
     results.compare,
     results.report,
     results.note,
+    studio.studio,
     training.recipes,
     techniques.techniques,
     techniques.cite,

@@ -50,7 +50,25 @@ def turing(
     settings = {"count": count, "seed": seed, "checkpoint": checkpoint, "device": device}
     kind, number = _kind(pairs, sheets, letters)
     made = make_turing_test(run, reals, console=reporter(), recipe=recipe, kind=kind, number=number, **settings)
-    typer.echo(shown(made.path))
+    answer(made.summary(), json, lambda: typer.echo(shown(made.path)))
+    if open_:
+        _open(made.path)
+
+
+def _open(test: Path) -> None:
+    """Open a test in the studio, until that is interrupted."""
+    from importlib.util import find_spec
+
+    from steadygan.cli.studio import open_studio
+
+    run = test.parents[1]
+    if find_spec("starlette") is None:
+        then = f"steadygan studio {run}"
+        typer.echo(f'to answer it: pip install "steadygan[studio]", then {shown(then)}', err=True)
+        return
+    from steadygan.web.studio import id_of
+
+    open_studio(run, 8765, share=False, open_it=True, start=f"/runs/{id_of(run)}/turing/{test.name}")
 
 
 def _kind(pairs: int | None, sheets: int | None, letters: int | None) -> tuple[Kind, int | None]:

@@ -96,6 +96,15 @@ class TuringTest(Value):
         return tuple(self.screens[place] for place in order)
 
 
+class Summary(Value):
+    """What may be said of a test before it is answered."""
+
+    folder: Path
+    kind: Kind
+    screens: int
+    questions: int
+
+
 class Given(Value):
     """A line of `answers.jsonl`: what a rater chose at the question of this number."""
 
@@ -140,6 +149,11 @@ class TuringFolder:
             first = problem.errors()[0]
             where = ".".join(map(str, first["loc"])) or "it"
             raise DataError(f"{file} is no Turing test: {where}: {first['msg']}; make a new one") from problem
+
+    def summary(self) -> Summary:
+        """How much it asks."""
+        test = self.test
+        return Summary(folder=self.path, kind=test.kind, screens=len(test.screens), questions=len(test.questions))
 
     def picture(self, name: str) -> Path:
         """The file of a picture; DataError if the test has none of this name."""

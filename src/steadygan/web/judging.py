@@ -6,6 +6,7 @@ one size, without a date, and questions without their answers. The result waits 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +18,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from steadygan.web.page import Answer, page
-from steadygan.web.studio import Studio
 
 from steadygan.errors import ConfigError, SteadyganError, os_errors
 from steadygan.names import to_json
@@ -27,12 +26,15 @@ from steadygan.runs import Run
 from steadygan.turing.folder import Kind, TuringFolder, digest, named, rater_named, tests_of
 from steadygan.turing.outcome import Outcome, outcome
 from steadygan.turing.questions import SIDE, LetterQuestion, letter_places
+from steadygan.web.page import Answer, page
+from steadygan.web.studio import Studio
 
 _SHOWN = 12  # pictures of each kind on the page of a result
 _LARGEST = 2**27  # bytes of a picture
 _OPTIONS: dict[Kind, str] = {"pairs": "--pairs", "sheets": "--sheets", "letters": "--letters"}
 
 S = TypeVar("S", bound=Value)
+Handler = Callable[[Request], Response]
 
 
 class Wanted(Value):
@@ -58,93 +60,25 @@ class Ending(Value):
 
 def routes(studio: Studio) -> list[BaseRoute]:
     """Pages, pictures and answers of the tests of a run."""
-
-    def run_of(request: Request) -> Run:
-        return studio.run_of(request.path_params["run"])
-
-    def test_of(request: Request) -> TuringFolder:
-        folder = named(tests_of(run_of(request).path), request.path_params["test"])
-        there = (folder.path / TuringFolder.TEST).stat()
-        return _kept(folder.path, there.st_mtime_ns, there.st_size)
-
-    def told(request: Request, template: str, title: str, **given: Any) -> Response:
-        run = run_of(request)
-        about = {"run": request.path_params["run"], "name": studio.name_of(run.path)}
-        return page(studio, title, template, **about, **given)
-
-    def overview(request: Request) -> Response:
-        return told(request, "turing.html", "Turing test", tests=_listed(run_of(request)))
-
-    def listed(request: Request) -> Answer:
-        return Answer({"tests": _listed(run_of(request))})
-
-    async def begin(request: Request) -> Answer:
-        wanted, run = await _body(request, Wanted), run_of(request)
-        words = ["turing", str(run.path.resolve()), _OPTIONS[wanted.kind], str(wanted.number), "--no-open"]
-        job = studio.processes.start("turing", words, about=request.path_params["run"])
-        return Answer({"job": job.id}, 202)
-
-    def questions(request: Request) -> Response:
-        folder = test_of(request)
-        raters, most = folder.raters(), len(folder.test.questions)
-        given = {"test": folder.path.name, "kind": folder.test.kind, "raters": raters, "most": most}
-        return told(request, "turing-test.html", "Turing test", ended=folder.ended, **given)
-
-    def state(request: Request) -> Answer:
-        return Answer(_state(test_of(request), rater_named(request.query_params.get("rater", ""))))
-
-    async def answered(request: Request) -> Answer:
-        sent, folder = await _body(request, Sent), test_of(request)
-        rater = rater_named(sent.rater)
-        await run_in_threadpool(folder.give, rater, sent.answers, sent.seconds)
-        return Answer(await run_in_threadpool(_state, folder, rater))
-
-    async def end(request: Request) -> Answer:
-        await _body(request, Ending)
-        folder = test_of(request)
-        await run_in_threadpool(folder.end)
-        return Answer({"ended": True})
-
-    def result(request: Request) -> Response:
-        folder = test_of(request)
-        given = {"test": folder.path.name, "raters": folder.raters(), "unfinished": folder.unfinished()}
-        if not folder.open_for_all:
-            return told(request, "turing-wait.html", "Turing test", most=len(folder.test.questions), **given)
-        found = outcome(folder)
-        seen = {"fakes": found.fakes[:_SHOWN], "reals": found.reals[:_SHOWN], "sheets": _sheets(folder, found)}
-        return told(
-            request, "turing-result.html", "Turing test: result", found=found, size=folder.test.size, **seen, **given
-        )
-
-    def as_file(request: Request) -> Response:
-        folder = test_of(request)
-        if not folder.open_for_all:
-            raise HTTPException(409, "the result opens when everybody who began has finished, or the test is ended")
-        name = f"{studio.name_of(run_of(request).path)}-{folder.path.name}".replace("/", "-")
-        safe = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "_" for sign in name)
-        headers = {"content-disposition": f'attachment; filename="{safe}.json"'}
-        return Response(to_json(outcome(folder), indent=2) + "\n", headers=headers, media_type="application/json")
-
-    def picture(request: Request) -> Response:
-        content = _picture(test_of(request), request.path_params["picture"])
-        return Response(content, headers={"cache-control": "no-store"}, media_type="image/png")
-
-    tests, one = "/runs/{run}/turing", "/runs/{run}/turing/{test}"
+    judging, tests, one = Judging(studio), "/runs/{run}/turing", "/runs/{run}/turing/{test}"
+    read: dict[str, Handler] = {
+        tests: judging.overview,
+        f"/api{tests}": judging.listed,
+        one: judging.questions,
+        f"/api{one}": judging.state,
+        f"{one}/result": judging.result,
+        f"/api{one}/result": judging.as_file,
+        f"{one}/pictures/{{picture}}.png": judging.picture,
+    }
     return [
-        Route(tests, _plain(overview)),
-        Route(f"/api{tests}", _plain(listed)),
-        Route(f"/api{tests}", begin, methods=["POST"]),
-        Route(one, _plain(questions)),
-        Route(f"/api{one}", _plain(state)),
-        Route(f"/api{one}/answers", answered, methods=["POST"]),
-        Route(f"/api{one}/end", end, methods=["POST"]),
-        Route(f"{one}/result", _plain(result)),
-        Route(f"/api{one}/result", _plain(as_file)),
-        Route(f"{one}/pictures/{{picture}}.png", _plain(picture)),
+        *(Route(address, _reading(handler)) for address, handler in read.items()),
+        Route(f"/api{tests}", judging.begin, methods=["POST"]),
+        Route(f"/api{one}/answers", judging.answered, methods=["POST"]),
+        Route(f"/api{one}/end", judging.end, methods=["POST"]),
     ]
 
 
-def _plain(handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def _reading(handler: Handler) -> Handler:
     """A handler that reads files, whose errors have one line; it runs in a thread."""
 
     def handled(request: Request) -> Response:
@@ -152,6 +86,87 @@ def _plain(handler: Callable[[Request], Response]) -> Callable[[Request], Respon
             return handler(request)
 
     return handled
+
+
+class Judging:
+    """What each address answers."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    def overview(self, request: Request) -> Response:
+        """The tests of a run, and a form for a new one."""
+        return self._page(request, "turing.html", "Turing test", tests=_listed(self._run(request)))
+
+    def listed(self, request: Request) -> Answer:
+        """The tests of a run as JSON."""
+        return Answer({"tests": _listed(self._run(request))})
+
+    async def begin(self, request: Request) -> Answer:
+        """Start the process that makes a new test."""
+        wanted, run = await _body(request, Wanted), self._run(request)
+        words = ["turing", str(run.path.resolve()), _OPTIONS[wanted.kind], str(wanted.number), "--no-open"]
+        job = self.studio.processes.start("turing", words, about=request.path_params["run"])
+        return Answer({"job": job.id}, 202)
+
+    def questions(self, request: Request) -> Response:
+        """The page on which a rater answers."""
+        folder = self._test(request)
+        given = {"kind": folder.test.kind, "raters": folder.raters(), "most": len(folder.test.questions)}
+        return self._page(request, "turing-test.html", "Turing test", ended=folder.ended, **given)
+
+    def state(self, request: Request) -> Answer:
+        """What a rater is shown next."""
+        return Answer(_state(self._test(request), rater_named(request.query_params.get("rater", ""))))
+
+    async def answered(self, request: Request) -> Answer:
+        """Keep the answers to a screen, and give the next one."""
+        sent = await _body(request, Sent)
+        folder, rater = await run_in_threadpool(self._test, request), rater_named(sent.rater)
+        await run_in_threadpool(folder.give, rater, sent.answers, sent.seconds)
+        return Answer(await run_in_threadpool(_state, folder, rater))
+
+    async def end(self, request: Request) -> Answer:
+        """Take no more answers."""
+        await _body(request, Ending)
+        folder = await run_in_threadpool(self._test, request)
+        await run_in_threadpool(folder.end)
+        return Answer({"ended": True})
+
+    def result(self, request: Request) -> Response:
+        """The page of the result, or of what it waits for."""
+        folder = self._test(request)
+        if not folder.open_for_all:
+            given = {"raters": folder.raters(), "most": len(folder.test.questions)}
+            return self._page(request, "turing-wait.html", "Turing test", **given)
+        found = outcome(folder)
+        seen = {"fakes": found.fakes[:_SHOWN], "reals": found.reals[:_SHOWN], "sheets": _sheets(folder, found)}
+        return self._page(request, "turing-result.html", "Result", found=found, size=folder.test.size, **seen)
+
+    def as_file(self, request: Request) -> Response:
+        """The result as JSON, to be kept."""
+        folder = self._test(request)
+        if not folder.open_for_all:
+            raise HTTPException(409, "the result opens when everybody who began has finished, or the test is ended")
+        name = re.sub(r"[^\w.-]+", "_", f"{self._run(request).path.name}-{folder.path.name}", flags=re.ASCII)
+        headers = {"content-disposition": f'attachment; filename="{name}.json"'}
+        return Response(to_json(outcome(folder), indent=2) + "\n", headers=headers, media_type="application/json")
+
+    def picture(self, request: Request) -> Response:
+        """A picture by its name, under headers that are those of any other."""
+        return Response(_picture(self._test(request), request.path_params["picture"]), media_type="image/png")
+
+    def _run(self, request: Request) -> Run:
+        return self.studio.run_of(request.path_params["run"])
+
+    def _test(self, request: Request) -> TuringFolder:
+        folder = named(tests_of(self._run(request).path), request.path_params["test"])
+        there = (folder.path / TuringFolder.TEST).stat()
+        return _kept(folder.path, there.st_mtime_ns, there.st_size)
+
+    def _page(self, request: Request, template: str, title: str, **given: Any) -> Response:
+        about = {"run": request.path_params["run"], "name": self.studio.name_of(self._run(request).path)}
+        return page(self.studio, title, template, test=request.path_params.get("test", ""), **about, **given)
 
 
 @lru_cache(maxsize=32)
