@@ -81,11 +81,11 @@ def _kind(pairs: int | None, sheets: int | None, letters: int | None) -> tuple[K
 
 def _results(run: Path) -> list[Outcome]:
     from steadygan.runs import Run
-    from steadygan.turing.folder import tests_of
+    from steadygan.turing.folder import turing_folders
     from steadygan.turing.outcome import outcome
 
     Run(run).info()
-    tests = [test for test in tests_of(run) if test.given()]
+    tests = [test for test in turing_folders(run) if test.given()]
     if not tests:
         raise DataError(f"nobody has answered a Turing test of {run} yet; make one with `steadygan turing {run}`")
     return [outcome(test) for test in tests]

@@ -45,7 +45,7 @@ class TuringTest(Value):
 
     kind: Kind
     created: str = Field(default_factory=now)
-    seed: int
+    seed: int = Field(ge=0, lt=2**63)
     run: str
     checkpoint: str
     images: int
@@ -246,7 +246,7 @@ class TuringFolder:
         return to_json(Given(question=number, rater=rater, choice=choice, seconds=seconds))
 
 
-def tests_of(run: Path) -> list[TuringFolder]:
+def turing_folders(run: Path) -> list[TuringFolder]:
     """The tests of a run, oldest name first, readable or not."""
     return [TuringFolder(file.parent) for file in sorted(RunDir(run).turing.glob(f"*/{TuringFolder.TEST}"))]
 

@@ -20,7 +20,7 @@ _WORDS: dict[Kind, tuple[str, str]] = {
     "sheets": ("picture", "pictures"),
     "letters": ("sheet", "sheets"),
 }
-_KAPPA = ((0.8, "almost always"), (0.6, "mostly"), (0.4, "often"), (0.2, "a little"))
+_KAPPA = ((0.8, "almost always"), (0.6, "mostly"), (0.4, "often"), (0.2, "a little more than by chance"))
 
 
 class PictureVotes(Value):
@@ -134,7 +134,7 @@ def _sheets(test: TuringTest, answers: Sequence[Answer]) -> Iterable[SheetGuesse
 def sentences(kind: Kind, result: TuringResult, unfinished: dict[str, int] | None = None) -> list[str]:
     """What it means, for people: the count, chance, what is certain, what more answers would bring, the raters."""
     one, many = _WORDS[kind]
-    guessing = f"by guessing it would be about {result.answers * result.chance:.3g}"
+    guessing = f"by guessing it would be about {round(result.answers * result.chance, 1):g}"
     said = [
         f"{result.right} of {result.answers} answers are right; {guessing}.",
         f"{_luck(kind, result)} ({p_text(result.p_value)}): {result.verdict()}.",
@@ -142,8 +142,8 @@ def sentences(kind: Kind, result: TuringResult, unfinished: dict[str, int] | Non
         _more(one, many, result),
     ]
     if result.kappa is not None:
-        word = next((word for least, word in _KAPPA if result.kappa > least), "hardly more than by chance")
-        said.append(f"The raters chose the same {word} (Fleiss's kappa {result.kappa:.2f}).")
+        word = next((word for least, word in _KAPPA if result.kappa > least), "no more than by chance")
+        said.append(f"The raters agree {word} (Fleiss's kappa {result.kappa:.2f}).")
     if result.differ is not None and result.differ < SURE:
         said.append(f"Some raters see more than others ({p_text(result.differ)}); look at each of them.")
     if unfinished:

@@ -23,7 +23,7 @@ from steadygan.errors import ConfigError, SteadyganError, os_errors
 from steadygan.names import to_json
 from steadygan.part import Value
 from steadygan.runs import Run
-from steadygan.turing.folder import Kind, TuringFolder, digest, named, rater_named, tests_of
+from steadygan.turing.folder import Kind, TuringFolder, digest, named, rater_named, turing_folders
 from steadygan.turing.outcome import Outcome, outcome
 from steadygan.turing.questions import SIDE, LetterQuestion, letter_places
 from steadygan.web.page import Answer, page
@@ -112,8 +112,8 @@ class Judging:
     def questions(self, request: Request) -> Response:
         """The page on which a rater answers."""
         folder = self._test(request)
-        given = {"kind": folder.test.kind, "raters": folder.raters(), "most": len(folder.test.questions)}
-        return self._page(request, "turing-test.html", "Turing test", ended=folder.ended, **given)
+        given = {"kind": folder.test.kind, "unfinished": folder.unfinished(), "ended": folder.ended}
+        return self._page(request, "turing-test.html", "Turing test", **given)
 
     def state(self, request: Request) -> Answer:
         """What a rater is shown next."""
@@ -140,7 +140,11 @@ class Judging:
             given = {"raters": folder.raters(), "most": len(folder.test.questions)}
             return self._page(request, "turing-wait.html", "Turing test", **given)
         found = outcome(folder)
-        seen = {"fakes": found.fakes[:_SHOWN], "reals": found.reals[:_SHOWN], "sheets": _sheets(folder, found)}
+        seen: dict[str, Any] = {
+            "fakes": [one for one in found.fakes if one.real][:_SHOWN],
+            "reals": [one for one in found.reals if one.real < one.answers][:_SHOWN],
+            "sheets": _sheets(folder, found),
+        }
         return self._page(request, "turing-result.html", "Result", found=found, size=folder.test.size, **seen)
 
     def as_file(self, request: Request) -> Response:
@@ -160,7 +164,7 @@ class Judging:
         return self.studio.run_of(request.path_params["run"])
 
     def _test(self, request: Request) -> TuringFolder:
-        folder = named(tests_of(self._run(request).path), request.path_params["test"])
+        folder = named(turing_folders(self._run(request).path), request.path_params["test"])
         there = (folder.path / TuringFolder.TEST).stat()
         return _kept(folder.path, there.st_mtime_ns, there.st_size)
 
@@ -188,12 +192,12 @@ async def _body(request: Request, kind: type[S]) -> S:
 def _listed(run: Run) -> list[dict[str, Any]]:
     """The tests of a run, the newest first, as far as they can be read."""
     found = []
-    for folder in tests_of(run.path):
+    for folder in turing_folders(run.path):
         one: dict[str, Any] = {"name": folder.path.name, "wrong": ""}
         try:
             test, raters = folder.test, folder.raters()
             one |= {"kind": test.kind, "created": test.created, "questions": len(test.questions)}
-            one |= {"checkpoint": test.checkpoint, "screens": len(test.screens), "open": folder.open_for_all}
+            one |= {"images": test.images, "screens": len(test.screens), "open": folder.open_for_all}
             one |= {"raters": [{"name": name, "answers": count} for name, count in raters.items()]}
         except SteadyganError as problem:
             one["wrong"] = str(problem)

@@ -13,7 +13,7 @@ const KINDS = {
     pairs(questions) {
         const [{ number, pictures: pair }] = questions;
         const button = (side, index) => h("button", { type: "button", "data-side": side, onclick: () => give({ [number]: side }) },
-            image(pair[index], `the picture on the ${side}`), h("span", {}, `${index + 1}`));
+            image(pair[index], `picture ${index + 1}`), h("span", {}, `${index + 1}`));
         pictures.replaceChildren(h("div", { class: "pair" }, button("left", 0), button("right", 1)));
         answer.replaceChildren();
         keys("← or 1: the left one is real · → or 2: the right one");
@@ -88,6 +88,8 @@ async function show(next) {
     $("#question").textContent = KINDS[state.kind](state.questions);
     const at = state.kind === "sheets" ? Math.floor(state.done / state.questions.length) : state.done;
     const of = state.kind === "sheets" ? Math.ceil(state.most / state.questions.length) : state.most;
+    crisp.checked = (localStorage.getItem(remembered) ?? (state.size <= 64 ? "yes" : "no")) === "yes";
+    sharpen();
     $("#where").textContent = `${state.rater}, ${at + 1} of ${of}`;
     Object.assign($("#progress"), { max: state.most, value: state.done });
     pictures.classList.add("coming");
@@ -136,13 +138,11 @@ $("#who").addEventListener("submit", (event) => {
 });
 for (const button of all("[data-rater]")) button.addEventListener("click", () => begin(button.dataset.rater));
 $("#next").addEventListener("click", () => sessionStorage.removeItem(base));
-crisp.checked = localStorage.getItem(remembered) !== "no";
 const sharpen = () => pictures.classList.toggle("crisp", crisp.checked);
 crisp.addEventListener("change", () => {
     localStorage.setItem(remembered, crisp.checked ? "yes" : "no");
     sharpen();
 });
-sharpen();
 document.addEventListener("keydown", (event) => {
     if (ask.hidden || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (onkey(event.key)) event.preventDefault();
