@@ -49,7 +49,7 @@ def turing(
 
     settings = {"count": count, "seed": seed, "checkpoint": checkpoint, "device": device}
     kind, number = _kind(pairs, sheets, letters)
-    made = make_turing_test(run, reals, console=reporter(), recipe=recipe, kind=kind, number=number, **settings)
+    made = make_turing_test(run, reals, console=reporter(), recipe=recipe, kind=kind, screens=number, **settings)
     answer(made.summary(), json, lambda: typer.echo(shown(made.path)))
     if open_:
         _open(made.path)

@@ -53,13 +53,13 @@ _WHENEVER = 946_684_800  # one time for all files, in seconds since 1970
 class TuringSettings(Settings):
     """What a test asks.
 
-    `number` is how many pairs or sheets; None: 40 pairs, or as many as there are held-out images for, or one sheet.
+    `screens` is how many pairs or sheets; None: 40 pairs, or as many as there are held-out images for, or one sheet.
     `count` is how many pictures a mixed sheet has. `seed` draws everything; None: a new one, so that no two tests are
     alike. `checkpoint` is that of the run.
     """
 
     kind: Kind = "pairs"
-    number: int | None = Field(default=None, ge=1, le=1000)
+    screens: int | None = Field(default=None, ge=1, le=1000)
     count: int = Field(default=16, ge=4, le=100)
     seed: int | None = Field(default=None, ge=0, lt=2**63)
     checkpoint: str = "best"
@@ -77,7 +77,7 @@ def make_turing_test(
 ) -> TuringFolder:
     """A new test in the run's folder, of its averaged generator against held-out images: the run's own, or of `data`.
 
-    `settings` are those of `TuringSettings`, as `kind="sheets"`, `number=3` or `seed=7`. All pictures are at the
+    `settings` are those of `TuringSettings`, as `kind="sheets"`, `screens=3` or `seed=7`. All pictures are at the
     generator's own resolution, in uncompressed PNGs of one size and one time. Where there are classes a generated
     picture has the class of a real one. ConfigError and DataError, as where there are too few images held out.
     """
@@ -127,12 +127,12 @@ def _fits(dataset: Dataset, model: TrainedGenerator) -> None:
 
 def _questions(chosen: TuringSettings, held_out: int, seed: int) -> tuple[Question, ...]:
     if chosen.kind == "letters":
-        sheets = chosen.number or 1
+        sheets = chosen.screens or 1
         return make_letters(held_out, sheets * SIDE**2, sheets, seed)
     if chosen.kind == "sheets":
-        pictures = (chosen.number or 1) * chosen.count
+        pictures = (chosen.screens or 1) * chosen.count
         return make_singles(held_out, pictures, pictures, seed)
-    pairs = chosen.number or min(_PAIRS, held_out)
+    pairs = chosen.screens or min(_PAIRS, held_out)
     return make_pairs(held_out, pairs, pairs, seed)
 
 
