@@ -20,6 +20,7 @@ WORK = {
     "probe": "run set",
     "compare": "run run",
     "doctor": "run",
+    "turing": "run --pairs 3 --no-open",
 }
 """Every command that has `--json`, with work that takes no time."""
 

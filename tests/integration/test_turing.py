@@ -146,7 +146,7 @@ def test_without_no_open_the_studio_opens_at_the_test(run, monkeypatch, capsys):
     assert call("turing", run.path, "--letters", 1) == 0
     [(folder, _, share, open_it, _, start)] = opened
     assert (folder.resolve(), share, open_it) == (run.path.resolve(), False, True)
-    assert start.endswith(capsys.readouterr().out.strip().rsplit("/", 1)[-1])
+    assert start.endswith(capsys.readouterr().out.strip().rpartition("/")[2])
 
 
 @pytest.mark.parametrize(

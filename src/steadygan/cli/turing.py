@@ -50,9 +50,11 @@ def turing(
     settings = {"count": count, "seed": seed, "checkpoint": checkpoint, "device": device}
     kind, number = _kind(pairs, sheets, letters)
     made = make_turing_test(run, reals, console=reporter(), recipe=recipe, kind=kind, screens=number, **settings)
-    answer(made.summary(), json, lambda: typer.echo(shown(made.path)))
+    answer(made.summary(), json, lambda: typer.echo(f"test       {shown(made.path)}"))
     if open_:
         _open(made.path)
+    elif json is None:
+        typer.echo(f"next:      steadygan studio {shown(run)}")
 
 
 def _open(test: Path) -> None:

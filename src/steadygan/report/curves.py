@@ -85,8 +85,10 @@ class Axes(NamedTuple):
     panels: tuple[Panel, ...]
 
 
-def axes_of(log: Sequence[Tick], signals: Sequence[Signals], findings: Sequence[Finding]) -> Axes:
-    """All panels that have anything to show.
+def axes_of(
+    log: Sequence[Tick], signals: Sequence[Signals], findings: Sequence[Finding], most: int = MOST_POINTS
+) -> Axes:
+    """All panels that have anything to show, thinned to about `most` places on the axis.
 
     The axis is that of the ticks. What was measured more rarely is joined by straight lines between two measurements.
     Where the run was set back all curves have a gap.
@@ -97,7 +99,7 @@ def axes_of(log: Sequence[Tick], signals: Sequence[Signals], findings: Sequence[
         return Axes((), ())
     jumps = jumps_of(images, findings)
     found = {key: _values(key, more, log, _Joined(images, jumps, signals)) for key, more in _PANELS.items()}
-    kept = _kept(len(images), [values for curves in found.values() for _, values in curves])
+    kept = _kept(len(images), [values for curves in found.values() for _, values in curves], most)
     axis = with_gaps(kept, jumps, images)[0]
     gaps = np.flatnonzero(np.isnan(axis))
     axis[gaps] = axis[gaps - 1]  # never the first: a jump is of a line after another
@@ -163,11 +165,11 @@ def _panel(key: str, curves: Sequence[Curve]) -> Panel:
     )
 
 
-def _kept(count: int, curves: Sequence[Floats]) -> Indices:
+def _kept(count: int, curves: Sequence[Floats], most: int) -> Indices:
     """Indices of all, or of the extremes of each curve."""
-    if count <= MOST_POINTS or not curves:
+    if count <= most or not curves:
         return np.arange(count)
-    return np.unique(np.concatenate([thinned(values, MOST_POINTS // len(curves)) for values in curves]))
+    return np.unique(np.concatenate([thinned(values, most // len(curves)) for values in curves]))
 
 
 def _numbers(values: Floats) -> tuple[float | None, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from steadygan.report.document import as_json, document
-from steadygan.report.page import Number, Page, RunPage, ScoreCurve
+from steadygan.report.page import Number, Page, ScoreCurve
 
 _FOR_THE_SCRIPT: dict[str, Any] = {
     "name": True,
@@ -16,7 +17,7 @@ _FOR_THE_SCRIPT: dict[str, Any] = {
     "scores": True,
     "marks": {"__all__": {"images", "severity", "rule", "act", "says", "back_to"}},
 }
-_STYLES, _SCRIPTS = ("uplot.min.css", "base.css", "report.css"), ("uplot.min.js", "report.js")
+_STYLES, _SCRIPTS = ("uplot.min.css", "base.css", "report.css"), ("uplot.min.js", "axes.js", "report.js")
 
 
 class _Row(NamedTuple):
@@ -40,7 +41,7 @@ class _Standing(NamedTuple):
 
 def render(page: Page) -> str:
     """The whole page; the same for the same `page`. Without scripts, all but the slider and the charts is there."""
-    rows = [_rows(run) for run in page.runs]
+    rows = [rows_of(run.scores, run.best) for run in page.runs]
     return document(
         "report",
         _STYLES,
@@ -49,22 +50,22 @@ def render(page: Page) -> str:
         several=len(page.runs) > 1,
         data=as_json(page.model_dump(mode="json", include={"runs": {"__all__": _FOR_THE_SCRIPT}})),
         rows=rows,
-        standings=_standings(rows),
+        standings=standings(rows),
     )
 
 
-def _rows(run: RunPage) -> list[_Row]:
-    """Each score of a run as it was last measured."""
+def rows_of(scores: Sequence[ScoreCurve], at_best: int | None) -> list[_Row]:
+    """Each score of a run as it was last measured, and what it was at its best checkpoint, after so many images."""
     rows = []
-    for it in run.scores:
+    for it in scores:
         every = zip(it.images, it.values, it.low, it.high, strict=True)
         measured = [(images, value, low, high) for images, value, low, high in every if value is not None]
-        best = next((value for images, value, *_ in measured if images == run.best), None)
+        best = next((value for images, value, *_ in measured if images == at_best), None)
         rows += [_Row(it, *one, best) for one in measured[-1:]]
     return rows
 
 
-def _standings(rows: list[list[_Row]]) -> list[_Standing]:
+def standings(rows: list[list[_Row]]) -> list[_Standing]:
     """What can be compared of these runs."""
     alike: dict[tuple[str, str], dict[int, _Row]] = {}
     for number, own in enumerate(rows):

@@ -27,7 +27,7 @@ _LONGEST_NUMBER = 15  # digits of images seen that a browser still counts exactl
 
 def page_of(runs: Sequence[Run]) -> Page:
     """All that a report shows of these runs, of one or several; DataError if one is not the folder of a run."""
-    stories, names = [Story(run, run.info()) for run in runs], _names([run.path.absolute() for run in runs])
+    stories, names = [Story(run, run.info()) for run in runs], names_of([run.path.absolute() for run in runs])
     shown = [_run_page(story, name, MOST // len(stories)) for story, name in zip(stories, names, strict=True)]
     title = names[0] if len(stories) == 1 else f"{len(stories)} runs compared"
     return Page(
@@ -35,7 +35,7 @@ def page_of(runs: Sequence[Run]) -> Page:
         written=now(),
         version=__version__,
         runs=tuple(page for page, _ in shown),
-        differences=_differences(stories) if len(stories) > 1 else (),
+        differences=differences_of(stories) if len(stories) > 1 else (),
         remark=_remark([fit for _, fit in shown]),
     )
 
@@ -48,7 +48,7 @@ def _remark(fit: Sequence[bool]) -> str:
     )
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def names_of(paths: Sequence[Path]) -> list[str]:
     """The names of folders, with as many of those above them as tell them apart."""
     parts = range(1, max(len(path.parts) for path in paths) + 1)
     columns = ([str(Path(*path.parts[-count:])) for path in paths] for count in parts)
@@ -150,16 +150,16 @@ def _digest(folder: Path) -> str:
 def _marks(story: Story, samples: Sequence[Path]) -> tuple[Mark, ...]:
     """Findings and acts, oldest first, each with a small picture of the time if it names pictures of the run."""
     findings = sorted(chain(*story.history), key=lambda finding: (finding.images, finding.act))
-    wanted = [_picture(story, finding, samples) for finding in findings]
+    wanted = [picture_of(story, finding, samples) for finding in findings]
     files = list(dict.fromkeys(file for file in wanted if file))
     small = dict(zip(files, pictures.shown(files, 0, (pictures.SMALL,)).pictures, strict=True)) if files else {}
     return tuple(
-        _mark(finding, small.get(file, "") if file else "", any(finding is one for one in story.history.past))
+        mark_of(finding, small.get(file, "") if file else "", any(finding is one for one in story.history.past))
         for finding, file in zip(findings, wanted, strict=True)
     )
 
 
-def _picture(story: Story, finding: Finding, samples: Sequence[Path]) -> Path | None:
+def picture_of(story: Story, finding: Finding, samples: Sequence[Path]) -> Path | None:
     """The file that shows a finding: of the samples those made next, and nothing where it is in the curves."""
     if finding.picture in _SAMPLES:
         later = [file for file in samples if int(file.stem) >= finding.images]
@@ -167,13 +167,14 @@ def _picture(story: Story, finding: Finding, samples: Sequence[Path]) -> Path | 
     return story.run.files.inputs if finding.picture == "inputs.png" else None
 
 
-def _mark(finding: Finding, picture: str, past: bool) -> Mark:
+def mark_of(finding: Finding, picture: str, past: bool) -> Mark:
+    """A finding as a page shows it, `past` if the run was set back from it; `picture` is an address."""
     told = finding.model_dump(exclude={"step", "picture"})
     more = {"says": finding.says or finding.rule, "act": finding.act, "picture": picture}
     return Mark.model_validate({**told, **more, "past": past})
 
 
-def _differences(stories: Sequence[Story]) -> tuple[Difference, ...]:
+def differences_of(stories: Sequence[Story]) -> tuple[Difference, ...]:
     """The settings, and facts of data and machine, in which runs differ."""
     columns = [story.info.settings() for story in stories]
     names = dict.fromkeys(name for column in columns for name in column)

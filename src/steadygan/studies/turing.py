@@ -101,7 +101,7 @@ def make_turing_test(
     test = TuringTest(
         kind=chosen.kind,
         seed=seed,
-        run=run.path.name,
+        run=shown(run.path.name),
         checkpoint=str(model.about["checkpoint"]),
         images=int(model.about["images"]),
         data=shown(dataset.path.name if data is not None else Path(info.data.source).name),

@@ -16,12 +16,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import ConfigError, SteadyganError
-from steadygan.web import judging, listing
+from steadygan.web import acting, comparing, judging, listing, watching
 from steadygan.web.guard import Guard
 from steadygan.web.page import Answer, trouble
 from steadygan.web.studio import Studio
 
-PAGES = (listing.routes, judging.routes)
+PAGES = (listing.routes, comparing.routes, watching.routes, acting.routes, judging.routes)
 """What gives the routes of each part of the studio."""
 
 _ROOMS = ("web", "report", "export")  # the first that has an asset of a name gives it

@@ -15,7 +15,8 @@ form.addEventListener("submit", async (event) => {
         const { job } = await post(`/api/runs/${form.dataset.run}/turing`, { kind: form.elements.kind.value, number: Number(number.value) });
         const ended = await followJob(job);
         if (ended.code) throw new Error(ended.line.replace(/^steadygan: /, ""));
-        location.assign(`/runs/${form.dataset.run}/turing/${encodeURIComponent(ended.line.split(/[\\/]/).pop())}`);
+        const made = ended.lines.map((line) => line.match(/^test\s.*[\\/](\S+)$/)).find(Boolean);
+        location.assign(`/runs/${form.dataset.run}/turing${made ? `/${encodeURIComponent(made[1])}` : ""}`);
     } catch (problem) {
         news.textContent = "";
         say(problem.message, "wrong");

@@ -1,0 +1,76 @@
+"""Several runs side by side: `/compare?runs=ID,ID`, their settings that differ, and what of their scores compares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from steadygan.errors import ConfigError
+from steadygan.report.render import rows_of, standings
+from steadygan.report.scores import curves_of
+from steadygan.report.story import differences_of
+from steadygan.runs import Run
+from steadygan.web.following import Watch
+from steadygan.web.glance import Glances
+from steadygan.web.page import Answer, page
+from steadygan.web.studio import Studio
+
+MOST = 12
+"""Runs that are compared at once: more grids beside each other show nothing."""
+_POINTS = 1_000  # of each curve
+ALIKE = "Their scores do not compare: none was measured in the same way, of the same images, for two of them."
+
+
+def routes(studio: Studio) -> list[BaseRoute]:
+    """The page and what it shows as JSON."""
+    glances = Glances(studio)
+
+    async def shown(request: Request) -> Response:
+        runs = _asked(studio, request)
+        return page(studio, "Compare", "compare.html", ids=list(runs))
+
+    async def told(request: Request) -> Answer:
+        return Answer(await run_in_threadpool(compared, _asked(studio, request), glances))
+
+    return [Route("/compare", shown), Route("/api/compare", told)]
+
+
+def _asked(studio: Studio, request: Request) -> dict[str, Run]:
+    """The runs that an address names."""
+    ids = list(dict.fromkeys(filter(None, request.query_params.get("runs", "").split(","))))
+    if len(ids) < 2 or len(ids) > MOST:
+        raise ConfigError(f"choose 2 to {MOST} runs to compare, in the list of runs")
+    return {id_: studio.run_of(id_) for id_ in ids}
+
+
+def compared(runs: dict[str, Run], glances: Glances) -> dict[str, Any]:
+    """All that the page shows; DataError if one of them cannot be read."""
+    watches = [Watch(run.path, id_, glances) for id_, run in runs.items()]
+    stories = [watch.story for watch in watches]
+    scores = [curves_of(story.scores) for story in stories]
+    found = standings([rows_of(curves, story.best) for curves, story in zip(scores, stories, strict=True)])
+    return {
+        "runs": [
+            {
+                "id": watch.id,
+                "name": glances.of(watch.run.path).name,
+                "state": watch.told["state"]["state"],
+                "best": watch.told["best"],
+                "samples": watch.told["samples"],
+                "scores": watch.told["scores"],
+                **watch.curves(_POINTS),
+            }
+            for watch in watches
+        ],
+        "differences": [one.model_dump() for one in differences_of(stories)],
+        "standings": [
+            {"metric": one.score.metric, "better": one.score.better, "unit": one.score.unit, "floor": one.score.floor}
+            | {"protocol": one.score.protocol, "values": one.values, "winner": one.winner}
+            for one in found
+        ],
+        "remark": "" if found or not any(scores) else ALIKE,
+    }
