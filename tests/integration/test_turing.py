@@ -13,14 +13,16 @@ from PIL import Image
 import steadygan as sg
 from judged import take
 from steadygan.cli.main import main
-from steadygan.errors import ConfigError, DataError
+from steadygan.errors import ConfigError, DataError, StorageError
 from steadygan.recipes import configure
+from steadygan.studies import turing
 from steadygan.studies.evaluate import open_reals
 from steadygan.studies.turing import _png, make_turing_test
 from steadygan.training.console import Silent
 from steadygan.training.run import train
 from steadygan.training.seeds import fixed_latents
-from steadygan.turing.folder import TuringFolder
+from steadygan.turing.folder import TuringFolder, turing_folders
+from steadygan.turing.outcome import outcome
 from tiny import TINY, draw
 
 
@@ -121,6 +123,8 @@ def test_other_reals_are_brought_to_the_generators_form(run, tmp_path, capsys):
     assert (test.size, test.channels) == (16, 3)
     assert {pixels(folder, name).shape for name in test.digests} == {(16, 16, 3)}
     assert test.data_digest != run.info().data.digest
+    take(folder, "Ada")
+    assert outcome(folder).sentences[-1].startswith("These are not the images that it was trained on")
 
 
 def test_the_command_makes_a_test_and_says_where_and_what_its_answers_show(run, capsys):
@@ -147,6 +151,27 @@ def test_without_no_open_the_studio_opens_at_the_test(run, monkeypatch, capsys):
     [(folder, _, share, open_it, _, start)] = opened
     assert (folder.resolve(), share, open_it) == (run.path.resolve(), False, True)
     assert start.endswith(capsys.readouterr().out.strip().rpartition("/")[2])
+
+
+def test_tests_made_at_once_get_folders_of_their_own_and_none_is_seen_before_it_is_whole(run, monkeypatch):
+    before = turing_folders(run.path)
+    real, seen = turing.write_test, []
+
+    def write(folder, test):
+        if not seen:  # while one is being written, another begins
+            seen.append(folder)
+            make_turing_test(run, screens=2)
+            real(folder, test)
+            assert len(turing_folders(run.path)) == len(before) + 1
+            raise OSError(28, "disk full", str(folder))
+        real(folder, test)
+
+    monkeypatch.setattr(turing, "write_test", write)
+    with pytest.raises(StorageError, match="the disk is full"):
+        make_turing_test(run, screens=2)
+    [made] = [folder for folder in turing_folders(run.path) if folder not in before]
+    assert len(made.test.questions) == 2
+    assert len(list((run.path / "turing").iterdir())) == len(before) + 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -23,7 +23,7 @@ from steadygan.data.pictures import PNG_CHANNELS
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export import TrainedGenerator, load
 from steadygan.names import shown
-from steadygan.rundir import atomic_folder
+from steadygan.rundir import atomic_folder, storage_errors
 from steadygan.runs import Run
 from steadygan.studies.evaluate import open_reals
 from steadygan.training.config import RunConfig, Settings
@@ -113,6 +113,7 @@ def make_turing_test(
         fakes={number: names["fake", number] for number in fakes},
         digests={name: digest(content) for name, content in sorted(files.items())},
         questions=questions,
+        remarks=tuple(map(shown, remarks)),
     )
     return TuringFolder(_write(run, test, files))
 
@@ -182,12 +183,26 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 
 def _write(run: Run, test: TuringTest, files: dict[str, bytes]) -> Path:
-    stem = run.files.turing / test.kind
-    folders = (stem.with_name(f"{stem.name}-{number:02d}") for number in count(1))
-    folder = next(folder for folder in folders if not os.path.lexists(folder))
-    with atomic_folder(folder) as part:
-        for name, content in sorted(files.items()):  # in the order of their names, so that none tells when it was made
-            (part / f"{name}.png").write_bytes(content)
-            os.utime(part / f"{name}.png", (_WHENEVER, _WHENEVER))
-        write_test(part, test)
+    folder = _claimed(run.files.turing / test.kind)
+    try:
+        with atomic_folder(folder) as part:
+            for name, content in sorted(files.items()):  # by their names, so that no order of creation tells anything
+                (part / f"{name}.png").write_bytes(content)
+                os.utime(part / f"{name}.png", (_WHENEVER, _WHENEVER))
+            write_test(part, test)
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
     return folder
+
+
+def _claimed(stem: Path) -> Path:
+    """The first of STEM-01, STEM-02, … that is not there, made: another process that comes now takes the next."""
+    for number in count(1):
+        folder = stem.with_name(f"{stem.name}-{number:02d}")
+        with storage_errors(folder), suppress(FileExistsError):
+            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir()
+            return folder
+    raise AssertionError("there is always another number")

@@ -60,7 +60,7 @@ def answers_needed(share: float, chance: float = 0.5) -> int:
     """How many answers, to a question each, show in four tests of five that raters right in this `share` do not guess.
 
     The fewest at which the exact test at 5 %, two-sided of two choices and one-sided of more, has that power; beyond
-    500 by its normal approximation (Fleiss, Levin and Paik 2003, section 2.5). `share` is not `chance`.
+    500 by its normal approximation (Fleiss, Levin and Paik 2003, chapter 2). `share` is not `chance`.
     """
     two_sided = chance == 0.5
     spread = (1.959964 if two_sided else 1.644854) * math.sqrt(chance * (1 - chance))

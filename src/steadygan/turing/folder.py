@@ -41,6 +41,7 @@ class TuringTest(Value):
 
     `reals` names the pictures of held-out images by their numbers among these, `fakes` those of latents by theirs;
     `digests` are the SHA-256 of all files by their names. `per_sheet` is how many questions are asked at once.
+    `remarks` say why the reals may not be unknown to the generator.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class TuringTest(Value):
     fakes: dict[int, PictureName]
     digests: dict[PictureName, Digest]
     questions: tuple[Question, ...] = Field(min_length=1, max_length=10_000)
+    remarks: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -248,7 +250,8 @@ class TuringFolder:
 
 def turing_folders(run: Path) -> list[TuringFolder]:
     """The tests of a run, oldest name first, readable or not."""
-    return [TuringFolder(file.parent) for file in sorted(RunDir(run).turing.glob(f"*/{TuringFolder.TEST}"))]
+    files = sorted(RunDir(run).turing.glob(f"[!.]*/{TuringFolder.TEST}"))  # one that begins with a dot is being made
+    return [TuringFolder(file.parent) for file in files]
 
 
 def write_test(folder: Path, test: TuringTest) -> None:

@@ -89,12 +89,17 @@ def outcome(folder: TuringFolder) -> Outcome:
         **test.model_dump(include={"kind", "created", "run", "checkpoint", "images", "data", "data_digest", "seed"}),
         questions=len(test.questions),
         result=result,
-        sentences=tuple(sentences(test.kind, result, unfinished)),
+        sentences=(*sentences(test.kind, result, unfinished), *map(_ended, test.remarks)),
         unfinished=unfinished,
         fakes=tuple(sorted(fakes, key=lambda one: (-one.share, -one.answers, one.seconds))),
         reals=tuple(sorted(reals, key=lambda one: (one.share, -one.answers, one.seconds))),
         sheets=tuple(_sheets(test, answers)),
     )
+
+
+def _ended(remark: str) -> str:
+    """A remark as a sentence of its own."""
+    return f"{remark[:1].upper()}{remark[1:]}."
 
 
 def _votes(test: TuringTest, answers: Sequence[Answer]) -> list[PictureVotes]:

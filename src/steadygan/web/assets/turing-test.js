@@ -13,7 +13,7 @@ const KINDS = {
     pairs(questions) {
         const [{ number, pictures: pair }] = questions;
         const button = (side, index) => h("button", { type: "button", "data-side": side, onclick: () => give({ [number]: side }) },
-            image(pair[index], `picture ${index + 1}`), h("span", {}, `${index + 1}`));
+            image(pair[index], `picture ${index + 1}`), h("span", { "aria-hidden": "true" }, `${index + 1}`));
         pictures.replaceChildren(h("div", { class: "pair" }, button("left", 0), button("right", 1)));
         answer.replaceChildren();
         keys("← or 1: the left one is real · → or 2: the right one");
