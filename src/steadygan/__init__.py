@@ -42,6 +42,7 @@ _HOMES = (
         "export.projection",
         "studies.evaluate",
         "studies.audit",
+        "studies.turing",
     ),
 )
 
@@ -87,6 +88,7 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.studies.compare import *
     from steadygan.studies.doctor import *
     from steadygan.studies.evaluate import *
+    from steadygan.studies.turing import *
     from steadygan.training.average import *
     from steadygan.training.config import *
     from steadygan.training.game import *

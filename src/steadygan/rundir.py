@@ -188,14 +188,20 @@ def undisturbed(path: Path) -> Iterator[None]:
     yield
 
 
-def append_line(path: Path, line: str) -> None:
-    """Add a line in one write; a last line that a crash cut short is removed first."""
+def append_line(path: Path, line: str, durable: bool = False) -> None:
+    """Add a line in one write; a last line that a crash cut short is removed first.
+
+    A `durable` one is on the disk before this returns.
+    """
     with storage_errors(path), undisturbed(path), path.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         if size and os.pread(file.fileno(), 1, size - 1) != b"\n":
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
         file.write(line.encode(errors="backslashreplace") + b"\n")
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 @dataclass(frozen=True)
@@ -255,6 +261,10 @@ class RunDir:
     def told(self, tool: str) -> Path:
         """What another program that shows runs was told of this one."""
         return self.path / f"{tool}.json"
+
+    @property
+    def turing(self) -> Path:
+        return self.path / "turing"
 
     @property
     def report(self) -> Path:

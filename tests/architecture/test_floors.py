@@ -15,7 +15,7 @@ SOURCE = Path(__file__).resolve().parents[2] / "src" / "steadygan"
 FLOORS = {
     **dict.fromkeys(("errors", "names", "part", "places", "version", "spec", "schedule", "config"), 0),
     **dict.fromkeys(("rundir", "records", "runs", "claim", "terminal", "cards"), 0),
-    **dict.fromkeys(("ops", "doctor", "care", "visual", "report"), 1),
+    **dict.fromkeys(("ops", "doctor", "care", "visual", "report", "turing"), 1),
     **dict.fromkeys(("data", "networks", "objectives", "augment", "metrics", "features"), 2),
     **dict.fromkeys(("scoring", "signals"), 3),
     "training": 4,
@@ -39,8 +39,8 @@ NEIGHBOURS = {
     ("report", "care"): "a report says whether care ended the run",
     ("claim", "rundir"): "a claim is of a run folder, and fails as other writing does",
 }
-ROW_ZERO_AND_ONE_ONLY = {"doctor", "care", "visual", "report", "web"}
-WITHOUT_TORCH = {room for room, floor in FLOORS.items() if floor == 0} | {"doctor", "care", "visual", "report", "web"}
+ROW_ZERO_AND_ONE_ONLY = {"doctor", "care", "visual", "report", "turing", "web"}
+WITHOUT_TORCH = {room for room, floor in FLOORS.items() if floor == 0} | ROW_ZERO_AND_ONE_ONLY
 LOADED_WITHOUT_TORCH = WITHOUT_TORCH | {"cli", "data"}
 NEEDS_TORCH_IN_DATA = {"steadygan.data.loader"}
 

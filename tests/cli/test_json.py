@@ -23,6 +23,7 @@ WORK = {
     "recipes": "dcgan",
     "train": "set --dry-run --recipe dcgan --batch 8 --steps 4 --threads 1 --precision float32 "
     "--set runtime.layout=channels_last --set runtime.convolution=plain --set networks.width=4",
+    "turing": "run --pairs 3 --no-open",
 }
 """Every command that has `--json`, with work that takes no time."""
 

@@ -82,6 +82,7 @@ LINES = {
     "evaluate": ["evaluate", "läuft", "--metrics", "swd", "-n", "16", "--split", "all"],
     "evaluate's metrics": ["evaluate", "--list"],
     "probe": ["probe", "läuft"],
+    "turing": ["turing", "läuft", "--pairs", "2", "--no-open"],
     "compare": ["compare", "läuft", "run"],
     "report": ["report", "läuft"],
     "doctor": ["doctor", "läuft"],
@@ -94,7 +95,7 @@ LINES = {
     "cite": ["cite", "läuft"],
     "bibtex": ["cite", "läuft", "--bibtex"],
 }
-SLOW = {"prepare", "probe", "inspect", "resume", "sample", "project", "evaluate", "compare"}  # once is enough
+SLOW = {"prepare", "probe", "inspect", "resume", "sample", "project", "evaluate", "compare", "turing"}  # once is enough
 
 
 @pytest.mark.parametrize(

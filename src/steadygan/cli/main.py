@@ -8,7 +8,19 @@ from typing import NoReturn
 
 import typer
 
-from steadygan.cli import bench, data, doctor, projecting, results, scores, serving, studio, techniques, training
+from steadygan.cli import (
+    bench,
+    data,
+    doctor,
+    projecting,
+    results,
+    scores,
+    serving,
+    studio,
+    techniques,
+    training,
+    turing,
+)
 from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
@@ -53,6 +65,7 @@ for command in (
     results.export,
     scores.evaluate,
     scores.probe,
+    turing.turing,
     doctor.doctor,
     results.compare,
     results.report,

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from steadygan.errors import DataError
 from steadygan.metrics.rows import checked
-from steadygan.metrics.turing import student_quantile
+from steadygan.turing.exact import student_quantile
 
 DECAYS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 """Weights of the L2 penalty to choose from, on rows of length about 1; strong first, so that each starts the next."""

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import ConfigError, SteadyganError
-from steadygan.web import acting, comparing, data_sets, exploring, listing, starting, watching
+from steadygan.web import acting, comparing, data_sets, exploring, judging, listing, starting, watching
 from steadygan.web.guard import Guard
 from steadygan.web.page import Answer, trouble
 from steadygan.web.studio import Studio
@@ -27,6 +27,7 @@ PAGES = (
     watching.routes,
     acting.routes,
     exploring.routes,
+    judging.routes,
     data_sets.routes,
     starting.routes,
 )

@@ -9,21 +9,27 @@ import pytest
 from pydantic import ValidationError
 
 from steadygan.errors import DataError
-from steadygan.metrics.turing import (
-    Answer,
-    PairQuestion,
-    SingleQuestion,
-    TuringResult,
+from steadygan.turing.exact import (
+    answers_needed,
     beta_share,
     chi_square_tail,
     clopper_pearson,
     fleiss_kappa,
-    make_pairs,
-    make_singles,
+    guess_tail,
     sign_flip,
     student_quantile,
-    turing_result,
 )
+from steadygan.turing.glyphs import LETTERS, dots
+from steadygan.turing.questions import (
+    LetterQuestion,
+    PairQuestion,
+    SingleQuestion,
+    letter_places,
+    make_letters,
+    make_pairs,
+    make_singles,
+)
+from steadygan.turing.tally import Answer, TuringResult, turing_result
 
 OTHER = {"left": "right", "right": "left", "real": "fake", "fake": "real"}
 
@@ -280,3 +286,108 @@ def test_what_cannot_be_judged_is_refused():
         turing_result(first(3, 5) + first(2, 5))
     with pytest.raises(DataError, match="two tests"):
         turing_result(first(3, 5) + answered(make_singles(5, 5, 5, 0), [True] * 5))
+
+
+def lettered(letters, guesses, rater="a"):
+    """Answers to sheets of these letters; the guesses say which."""
+    sheets = [of_letter(letter, number) for number, letter in enumerate(letters)]
+    return [
+        Answer(question=sheet, rater=rater, choice=guess, seconds=9.0, time="t")
+        for sheet, guess in zip(sheets, guesses, strict=True)
+    ]
+
+
+def of_letter(letter, number=0):
+    places = letter_places(letter, 1)
+    first = 100 * number
+    reals, fakes = (range(first, first + places.count(fake)) for fake in (False, True))
+    return LetterQuestion(truth=letter, column=1, reals=tuple(reals), fakes=tuple(fakes))
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 1), (1, 1), (1, 5), (2, 5), (5, 5), (3, 40)])
+def test_letters_are_judged_by_the_exact_binomial_test_against_one_of_all_letters(right, count):
+    stats = pytest.importorskip("scipy.stats")
+    result = turing_result(lettered("N" * count, "N" * right + "M" * (count - right)))
+    truth = stats.binomtest(right, count, 1 / len(LETTERS), alternative="greater")
+    interval = stats.binomtest(right, count).proportion_ci(0.95, method="exact")
+    assert result.p_value == result.p_better == pytest.approx(truth.pvalue)
+    assert (result.low, result.high) == pytest.approx((interval.low, interval.high), abs=1e-9)
+    assert result.chance == 1 / len(LETTERS)
+
+
+def test_raters_of_one_letter_share_its_luck():
+    """Two raters say N to each of two sheets; both truths are drawn: by counting all 34² cases."""
+    hits = [2 * (one == 0) + 2 * (other == 0) for one in range(34) for other in range(34)]
+    guesses = [Counter({"N": 2}), Counter({"N": 2})]
+    assert guess_tail(guesses, 34, 2) == pytest.approx(np.mean([hit >= 2 for hit in hits]))
+    mixed = [Counter({"N": 2, "M": 1}), Counter({"Z": 1})]
+    hits = [{0: 2, 1: 1}.get(one, 0) + (other == 0) for one in range(34) for other in range(34)]
+    for right in range(5):
+        assert guess_tail(mixed, 34, right) == pytest.approx(np.mean([hit >= right for hit in hits]))
+    same = turing_result(lettered("NZ", "NX", "a") + lettered("NZ", "NX", "b"))
+    assert same.p_value == pytest.approx(turing_result(lettered("NZ", "NX")).p_value)
+
+
+def test_one_letter_read_is_proof_and_none_is_not():
+    assert turing_result(lettered("N", "N")).describe().endswith("p = 0.029: the fakes can be told apart")
+    assert "no proof" in turing_result(lettered("NNN", "ABC")).describe()
+
+
+def test_letters_and_places_are_drawn_evenly_and_use_each_picture_once():
+    sheets = make_letters(20_000, 20_000, 400, 3)
+    counts = Counter(sheet.truth for sheet in sheets)
+    assert set(counts) == set(LETTERS)
+    stats = pytest.importorskip("scipy.stats")
+    assert stats.chisquare(list(counts.values())).pvalue > 0.01
+    assert {sheet.column for sheet in sheets} == {0, 1, 2}
+    for kind in ("reals", "fakes"):
+        used = [one for sheet in sheets for one in getattr(sheet, kind)]
+        assert len(set(used)) == len(used)
+    assert make_letters(99, 99, 1, 5) == make_letters(99, 99, 1, 5)
+    with pytest.raises(DataError, match="real pictures for these letters and there are 30"):
+        make_letters(30, 99, 2, 5)
+
+
+def test_letters_are_of_5_by_7_dots_no_two_alike():
+    drawn = {letter: tuple(map(tuple, dots(letter))) for letter in LETTERS}
+    assert len(set(drawn.values())) == len(LETTERS) == 34
+    assert all(len(rows) == 7 and {len(row) for row in rows} == {5} for rows in drawn.values())
+    assert all(any(row[0] for row in rows) or letter == "I" for letter, rows in drawn.items() if letter not in "J4")
+    assert (
+        "/".join("".join(".#"[dot] for dot in row) for row in dots("7")) == "#####/....#/...#./..#../.#.../.#.../.#..."
+    )
+    least = min(
+        sum(a != b for one, other in zip(drawn[x], drawn[y], strict=True) for a, b in zip(one, other, strict=True))
+        for x, y in itertools.combinations(LETTERS, 2)
+    )
+    assert least >= 2
+
+
+def test_a_sheet_with_other_numbers_of_pictures_is_refused():
+    sheet = of_letter("N")
+    with pytest.raises(ValidationError, match="do not form this letter"):
+        LetterQuestion(truth="L", column=1, reals=sheet.reals, fakes=sheet.fakes)
+    with pytest.raises(ValidationError, match="is answered by one of A B"):
+        Answer(question=sheet, rater="a", choice="left", seconds=1)
+
+
+def power(count, share, chance=0.5):
+    """How often the exact test at 5 % finds it if raters are right in this share."""
+    stats, hits = pytest.importorskip("scipy.stats"), np.arange(count + 1)
+    other = "two-sided" if chance == 0.5 else "greater"
+    found = [stats.binomtest(k, count, chance, alternative=other).pvalue < 0.05 for k in hits.tolist()]
+    return stats.binom.pmf(hits, count, share)[found].sum()
+
+
+@pytest.mark.parametrize(
+    ("share", "chance"), [(0.6, 0.5), (0.75, 0.5), (0.95, 0.5), (0.2, 0.5), (0.2, 1 / 34), (0.7, 1 / 34)]
+)
+def test_so_many_answers_have_the_power_that_is_said_and_one_less_has_not(share, chance):
+    count = answers_needed(share, chance)
+    assert power(count, share, chance) >= 0.8 > power(count - 1, share, chance)
+
+
+def test_small_differences_take_thousands_of_answers():
+    stats, count = pytest.importorskip("scipy.stats"), answers_needed(0.52)
+    assert 4000 < count < 6000
+    assert stats.binom.sf(stats.binom.isf(0.025, count, 0.5), count, 0.52) == pytest.approx(0.8, abs=0.01)
