@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,28 +14,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import steadygan as sg
+from browser.listening import listening
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 pytestmark = [pytest.mark.browser]
-SECONDS = 60_000  # ms, for a process that loads torch on a busy machine
+PATIENCE = 60_000  # ms, for a process that loads torch on a busy machine
+sync_api.expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def address(painted_run: Path) -> Iterator[str]:
     """Where a studio over the folder of one run shows its explorer."""
-    uvicorn = pytest.importorskip("uvicorn", reason='needs the studio: pip install "steadygan[studio]"')
-    from steadygan.web.app import create_app
+    pytest.importorskip("uvicorn", reason='needs the studio: pip install "steadygan[studio]"')
     from steadygan.web.studio import Studio, id_of
 
-    server = uvicorn.Server(uvicorn.Config(create_app(Studio(painted_run.parent)), port=0, log_level="critical"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}/runs/{id_of(painted_run)}/explore"
-    server.should_exit = True
-    thread.join()
+    with listening(Studio(painted_run.parent)) as here:
+        yield f"{here}/runs/{id_of(painted_run)}/explore"
 
 
 @pytest.fixture
@@ -49,7 +41,7 @@ def opened(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     def show(asked: str = "", width: int = 1280, **options: Any) -> Any:
         context = browser.new_context(reduced_motion="reduce", viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
-        context.set_default_timeout(SECONDS)
+        context.set_default_timeout(PATIENCE)
         view = context.new_page()
         view.on("pageerror", lambda error: wrong.append(str(error)))
         view.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
@@ -65,7 +57,7 @@ def opened(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
 
 def ready(view: Any) -> None:
     view.wait_for_selector("#picture[src]:not([aria-busy])")
-    sync_api.expect(view.locator("#grid .waiting")).to_have_count(0, timeout=SECONDS)
+    sync_api.expect(view.locator("#grid .waiting")).to_have_count(0)
 
 
 def pixels(view: Any, where: str = "#picture") -> NDArray[np.int64]:

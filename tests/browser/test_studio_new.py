@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette", reason='needs the studio: pip install "steadygan[studio]"')
+pytest.importorskip("uvicorn", reason='needs the studio: pip install "steadygan[studio]"')
 pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-import uvicorn
 from playwright.sync_api import expect
 
+from browser.listening import listening
 from steadygan.config import changes, merge
 from steadygan.config.load import nested
 from steadygan.data import prepare
 from steadygan.recipes.schema import AllRecipes, all_recipes
 from steadygan.training.config import RunConfig
-from steadygan.web.app import create_app
-from steadygan.web.serving import _listener
 from steadygan.web.studio import Studio, id_of
 from tiny import draw
 
@@ -44,15 +41,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(world: Path) -> Iterator[str]:
     """A studio that listens."""
-    listener = _listener(0, share=False)
     studio = Studio(world / "runs")
-    server = uvicorn.Server(uvicorn.Config(create_app(studio), log_level="critical"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with listening(studio) as here:
+        yield here
     for job in studio.processes._jobs.values():
         job.process.wait()
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browser.listening import listening
 from judged import choice, make_test, take
 from steadygan.turing.folder import TuringFolder
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-uvicorn = pytest.importorskip("uvicorn", reason='needs the studio: pip install "steadygan[studio]"')
+pytest.importorskip("uvicorn", reason='needs the studio: pip install "steadygan[studio]"')
 pytestmark = [pytest.mark.browser]
 
 Opener = Callable[..., Any]
@@ -24,19 +23,12 @@ Opener = Callable[..., Any]
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """A studio over the run a, with a test of each kind; the address of that run's tests."""
-    from steadygan.web.app import create_app
     from steadygan.web.studio import Studio, id_of
 
     for kind, count in (("pairs", 4), ("sheets", 2), ("letters", 1)):
         make_test(tmp_path / "a", kind, count)
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(Studio(tmp_path)), log_level="critical"))
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/runs/{id_of(tmp_path / 'a')}/turing"
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    with listening(Studio(tmp_path)) as here:
+        yield f"{here}/runs/{id_of(tmp_path / 'a')}/turing"
 
 
 @pytest.fixture
