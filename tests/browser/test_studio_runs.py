@@ -26,8 +26,9 @@ Opened = Callable[..., Any]
 class Served:
     """A studio as a process of its own."""
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
-        command = [sys.executable, "-u", "-m", "steadygan", "studio", str(folder), "--no-open", "--port", str(port)]
+    def __init__(self, folder: Path, port: int = 0, every: float = 0.5) -> None:
+        code = f"import steadygan.web.following as it; it.EVERY = {every}; from steadygan.cli.main import main; main()"
+        command = [sys.executable, "-u", "-c", code, "studio", str(folder), "--no-open", "--port", str(port)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().split()[1].rstrip("/")
@@ -235,7 +236,7 @@ def test_a_training_is_watched_through_a_restart_of_the_studio_and_stopped_from_
 @pytest.mark.slow
 def test_the_memory_of_a_page_stays_flat_over_a_thousand_updates(browser: Any, tmp_path: Path) -> None:
     folder = make_run(tmp_path / "runs" / "a", ticks=2000)
-    studio = Served(tmp_path / "runs")
+    studio = Served(tmp_path / "runs", every=0.005)
     context = browser.new_context()
     view = context.new_page()
     view.goto(f"{studio.address}/runs/{id_of(folder)}")

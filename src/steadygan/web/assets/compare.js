@@ -28,7 +28,7 @@ function show({ runs, differences, standings, remark }) {
     const charts = new Charts($("#plots"), { onmoment: (images) => play.goTo(images) });
     const moments = [...new Set(runs.flatMap((run) => run.samples))].sort((a, b) => a - b);
     const figures = runs.map((run, number) => {
-        const swatch = h("span", { class: "swatch" }), image = h("img", { alt: "", hidden: true }), nothing = h("p", { class: "nothing" }, "no pictures yet"), when = h("span");
+        const swatch = h("span", { class: "swatch" }), image = h("img", { alt: "", hidden: true }), nothing = h("p", { class: "nothing" }, "no pictures yet"), when = h("span", { class: "when" });
         swatch.style.background = PAINTS[number % PAINTS.length];
         const rest = ids.filter((it) => it !== run.id);
         const less = rest.length > 1 && h("a", { class: "quiet", href: `/compare?runs=${rest.join()}`, "aria-label": `without ${run.name}` }, "×");
