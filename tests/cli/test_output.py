@@ -83,6 +83,7 @@ LINES = {
     "evaluate's metrics": ["evaluate", "--list"],
     "probe": ["probe", "läuft"],
     "turing": ["turing", "läuft", "--pairs", "2", "--no-open"],
+    "serve-pictures": ["serve-pictures", "läuft"],
     "compare": ["compare", "läuft", "run"],
     "report": ["report", "läuft"],
     "doctor": ["doctor", "läuft"],
@@ -95,6 +96,7 @@ LINES = {
     "cite": ["cite", "läuft"],
     "bibtex": ["cite", "läuft", "--bibtex"],
 }
+SERVES = {"studio"}  # until it is ended, which the tests of its pages do
 SLOW = {"prepare", "probe", "inspect", "resume", "sample", "project", "evaluate", "compare", "turing"}  # once is enough
 
 
@@ -108,7 +110,7 @@ def test_every_command_speaks_in_every_encoding(say, encoding, name):
 
 
 def test_no_command_was_left_out():
-    assert {*COMMANDS} <= {line[0] for line in LINES.values()}
+    assert {*COMMANDS} - SERVES <= {line[0] for line in LINES.values()}
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
