@@ -127,7 +127,10 @@ class Watch:
             return self.everything()
         stamps = self.files.stamps()
         if stamps == self._stamps:
-            return self._changed(self.told | {"state": self._state()})
+            state = self._state()
+            if state["state"] == self.told["state"]["state"]:
+                return []
+            return self._changed(self._now())
         self._stamps = stamps
         before = len(self.story.log), len(self.story.signals)
         grown = self.files.read()
@@ -154,10 +157,10 @@ class Watch:
         last.
         """
         log, measured = self.story.log, self.story.signals
-        if not ticks or not signals:
+        if not ticks or bool(measured) != bool(signals):
             return self.curves() | {"from": -1}
-        known = min(measured[signals - 1].images, log[ticks - 1].images)
-        earlier = measured[max(0, signals - 2)].images
+        last = measured[max(0, signals - 2) : signals] or log[ticks - 1 : ticks]
+        known, earlier = min(last[-1].images, log[ticks - 1].images), last[0].images
         start = next((at for at in range(ticks - 1, 0, -1) if log[at].images <= min(known, earlier)), 0)
         images, panels = axes_of(log[start:], measured[max(0, signals - 2) :], self.story.findings)
         first = next((at for at, place in enumerate(images) if place > known), len(images))
@@ -170,11 +173,11 @@ class Watch:
 
     def _now(self) -> dict[str, Any]:
         """All but the curves, small enough to be compared and sent as it is."""
-        story, samples = self.story, numbers_of(self.run.files)
+        story, samples, state = self.story, numbers_of(self.run.files), self._state()
         damaged = [f"{lines.path.name}: {lines.damaged:,} damaged lines" for lines in self.files.lines if lines.damaged]
         return {
-            "state": self._state(),
-            "ended": ending(story),
+            "state": state,
+            "ended": "" if state["state"] == "running" else ending(story),  # it looks at every record there is
             "facts": facts(story),
             "samples": samples,
             "best": story.best,
@@ -207,9 +210,10 @@ class Watch:
 
     def _marks(self, samples: Sequence[int]) -> list[dict[str, Any]]:
         """Findings and acts, oldest first, each with the address of a picture that shows it."""
-        files = [self.run.files.sample(images) for images in samples]
         history = self.story.history
         findings = sorted(chain(*history), key=lambda finding: (finding.images, finding.act))
+        shown = any(finding.picture for finding in findings)
+        files = [self.run.files.sample(images) for images in samples] if shown else []
         found = []
         for finding in findings:
             file = picture_of(self.story, finding, files)
