@@ -19,7 +19,7 @@ from steadygan.claim import holder
 from steadygan.errors import ConfigError
 from steadygan.runs import Run
 from steadygan.schedule import whole_number
-from steadygan.web.page import Answer
+from steadygan.web.page import JsonAnswer
 from steadygan.web.sending import file_of
 from steadygan.web.studio import Studio
 
@@ -47,28 +47,28 @@ class Acts:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
-    async def stop(self, request: Request) -> Answer:
+    async def stop(self, request: Request) -> JsonAnswer:
         """Ask the process that trains to save its state and leave."""
         run = self.studio.run_of(request.path_params["run"])
-        return Answer({"stopping": await run_in_threadpool(stop_writer, run)})
+        return JsonAnswer({"stopping": await run_in_threadpool(stop_writer, run)})
 
-    async def note(self, request: Request) -> Answer:
+    async def note(self, request: Request) -> JsonAnswer:
         """Add to the observation log."""
         run, text = self.studio.run_of(request.path_params["run"]), str((await asked(request)).get("text", "")).strip()
         if not text or len(text) > _LONGEST_NOTE:
             raise ConfigError(f"a note has 1 to {_LONGEST_NOTE:,} characters; this one has {len(text):,}")
         await run_in_threadpool(run.note, text)
-        return Answer({"noted": text})
+        return JsonAnswer({"noted": text})
 
-    async def resume(self, request: Request) -> Answer:
+    async def resume(self, request: Request) -> JsonAnswer:
         """Go on training, with a budget if one is given."""
         run, id_ = self.studio.run_of(request.path_params["run"]), request.path_params["run"]
         options = budget(await asked(request))
         if await run_in_threadpool(holder, run.path):
             raise ConfigError("this run is already training; wait for it, or stop it, and it saves its state")
-        return Answer(self.studio.processes.start("resume", ["resume", _path(run), *options], id_).told())
+        return JsonAnswer(self.studio.processes.start("resume", ["resume", _path(run), *options], id_).told())
 
-    async def export(self, request: Request) -> Answer:
+    async def export(self, request: Request) -> JsonAnswer:
         """Write the generator into one file."""
         run, id_ = self.studio.run_of(request.path_params["run"]), request.path_params["run"]
         wanted = await asked(request)
@@ -78,16 +78,16 @@ class Acts:
         name = (await run_in_threadpool(run.checkpoint, which)).name if which not in ("best", "latest") else which
         out = run.path.absolute() / EXPORTS / f"generator-{name}.{form}"
         arguments = ["export", _path(run), "-o", str(out), "--checkpoint", name]
-        return Answer(self.studio.processes.start("export", arguments, id_).told() | {"name": out.name})
+        return JsonAnswer(self.studio.processes.start("export", arguments, id_).told() | {"name": out.name})
 
-    async def report(self, request: Request) -> Answer:
+    async def report(self, request: Request) -> JsonAnswer:
         """Write the report."""
         run, id_ = self.studio.run_of(request.path_params["run"]), request.path_params["run"]
-        return Answer(self.studio.processes.start("report", ["report", _path(run)], id_).told())
+        return JsonAnswer(self.studio.processes.start("report", ["report", _path(run)], id_).told())
 
-    async def jobs(self, request: Request) -> Answer:
+    async def jobs(self, request: Request) -> JsonAnswer:
         """What was started for this run."""
-        return Answer({"jobs": [job.told() for job in self.studio.processes.about(request.path_params["run"])]})
+        return JsonAnswer({"jobs": [job.told() for job in self.studio.processes.about(request.path_params["run"])]})
 
     async def exported(self, request: Request) -> Response:
         """A file that was exported, to keep."""

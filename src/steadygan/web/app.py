@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from steadygan.errors import ConfigError, SteadyganError
 from steadygan.web import acting, comparing, data_sets, exploring, judging, listing, starting, watching
 from steadygan.web.guard import Guard
-from steadygan.web.page import Answer, trouble
+from steadygan.web.page import JsonAnswer, trouble
 from steadygan.web.studio import Studio
 
 PAGES = (
@@ -50,11 +50,11 @@ def create_app(studio: Studio) -> Starlette:
         line = problem.detail if isinstance(problem, HTTPException) else str(problem)
         return trouble(studio, request.url.path, code, line)
 
-    async def job(request: Request) -> Answer:
+    async def job(request: Request) -> JsonAnswer:
         found = studio.processes.get(request.path_params["job"])
         if found is None:
             raise HTTPException(404, "the studio was restarted and does not know this process any more")
-        return Answer(found.told() | {"lines": found.lines()})
+        return JsonAnswer(found.told() | {"lines": found.lines()})
 
     shared: list[BaseRoute] = [Route("/assets/{name}", asset), Route("/api/jobs/{job}", job)]
     return Starlette(

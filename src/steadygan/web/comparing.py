@@ -14,9 +14,9 @@ from steadygan.report.render import rows_of, standings
 from steadygan.report.scores import curves_of
 from steadygan.report.story import differences_of
 from steadygan.runs import Run
-from steadygan.web.following import Watch
+from steadygan.web.following import RunWatch
 from steadygan.web.glance import Glances
-from steadygan.web.page import Answer, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.studio import Studio
 
 MOST = 12
@@ -33,8 +33,8 @@ def routes(studio: Studio) -> list[BaseRoute]:
         runs = _asked(studio, request)
         return page(studio, "Compare", "compare.html", ids=list(runs))
 
-    async def told(request: Request) -> Answer:
-        return Answer(await run_in_threadpool(compared, _asked(studio, request), glances))
+    async def told(request: Request) -> JsonAnswer:
+        return JsonAnswer(await run_in_threadpool(compared, _asked(studio, request), glances))
 
     return [Route("/compare", shown), Route("/api/compare", told)]
 
@@ -49,7 +49,7 @@ def _asked(studio: Studio, request: Request) -> dict[str, Run]:
 
 def compared(runs: dict[str, Run], glances: Glances) -> dict[str, Any]:
     """All that the page shows; DataError if one of them cannot be read."""
-    watches = [Watch(run.path, id_, glances) for id_, run in runs.items()]
+    watches = [RunWatch(run.path, id_, glances) for id_, run in runs.items()]
     stories = [watch.story for watch in watches]
     scores = [curves_of(story.scores) for story in stories]
     found = standings([rows_of(curves, story.best) for curves, story in zip(scores, stories, strict=True)])

@@ -26,7 +26,7 @@ from steadygan.report.words import ending, facts
 from steadygan.rundir import RunDir
 from steadygan.runs import Run
 from steadygan.web.glance import Glances, info_of, share_of
-from steadygan.web.lines import Lines, Stamp, stamp
+from steadygan.web.lines import GrowingLines, Stamp, stamp
 from steadygan.web.thumbnails import numbers_of
 
 EVERY = 0.5
@@ -46,14 +46,14 @@ class Followed:
     def __init__(self, run: RunDir) -> None:
         self.run = run
         self.run_json: Stamp = stamp(run.run_json)
-        self.log = Lines(run.log, Tick)
-        self.signals = Lines(run.signals, Signals)
-        self.findings = Lines(run.findings, Finding)
-        self.scores = Lines(run.scores, DatedScore)
-        self.notes = Lines(run.notes, Note)
+        self.log = GrowingLines(run.log, Tick)
+        self.signals = GrowingLines(run.signals, Signals)
+        self.findings = GrowingLines(run.findings, Finding)
+        self.scores = GrowingLines(run.scores, DatedScore)
+        self.notes = GrowingLines(run.notes, Note)
 
     @property
-    def lines(self) -> Sequence[Lines[Any]]:
+    def lines(self) -> Sequence[GrowingLines[Any]]:
         """All of them."""
         return self.log, self.signals, self.findings, self.scores, self.notes
 
@@ -99,7 +99,7 @@ class LiveStory(Story):
         return self.files.notes.records
 
 
-class Watch:
+class RunWatch:
     """One run that somebody looks at; all of it is told as events, each anew only where it changed."""
 
     def __init__(self, path: Path, id_: str, glances: Glances) -> None:
@@ -127,7 +127,10 @@ class Watch:
             return self.everything()
         stamps = self.files.stamps()
         if stamps == self._stamps:
-            return self._changed(self.told | {"state": self._state()})
+            state = self._state()
+            if state["state"] == self.told["state"]["state"]:
+                return []
+            return self._changed(self._now())
         self._stamps = stamps
         before = len(self.story.log), len(self.story.signals)
         grown = self.files.read()
@@ -154,10 +157,10 @@ class Watch:
         last.
         """
         log, measured = self.story.log, self.story.signals
-        if not ticks or not signals:
+        if not ticks or bool(measured) != bool(signals):
             return self.curves() | {"from": -1}
-        known = min(measured[signals - 1].images, log[ticks - 1].images)
-        earlier = measured[max(0, signals - 2)].images
+        last = measured[max(0, signals - 2) : signals] or log[ticks - 1 : ticks]
+        known, earlier = min(last[-1].images, log[ticks - 1].images), last[0].images
         start = next((at for at in range(ticks - 1, 0, -1) if log[at].images <= min(known, earlier)), 0)
         images, panels = axes_of(log[start:], measured[max(0, signals - 2) :], self.story.findings)
         first = next((at for at, place in enumerate(images) if place > known), len(images))
@@ -170,11 +173,11 @@ class Watch:
 
     def _now(self) -> dict[str, Any]:
         """All but the curves, small enough to be compared and sent as it is."""
-        story, samples = self.story, numbers_of(self.run.files)
+        story, samples, state = self.story, numbers_of(self.run.files), self._state()
         damaged = [f"{lines.path.name}: {lines.damaged:,} damaged lines" for lines in self.files.lines if lines.damaged]
         return {
-            "state": self._state(),
-            "ended": ending(story),
+            "state": state,
+            "ended": "" if state["state"] == "running" else ending(story),  # it looks at every record there is
             "facts": facts(story),
             "samples": samples,
             "best": story.best,
@@ -207,9 +210,10 @@ class Watch:
 
     def _marks(self, samples: Sequence[int]) -> list[dict[str, Any]]:
         """Findings and acts, oldest first, each with the address of a picture that shows it."""
-        files = [self.run.files.sample(images) for images in samples]
         history = self.story.history
         findings = sorted(chain(*history), key=lambda finding: (finding.images, finding.act))
+        shown = any(finding.picture for finding in findings)
+        files = [self.run.files.sample(images) for images in samples] if shown else []
         found = []
         for finding in findings:
             file = picture_of(self.story, finding, files)
@@ -240,25 +244,25 @@ def _left(config: Mapping[str, Any], last: Tick | None, rate: float | None) -> f
     return max(0.0, min(rests)) if rests else None
 
 
-class Watches:
+class RunWatches:
     """The runs that are looked at, each followed by one task however many look; the last few stay read."""
 
     def __init__(self, glances: Glances, closing: asyncio.Event) -> None:
         self.glances, self.closing = glances, closing
-        self._kept: OrderedDict[Path, Watch] = OrderedDict()
+        self._kept: OrderedDict[Path, RunWatch] = OrderedDict()
         self._lock = asyncio.Lock()
 
-    async def of(self, run: Run, id_: str) -> Watch:
+    async def of(self, run: Run, id_: str) -> RunWatch:
         """A run, read as far as it is written; DataError if it is none."""
         async with self._lock:
             watch = self._kept.pop(run.path, None)
             if watch is None:
-                watch = await run_in_threadpool(Watch, run.path, id_, self.glances)
+                watch = await run_in_threadpool(RunWatch, run.path, id_, self.glances)
             elif watch.task is None:
                 try:
                     await run_in_threadpool(watch.look)
                 except DataError:
-                    watch = await run_in_threadpool(Watch, run.path, id_, self.glances)
+                    watch = await run_in_threadpool(RunWatch, run.path, id_, self.glances)
             self._kept[run.path] = watch
             idle = [path for path, one in self._kept.items() if not one.viewers and one is not watch]
             for path in idle[: max(0, len(idle) - _IDLE)]:
@@ -281,7 +285,7 @@ class Watches:
         finally:
             watch.viewers.discard(queue)
 
-    async def _follow(self, watch: Watch) -> None:
+    async def _follow(self, watch: RunWatch) -> None:
         """Look at a run again and again while anybody does."""
         while watch.viewers and not self.closing.is_set():
             async with watch.lock:

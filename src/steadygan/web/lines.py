@@ -29,7 +29,7 @@ def stamp(path: Path) -> Stamp:
 
 def tail(path: Path, kind: type[R], most: int = 262_144) -> list[R]:
     """The records among the last bytes of a file, oldest first."""
-    return Lines(path, kind, most).new()
+    return GrowingLines(path, kind, most).new()
 
 
 def last(path: Path, kind: type[R], most: int = 65_536) -> R | None:
@@ -52,7 +52,7 @@ def _record(kind: type[R], line: bytes) -> R | None:
         return None
 
 
-class Lines(Generic[R]):
+class GrowingLines(Generic[R]):
     """A file of records that grows. `damaged` counts lines that are no such records."""
 
     def __init__(self, path: Path, kind: type[R], most: int = MOST) -> None:

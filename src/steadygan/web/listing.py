@@ -10,14 +10,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from steadygan.web.glance import Glance, Glances
-from steadygan.web.page import Answer, as_json, page
+from steadygan.web.page import JsonAnswer, as_json, page
 from steadygan.web.studio import Studio
-from steadygan.web.thumbnails import Thumbnails
+from steadygan.web.thumbnails import GridThumbnails
 
 
 def routes(studio: Studio) -> list[BaseRoute]:
     """The first page, what it shows as JSON, and its pictures."""
-    glances, thumbnails = Glances(studio), Thumbnails()
+    glances, thumbnails = Glances(studio), GridThumbnails()
 
     async def shown(request: Request) -> Response:
         runs = await run_in_threadpool(glances.all)
@@ -26,8 +26,8 @@ def routes(studio: Studio) -> list[BaseRoute]:
             studio, "Runs", "runs.html", runs=as_json(list(map(told, runs))), there=there, outside=studio.outside
         )
 
-    async def listed(request: Request) -> Answer:
-        return Answer({"runs": [told(one) for one in await run_in_threadpool(glances.all)]})
+    async def listed(request: Request) -> JsonAnswer:
+        return JsonAnswer({"runs": [told(one) for one in await run_in_threadpool(glances.all)]})
 
     async def newest(request: Request) -> Response:
         run = studio.run_of(request.path_params["run"])

@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 _SIGNS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 
 
-class Answer(JSONResponse):
+class JsonAnswer(JSONResponse):
     """JSON; what no browser could read of it, numbers that are not finite, is null."""
 
     def render(self, content: Any) -> bytes:
         return as_json(content).encode()
+
+
+Answer = JsonAnswer
+"""The same in short."""
 
 
 def as_json(value: Any) -> str:
@@ -51,7 +55,7 @@ def page(studio: Studio, title: str, template: str, code: int = 200, **given: An
 def trouble(studio: Studio, path: str, code: int, line: str) -> Response:
     """What cannot be answered, and why: JSON for scripts, a page for people."""
     if path.startswith("/api/"):
-        return Answer({"error": "; ".join(map(shown, line.splitlines()))}, code)
+        return JsonAnswer({"error": "; ".join(map(shown, line.splitlines()))}, code)
     return page(studio, "That did not work", "trouble.html", code, line=line)
 
 

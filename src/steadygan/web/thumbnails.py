@@ -21,7 +21,7 @@ _KEPT = 600  # of about 15 kB each
 _LONGEST_NUMBER = 15  # digits of images seen that a browser still counts exactly
 
 
-class Thumbnails:
+class GridThumbnails:
     """The newest grids of runs."""
 
     def __init__(self) -> None:

@@ -12,9 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import DataError
-from steadygan.web.following import Watches
+from steadygan.web.following import RunWatches
 from steadygan.web.glance import Glances
-from steadygan.web.page import Answer, as_json, page
+from steadygan.web.page import JsonAnswer, as_json, page
 from steadygan.web.sending import file_of
 from steadygan.web.studio import Studio
 
@@ -46,7 +46,7 @@ class RunPages:
 
     def __init__(self, studio: Studio) -> None:
         self.studio, self.glances = studio, Glances(studio)
-        self.watches = Watches(self.glances, studio.closing)
+        self.watches = RunWatches(self.glances, studio.closing)
 
     async def shown(self, request: Request) -> Response:
         """The page."""
@@ -57,17 +57,17 @@ class RunPages:
             raise DataError(glance.wrong)
         return page(self.studio, glance.name, "run.html", run=glance, running=glance.state == "running")
 
-    async def told(self, request: Request) -> Answer:
+    async def told(self, request: Request) -> JsonAnswer:
         """All but its curves."""
         id_ = request.path_params["run"]
         watch = await self.watches.of(self.studio.run_of(id_), id_)
-        return Answer(watch.told)
+        return JsonAnswer(watch.told)
 
-    async def curves(self, request: Request) -> Answer:
+    async def curves(self, request: Request) -> JsonAnswer:
         """Its curves."""
         id_ = request.path_params["run"]
         watch = await self.watches.of(self.studio.run_of(id_), id_)
-        return Answer(await run_in_threadpool(watch.curves))
+        return JsonAnswer(await run_in_threadpool(watch.curves))
 
     async def events(self, request: Request) -> Response:
         """All of it, and then what changes."""

@@ -12,17 +12,17 @@ import pytest
 from steadygan.errors import DataError
 from steadygan.records import Tick
 from steadygan.runs import Run
-from steadygan.web.following import Event, Watch, Watches
+from steadygan.web.following import Event, RunWatch, RunWatches
 from steadygan.web.glance import Glances
-from steadygan.web.lines import Lines
+from steadygan.web.lines import GrowingLines
 from steadygan.web.studio import Studio, id_of
 from unit.web.conftest import lines, make_run, score, tick
 
 FINDING = {"rule": "mode-collapse", "severity": "serious", "says": "alike", "evidence": "0.01", "remedy": "wait"}
 
 
-def watch_of(folder: Path) -> Watch:
-    return Watch(folder, id_of(folder), Glances(Studio(folder.parent)))
+def watch_of(folder: Path) -> RunWatch:
+    return RunWatch(folder, id_of(folder), Glances(Studio(folder.parent)))
 
 
 def add(file: Path, *records: dict[str, Any]) -> None:
@@ -146,7 +146,7 @@ def test_a_folder_that_is_no_run_any_more_is_an_error(runs: Path, text: str) -> 
 
 def test_of_a_file_without_end_only_the_last_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text(lines(*(tick(400 * at) for at in range(1, 2000))))
-    read = Lines(tmp_path / "log.jsonl", Tick, most=2000)
+    read = GrowingLines(tmp_path / "log.jsonl", Tick, most=2000)
     found = read.new()
     assert 1 <= len(found) <= 10
     assert found[-1].images == 400 * 1999
@@ -157,8 +157,8 @@ def test_of_a_file_without_end_only_the_last_lines_are_read(tmp_path: Path) -> N
 def test_many_viewers_have_one_watcher_and_are_told_the_same(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("steadygan.web.following.EVERY", 0.001)
     looks = []
-    plain = Watch.look
-    monkeypatch.setattr(Watch, "look", lambda self: looks.append(self) or plain(self))
+    plain = RunWatch.look
+    monkeypatch.setattr(RunWatch, "look", lambda self: looks.append(self) or plain(self))
 
     async def until(queue: asyncio.Queue[Event | None], name: str) -> Any:
         while (event := await queue.get()) is not None:
@@ -168,7 +168,7 @@ def test_many_viewers_have_one_watcher_and_are_told_the_same(runs: Path, monkeyp
 
     async def all_of_it() -> None:
         studio = Studio(runs)
-        watches, run, id_ = Watches(Glances(studio), studio.closing), Run(runs / "a"), id_of(runs / "a")
+        watches, run, id_ = RunWatches(Glances(studio), studio.closing), Run(runs / "a"), id_of(runs / "a")
         async with watches.viewing(run, id_) as one, watches.viewing(run, id_) as other:
             first = [await until(queue, "curves") for queue in (one, other)]
             assert first[0] == first[1]
@@ -193,7 +193,7 @@ def test_a_viewer_that_reads_nothing_is_let_go(runs: Path, monkeypatch: pytest.M
 
     async def all_of_it() -> int:
         studio = Studio(runs)
-        watches, run = Watches(Glances(studio), studio.closing), Run(runs / "a")
+        watches, run = RunWatches(Glances(studio), studio.closing), Run(runs / "a")
         async with watches.viewing(run, id_of(runs / "a")) as queue:
             watch = await watches.of(run, id_of(runs / "a"))
             at = 4
