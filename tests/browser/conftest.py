@@ -18,6 +18,7 @@ def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     if CHROMIUM is None:
         pytest.skip("needs a Chromium: apt install chromium")
+    sync_api.expect.set_options(60_000)  # ms, for what a busy machine takes to show
     with sync_api.sync_playwright() as player:
         chromium = player.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
         yield chromium

@@ -19,7 +19,6 @@ from browser.listening import listening
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 pytestmark = [pytest.mark.browser]
 PATIENCE = 60_000  # ms, for a process that loads torch on a busy machine
-sync_api.expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ class TuringTest(Value):
         return tuple(self.screens[place] for place in order)
 
 
-class Summary(Value):
+class TestSummary(Value):
     """What may be said of a test before it is answered."""
 
     folder: Path
@@ -152,10 +152,10 @@ class TuringFolder:
             where = ".".join(map(str, first["loc"])) or "it"
             raise DataError(f"{file} is no Turing test: {where}: {first['msg']}; make a new one") from problem
 
-    def summary(self) -> Summary:
+    def summary(self) -> TestSummary:
         """How much it asks."""
         test = self.test
-        return Summary(folder=self.path, kind=test.kind, screens=len(test.screens), questions=len(test.questions))
+        return TestSummary(folder=self.path, kind=test.kind, screens=len(test.screens), questions=len(test.questions))
 
     def picture(self, name: str) -> Path:
         """The file of a picture; DataError if the test has none of this name."""

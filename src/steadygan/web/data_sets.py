@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from steadygan.rundir import storage_errors
-from steadygan.web.page import Answer, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.prepared import Noticed, Prepared
 from steadygan.web.shelf import Shelf
 from steadygan.web.studio import Studio
@@ -66,8 +66,8 @@ def routes(studio: Studio) -> list[BaseRoute]:
             return FileResponse(file, media_type="image/png")
         return Response(await run_in_threadpool(small, file), media_type="image/webp")
 
-    async def inspect(request: Request) -> Answer:
-        return Answer(_inspect(studio, shelf, request.path_params["set"]))
+    async def inspect(request: Request) -> JsonAnswer:
+        return JsonAnswer(_inspect(studio, shelf, request.path_params["set"]))
 
     return [
         Route("/data", listed),

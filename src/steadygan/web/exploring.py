@@ -20,7 +20,7 @@ from steadygan.errors import DataError
 from steadygan.names import shown
 from steadygan.report.document import as_json
 from steadygan.runs import Run
-from steadygan.web.page import Answer, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.painter import NotPainted, Painter
 from steadygan.web.studio import Studio, id_of
 
@@ -54,18 +54,18 @@ class Explorer:
         given = await run_in_threadpool(_given, self.studio, run)
         return page(self.studio, f"Explore {given['name']}", "explore.html", given=as_json(given), **given)
 
-    async def quick(self, request: Request) -> Answer:
+    async def quick(self, request: Request) -> JsonAnswer:
         """What is answered at once; in it `view` and `rank` say what a newer request replaces, and what comes first."""
         run, asked = self.studio.run_of(request.path_params["run"]), await _asked(request)
         what, view, rank = request.path_params["what"], str(asked.pop("view", ""))[:80], asked.pop("rank", 0)
         if what not in _QUICK:
             raise HTTPException(404, "there is no such thing to ask the explorer for")
         found = await self.painter.ask(run.path, asked | {"do": what}, f"{what} {view}", rank in range(10) and rank)
-        return Answer({"superseded": True} if found is None else found)
+        return JsonAnswer({"superseded": True} if found is None else found)
 
-    async def ways(self, request: Request) -> Answer:
+    async def ways(self, request: Request) -> JsonAnswer:
         run, asked = self.studio.run_of(request.path_params["run"]), await _asked(request)
-        return Answer({"ways": await self._directions.of(run.path, str(asked.get("which", "best")))})
+        return JsonAnswer({"ways": await self._directions.of(run.path, str(asked.get("which", "best")))})
 
     async def photo(self, request: Request) -> Response:
         """Lines of JSON: how far the search is, and at last what was found."""

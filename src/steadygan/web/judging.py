@@ -26,7 +26,7 @@ from steadygan.runs import Run
 from steadygan.turing.folder import Kind, TuringFolder, digest, named, rater_named, turing_folders
 from steadygan.turing.outcome import Outcome, outcome
 from steadygan.turing.questions import SIDE, LetterQuestion, letter_places
-from steadygan.web.page import Answer, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.studio import Studio
 
 _SHOWN = 12  # pictures of each kind on the page of a result
@@ -37,7 +37,7 @@ S = TypeVar("S", bound=Value)
 Handler = Callable[[Request], Response]
 
 
-class Wanted(Value):
+class WantedTest(Value):
     """A new test as its form asks for it."""
 
     kind: Kind = "pairs"
@@ -98,16 +98,16 @@ class Judging:
         """The tests of a run, and a form for a new one."""
         return self._page(request, "turing.html", "Turing test", tests=_listed(self._run(request)))
 
-    def listed(self, request: Request) -> Answer:
+    def listed(self, request: Request) -> JsonAnswer:
         """The tests of a run as JSON."""
-        return Answer({"tests": _listed(self._run(request))})
+        return JsonAnswer({"tests": _listed(self._run(request))})
 
-    async def begin(self, request: Request) -> Answer:
+    async def begin(self, request: Request) -> JsonAnswer:
         """Start the process that makes a new test."""
-        wanted, run = await _body(request, Wanted), self._run(request)
+        wanted, run = await _body(request, WantedTest), self._run(request)
         words = ["turing", str(run.path.resolve()), _OPTIONS[wanted.kind], str(wanted.number), "--no-open"]
         job = self.studio.processes.start("turing", words, about=request.path_params["run"])
-        return Answer({"job": job.id}, 202)
+        return JsonAnswer({"job": job.id}, 202)
 
     def questions(self, request: Request) -> Response:
         """The page on which a rater answers."""
@@ -115,23 +115,23 @@ class Judging:
         given = {"kind": folder.test.kind, "unfinished": folder.unfinished(), "ended": folder.ended}
         return self._page(request, "turing-test.html", "Turing test", **given)
 
-    def state(self, request: Request) -> Answer:
+    def state(self, request: Request) -> JsonAnswer:
         """What a rater is shown next."""
-        return Answer(_state(self._test(request), rater_named(request.query_params.get("rater", ""))))
+        return JsonAnswer(_state(self._test(request), rater_named(request.query_params.get("rater", ""))))
 
-    async def answered(self, request: Request) -> Answer:
+    async def answered(self, request: Request) -> JsonAnswer:
         """Keep the answers to a screen, and give the next one."""
         sent = await _body(request, Sent)
         folder, rater = await run_in_threadpool(self._test, request), rater_named(sent.rater)
         await run_in_threadpool(folder.give, rater, sent.answers, sent.seconds)
-        return Answer(await run_in_threadpool(_state, folder, rater))
+        return JsonAnswer(await run_in_threadpool(_state, folder, rater))
 
-    async def end(self, request: Request) -> Answer:
+    async def end(self, request: Request) -> JsonAnswer:
         """Take no more answers."""
         await _body(request, Ending)
         folder = await run_in_threadpool(self._test, request)
         await run_in_threadpool(folder.end)
-        return Answer({"ended": True})
+        return JsonAnswer({"ended": True})
 
     def result(self, request: Request) -> Response:
         """The page of the result, or of what it waits for."""

@@ -29,10 +29,6 @@ class JsonAnswer(JSONResponse):
         return as_json(content).encode()
 
 
-Answer = JsonAnswer
-"""The same in short."""
-
-
 def as_json(value: Any) -> str:
     """JSON in ASCII, so that names that are no text can travel too, and in which no HTML begins or ends."""
     try:

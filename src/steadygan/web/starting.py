@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import ConfigError, StorageError
 from steadygan.rundir import RunDir, storage_errors
-from steadygan.web.page import Answer, as_json, page
+from steadygan.web.page import JsonAnswer, as_json, page
 from steadygan.web.processes import Job
 from steadygan.web.shelf import Shelf
 from steadygan.web.studio import Studio, id_of
@@ -141,20 +141,20 @@ def routes(studio: Studio) -> list[BaseRoute]:
     async def recipes(request: Request) -> Response:
         return Response(await starting.recipes(), media_type="application/json")
 
-    async def command(request: Request) -> Answer:
-        return Answer(starting.command(await _wanted(request)))
+    async def command(request: Request) -> JsonAnswer:
+        return JsonAnswer(starting.command(await _wanted(request)))
 
-    async def check(request: Request) -> Answer:
-        return Answer(starting.check(await _wanted(request)))
+    async def check(request: Request) -> JsonAnswer:
+        return JsonAnswer(starting.check(await _wanted(request)))
 
-    async def checked(request: Request) -> Answer:
-        return Answer(await run_in_threadpool(starting.checked, _job(studio, request, "check")))
+    async def checked(request: Request) -> JsonAnswer:
+        return JsonAnswer(await run_in_threadpool(starting.checked, _job(studio, request, "check")))
 
-    async def start(request: Request) -> Answer:
-        return Answer(starting.start(await _wanted(request)))
+    async def start(request: Request) -> JsonAnswer:
+        return JsonAnswer(starting.start(await _wanted(request)))
 
-    async def started(request: Request) -> Answer:
-        return Answer(starting.started(_job(studio, request, "train")))
+    async def started(request: Request) -> JsonAnswer:
+        return JsonAnswer(starting.started(_job(studio, request, "train")))
 
     return [
         Route("/new", shown),
