@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from steadygan.errors import DataError
+from steadygan.names import from_json
 from steadygan.part import Value
 
-__all__ = ["Arm", "Dot", "Effect", "Question", "StudyTable"]
+__all__ = ["FEWEST", "Arm", "Dot", "Effect", "Question", "StudyTable", "read_study", "run_name"]
+
+FEWEST = 5
+"""Pairs of runs below which a study decides nothing."""
+
+_LONGEST = 80  # characters of a folder's name that come from a variant's
 
 Better = Literal["lower", "higher"]
 Verdict = Literal["helped", "hurt", "not decided"]
@@ -128,3 +138,37 @@ class StudyTable(Value):
     effects: tuple[Effect, ...]
     sentences: dict[str, str]
     ended: int
+
+    def reach(self) -> float:
+        """How far to either side of zero a picture shows all dots but single ones far out, and intervals as they fit.
+
+        What lies beyond is drawn at the border.
+        """
+        dots = sorted(abs(dot.difference) for one in self.effects for dot in one.dots if dot.difference)
+        if not dots:
+            return 1.0
+        farthest = min(dots[-1], 2 * dots[int(0.9 * (len(dots) - 1))])
+        ends = [
+            max(abs(one.low), abs(one.high)) for one in self.effects if one.low is not None and one.high is not None
+        ]
+        return 1.08 * max(farthest, min(max(ends, default=0.0), 1.5 * farthest))
+
+
+def read_study(folder: Path) -> StudyTable | None:
+    """What the study in a folder found so far; None if it is none. DataError if it has no answer that can be read."""
+    file = folder / "table.json"
+    if not file.exists():
+        if (folder / "study.json").exists():
+            raise DataError(f"{folder} is a study of which no run has ended yet; wait for the first")
+        return None
+    try:
+        return from_json(StudyTable, file.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise DataError(f"{file} is damaged; `steadygan ablate` with the same -o writes it again") from problem
+
+
+def run_name(variant: str, seed: int) -> str:
+    """The folder of a run among a study's `runs`, a name that every system takes; a digest keeps two variants apart."""
+    plain = re.sub(r"[^A-Za-z0-9_.+=-]+", "-", variant)[:_LONGEST].strip("-.") or "variant"
+    digest = "" if plain == variant else f"-{hashlib.sha256(variant.encode()).hexdigest()[:6]}"
+    return f"{plain}{digest}-seed{seed}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from steadygan.rundir import atomic_path
 from steadygan.runs.study import Effect, StudyTable
-from steadygan.studies.ablation.wording import signed, verdict
+from steadygan.runs.study_words import signed, verdict
 from steadygan.visual.curves import BLUE, GREY, TEXT, VERMILION
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["draw", "save_picture"]
 
 COLOURS = {"helped": BLUE, "hurt": VERMILION, "not decided": GREY}
-_FARTHEST = 2.0  # times as far as most dots are: beyond, a dot is an arrow at the border
 
 
 def save_picture(table: StudyTable, path: Path) -> None:
@@ -44,22 +43,11 @@ def draw(table: StudyTable) -> Figure:
     rows = max(len(effects), 2)
     figure = Figure(figsize=(9, 1.5 + rows * (0.36 if rows < 13 else 0.28)), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
-    limit = _limit(effects)
+    limit = table.reach()
     for row, effect in enumerate(effects):
         _draw(axes, effect, row, limit)
     _style(axes, table, limit)
     return figure
-
-
-def _limit(effects: tuple[Effect, ...]) -> float:
-    """How far the axis reaches to either side: all dots but single ones far out, and intervals as far as they do."""
-    dots = np.abs([dot.difference for one in effects for dot in one.dots])
-    if not dots.any():
-        return 1.0
-    most = float(np.quantile(dots[dots > 0], 0.9, method="lower"))
-    farthest = min(float(dots.max()), _FARTHEST * most)
-    ends = [max(abs(one.low), abs(one.high)) for one in effects if one.low is not None and one.high is not None]
-    return 1.08 * max(farthest, min(max(ends, default=0.0), 1.5 * farthest))
 
 
 def _draw(axes: Axes, effect: Effect, row: int, limit: float) -> None:

@@ -21,16 +21,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from steadygan.runs.study import Arm, Dot, Effect, Undecided
+from steadygan.runs.study import FEWEST, Arm, Dot, Effect, Undecided
 from steadygan.studies.ablation.records import Outcome
 
-__all__ = ["ALPHA", "FEWEST", "arm", "effects", "holm", "interval", "outlying", "seeds_wanted", "t_test"]
+__all__ = ["ALPHA", "arm", "effects", "holm", "interval", "outlying", "seeds_wanted", "t_test"]
 
 ALPHA = 0.05
 """How often a whole study may decide anything where there is nothing."""
-
-FEWEST = 5
-"""Pairs below which nothing is decided."""
 
 POWER = 0.8
 _OUTLIER = 0.01

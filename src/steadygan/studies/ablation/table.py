@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 from steadygan.names import shown, to_json
 from steadygan.rundir import atomic_write
 from steadygan.runs.study import Arm, Effect, Question, StudyTable
-from steadygan.studies.ablation.picture import save_picture
-from steadygan.studies.ablation.records import Outcome
-from steadygan.studies.ablation.statistics import arm, effects
-from steadygan.studies.ablation.wording import (
+from steadygan.runs.study_words import (
     amount,
     how_to_read,
     interval_words,
@@ -22,6 +19,9 @@ from steadygan.studies.ablation.wording import (
     signed,
     verdict,
 )
+from steadygan.studies.ablation.picture import save_picture
+from steadygan.studies.ablation.records import Outcome
+from steadygan.studies.ablation.statistics import arm, effects
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from steadygan.runs.study import Arm, Effect, Question
-from steadygan.studies.ablation.statistics import FEWEST
+from steadygan.runs.study import FEWEST, Arm, Effect, Question
 
 __all__ = ["amount", "how_to_read", "interval_words", "ratio", "sentence", "share", "signed", "verdict"]
 
@@ -66,7 +65,7 @@ def _further(effect: Effect) -> str:
     if more is None:
         return ""
     if more > _MANY:
-        return f"To decide about so small a difference would take more than {_MANY} more seeds."
+        return f"To decide a difference so small beside its spread would take more than {_MANY} more seeds."
     return (
         f"About {more} more {'seed' if more == 1 else 'seeds'} would decide, if the difference is as large as it looks."
     )
