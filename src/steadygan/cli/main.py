@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from steadygan.cli import bench, data, doctor, projecting, results, scores, techniques, training
+from steadygan.cli import bench, data, doctor, projecting, results, scores, techniques, training, tuning
 from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
@@ -54,6 +54,7 @@ for command in (
     scores.evaluate,
     scores.probe,
     doctor.doctor,
+    tuning.tune,
     results.compare,
     results.report,
     results.note,
