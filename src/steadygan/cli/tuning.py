@@ -15,7 +15,7 @@ from steadygan.cli.options import Json, how_many
 from steadygan.names import shown
 
 if TYPE_CHECKING:
-    from steadygan.studies.tuning.search import Found, SearchFolder
+    from steadygan.studies.tuning.search import SearchFolder, SearchResult
 
 _SHOWN = 10
 
@@ -49,12 +49,12 @@ def tune(
     It stops and goes on at any moment; started again in the same folder beside the first, it is a second worker.
     """
     from steadygan.data.pool import cores
-    from steadygan.studies.tuning.plan import Request, plan_search
+    from steadygan.studies.tuning.plan import SearchRequest, plan_search
     from steadygan.studies.tuning.search import SearchFolder
     from steadygan.studies.tuning.tune import tune as run_search
     from steadygan.training.console import reporter
 
-    request = Request(source, over, images, recipe, tuple(set_ or ()), metric, seed, prune)
+    request = SearchRequest(source, over, images, recipe, tuple(set_ or ()), metric, seed, prune)
     search = plan_search(request, reporter())
     home, threads = SearchFolder(out), max(1, cores() // jobs)
     typer.echo(
@@ -68,7 +68,7 @@ def tune(
     answer(found, json, lambda: _show(found, home))
 
 
-def _show(found: Found, home: SearchFolder) -> None:
+def _show(found: SearchResult, home: SearchFolder) -> None:
     from rich.console import Console
     from rich.table import Table
 

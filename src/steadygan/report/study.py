@@ -29,7 +29,7 @@ _WIDTH, _HEIGHT = 600, 34  # of a strip, in its own units
 _EDGE = 10
 
 
-class Mark(NamedTuple):
+class SeedMark(NamedTuple):
     """A seed in a strip: where it is, what it says when pointed at, and whether it lies beyond the border."""
 
     x: float
@@ -39,10 +39,10 @@ class Mark(NamedTuple):
     beyond: int
 
 
-class Strip(NamedTuple):
+class VariantStrip(NamedTuple):
     """The dots, the mean and the interval of a variant; `low` and `high` None where there is no interval."""
 
-    marks: tuple[Mark, ...]
+    marks: tuple[SeedMark, ...]
     mean: float | None
     low: float | None
     high: float | None
@@ -59,19 +59,19 @@ class SeedRow(NamedTuple):
     base_run: str
 
 
-class Row(NamedTuple):
+class VariantRow(NamedTuple):
     """A variant; `rest` of its sentence is what follows its name."""
 
     title: str
     tone: str
     verdict: str
     sentence: str
-    strip: Strip
+    strip: VariantStrip
     seeds: tuple[SeedRow, ...]
     cells: tuple[str, ...]
 
 
-class Shown(NamedTuple):
+class VariantPictures(NamedTuple):
     """The last fixed samples of a variant, one for each seed shown, "" where there are none."""
 
     title: str
@@ -158,9 +158,9 @@ def _facts(table: StudyTable) -> list[tuple[str, str]]:
     return [(name, shown(text)) for name, text in facts.items() if text]
 
 
-def _row(table: StudyTable, effect: Effect, links: _Links) -> Row:
+def _row(table: StudyTable, effect: Effect, links: _Links) -> VariantRow:
     title = shown(table.question.title(effect.variant))
-    return Row(
+    return VariantRow(
         title=title,
         tone={"helped": "helped", "hurt": "serious"}.get(effect.verdict, "quiet"),
         verdict=verdict(effect),
@@ -199,7 +199,7 @@ def _score(value: float | None) -> str:
     return "diverged" if value is None else amount(value)
 
 
-def _strip(effect: Effect, reach: float) -> Strip:
+def _strip(effect: Effect, reach: float) -> VariantStrip:
     places = len(effect.dots)
     marks = []
     for place, dot in enumerate(effect.dots):
@@ -207,13 +207,13 @@ def _strip(effect: Effect, reach: float) -> Strip:
         at = min(max(dot.difference, -reach), reach)
         says = f"seed {dot.seed}: {signed(dot.difference)} ({_score(dot.value)} against {_score(dot.base)})"
         beyond = (dot.difference > reach) - (dot.difference < -reach)
-        marks.append(Mark(_x(at, reach), round(height, 1), says, bool(dot.diverged), beyond))
+        marks.append(SeedMark(_x(at, reach), round(height, 1), says, bool(dot.diverged), beyond))
     low, high = (
         None if value is None else _x(value, reach) if abs(value) <= reach else _WIDTH * (value > 0)
         for value in (effect.low, effect.high)
     )
     mean = None if effect.mean is None else _x(min(max(effect.mean, -reach), reach), reach)
-    return Strip(tuple(marks), mean, low, high)
+    return VariantStrip(tuple(marks), mean, low, high)
 
 
 def _x(value: float, reach: float) -> float:
@@ -228,7 +228,7 @@ def _ticks(reach: float) -> list[tuple[float, str]]:
     return [(_x(at * step, reach), signed(at * step) if at else "0") for at in range(-count, count + 1)]
 
 
-def _pictures(table: StudyTable, folder: Path, seeds: Sequence[int]) -> list[Shown]:
+def _pictures(table: StudyTable, folder: Path, seeds: Sequence[int]) -> list[VariantPictures]:
     """The last pictures from the fixed latents of each run, those of the base first; nothing where there are none."""
     asked = table.question
     names = [asked.base, *(one.variant for one in table.effects)]
@@ -236,7 +236,7 @@ def _pictures(table: StudyTable, folder: Path, seeds: Sequence[int]) -> list[Sho
     files = [file for file in last.values() if file]
     made = dict(zip(files, pictures.shown(files, MOST, _FORMS).pictures if files else [], strict=True))
     rows = [
-        Shown(shown(asked.title(name)), tuple(made.get(last[name, seed] or Path(), "") for seed in seeds))
+        VariantPictures(shown(asked.title(name)), tuple(made.get(last[name, seed] or Path(), "") for seed in seeds))
         for name in names
     ]
     return [row for row in rows if any(row.pictures)]

@@ -15,7 +15,7 @@ from steadygan.studies.tuning.search import Search
 from steadygan.training.check import check
 from steadygan.training.console import Reporter
 
-__all__ = ["Request", "plan_search"]
+__all__ = ["SearchRequest", "plan_search"]
 
 _SAME = {
     "budget": "each trial has the same budget",
@@ -29,7 +29,7 @@ _SAME = {
 
 
 @dataclass(frozen=True)
-class Request:
+class SearchRequest:
     """What the user asked for; `over` and `sets` are texts as behind `--over` and `--set`."""
 
     source: str
@@ -42,7 +42,7 @@ class Request:
     prune: bool = True
 
 
-def plan_search(request: Request, said: Reporter) -> Search:
+def plan_search(request: SearchRequest, said: Reporter) -> Search:
     """What is to be searched. ConfigError names a setting or a value that the recipe cannot be trained with."""
     if request.images is None:
         raise ConfigError("say how long each trial is to be: --images N")

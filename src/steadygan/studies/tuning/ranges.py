@@ -12,7 +12,7 @@ from steadygan.part import Value
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["Range", "parse_ranges"]
+__all__ = ["SearchRange", "parse_ranges"]
 
 _HOW = "write name.of.setting=1e-4..1e-3, =1e-4..1e-3:log, =2..8 or =16|32|64"
 _NEXT = re.compile(r",(?=\s*[A-Za-z_][\w.]*\s*=)")  # between settings, not within a value
@@ -21,7 +21,7 @@ _SPAN = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(:log)?")
 _WHOLE = re.compile(r"[+-]?\d+")
 
 
-class Range(Value):
+class SearchRange(Value):
     """What a setting may be: any number from `low` to `high`, or one of `choices`, texts as behind `--set`.
 
     `whole`: whole numbers only. `log`: as many of them between 1 and 10 as between 10 and 100.
@@ -57,7 +57,7 @@ class Range(Value):
         return f"{self.place}={span}"
 
 
-def parse_ranges(texts: Sequence[str]) -> tuple[Range, ...]:
+def parse_ranges(texts: Sequence[str]) -> tuple[SearchRange, ...]:
     """`place=low..high[:log]` or `place=a|b|c`, one or, with commas between, several a text; ConfigError says which is
     wrong.
     """
@@ -70,7 +70,7 @@ def parse_ranges(texts: Sequence[str]) -> tuple[Range, ...]:
     return tuple(found)
 
 
-def _parse(text: str) -> Range:
+def _parse(text: str) -> SearchRange:
     place, equals, values = (part.strip() for part in text.partition("="))
     if not equals or not place or not values:
         raise ConfigError(f"--over {text}: no range; {_HOW}")
@@ -79,14 +79,14 @@ def _parse(text: str) -> Range:
     choices = tuple(dict.fromkeys(choice.strip() for choice in values.split("|")))
     if len(choices) < 2 or "" in choices:
         raise ConfigError(f"--over {text}: one value is nothing to search; {_HOW}")
-    return Range(place=place, choices=choices)
+    return SearchRange(place=place, choices=choices)
 
 
-def _span(text: str, place: str, first: str, last: str, log: bool) -> Range:
+def _span(text: str, place: str, first: str, last: str, log: bool) -> SearchRange:
     low, high = float(first), float(last)
     if not low < high:
         raise ConfigError(f"--over {text}: {first} is not below {last}; put the lower end first")
     if log and low <= 0:
         raise ConfigError(f"--over {text}: a range by powers (:log) begins above 0; give a positive lower end")
     whole = bool(_WHOLE.fullmatch(first) and _WHOLE.fullmatch(last))
-    return Range(place=place, low=low, high=high, whole=whole, log=log)
+    return SearchRange(place=place, low=low, high=high, whole=whole, log=log)

@@ -17,7 +17,7 @@ from steadygan.names import from_json, to_json
 from steadygan.part import Value
 from steadygan.rundir import atomic_write
 from steadygan.runs import Run
-from steadygan.studies.tuning.ranges import Range
+from steadygan.studies.tuning.ranges import SearchRange
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -40,7 +40,7 @@ class Search(Value):
     format: Literal[1] = 1
     source: str
     recipe: str
-    ranges: tuple[Range, ...]
+    ranges: tuple[SearchRange, ...]
     settings: tuple[str, ...] = ()
     images: int = Field(ge=1)
     metric: str
@@ -64,7 +64,7 @@ class TrialRow(Value):
     run: str
 
 
-class Found(Value):
+class SearchResult(Value):
     """What a search has found: its trials, the best first, those without a score last."""
 
     search: Search
@@ -144,12 +144,12 @@ class SearchFolder:
             load_if_exists=True,
         )
 
-    def found(self, search: Search, trials: Sequence[FrozenTrial]) -> Found:
+    def found(self, search: Search, trials: Sequence[FrozenTrial]) -> SearchResult:
         """The trials as they stand, the best first."""
         rows = [self._row(search, trial) for trial in trials if trial.state.name != "WAITING"]
         sign = 1 if search.better == "lower" else -1
         ranked = sorted(rows, key=lambda row: (row.state != "complete", sign * (row.value or 0.0), row.number))
-        return Found(search=search, trials=tuple(ranked))
+        return SearchResult(search=search, trials=tuple(ranked))
 
     def _row(self, search: Search, trial: FrozenTrial) -> TrialRow:
         state = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(trial.state.name, "running")

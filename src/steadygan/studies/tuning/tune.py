@@ -26,7 +26,7 @@ from steadygan.claim import LOCK, alone
 from steadygan.errors import ConfigError, Diverged, Interrupted, SteadyganError, os_errors
 from steadygan.names import shown
 from steadygan.runs.ending import ending_of
-from steadygan.studies.tuning.search import CHECKS, Found, Search, SearchFolder, texts
+from steadygan.studies.tuning.search import CHECKS, Search, SearchFolder, SearchResult, texts
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 
 @os_errors()
-def tune(search: Search, home: SearchFolder, trials: int, jobs: int, threads: int, say: Say) -> Found:
+def tune(search: Search, home: SearchFolder, trials: int, jobs: int, threads: int, say: Say) -> SearchResult:
     """Search until there are `trials` in all, `jobs` at once; the same search goes on in the same folder.
 
     Several processes may share a folder. Trials whose process was killed go on from their last checkpoint. Raises
@@ -52,7 +52,7 @@ def tune(search: Search, home: SearchFolder, trials: int, jobs: int, threads: in
     """
     home.begin(search)
     study = home.study(search)
-    worker = _Worker(search, home, study, threads, say)
+    worker = _Searching(search, home, study, threads, say)
     try:
         worker.run(trials, jobs)
     except KeyboardInterrupt as problem:
@@ -63,7 +63,7 @@ def tune(search: Search, home: SearchFolder, trials: int, jobs: int, threads: in
 
 
 @dataclass
-class _Job:
+class _TrialJob:
     """A trial at work, in a process that trains and then in one that scores; `held` keeps other workers off it."""
 
     trial: Trial
@@ -85,7 +85,7 @@ class _Job:
 
 
 @dataclass
-class _Worker:
+class _Searching:
     """Starts trials and follows them."""
 
     search: Search
@@ -93,7 +93,7 @@ class _Worker:
     study: Study
     threads: int
     say: Say
-    working: list[_Job] = field(default_factory=list)
+    working: list[_TrialJob] = field(default_factory=list)
     failures: int = 0
     works: bool = False
 
@@ -121,7 +121,7 @@ class _Worker:
             job.held.close()
         self.working.clear()
 
-    def _next(self, trials: int) -> _Job | None:
+    def _next(self, trials: int) -> _TrialJob | None:
         """A trial that nobody works at, else a new one, if there are to be more."""
         from optuna.trial import Trial, TrialState
 
@@ -129,12 +129,12 @@ class _Worker:
         mine = {job.number for job in self.working}
         for one in known:
             if one.state == TrialState.RUNNING and one.number not in mine and (held := self._hold(one.number)):
-                return _Job(Trial(self.study, one._trial_id), held)  # noqa: SLF001 - nothing else makes it one again
+                return _TrialJob(Trial(self.study, one._trial_id), held)  # noqa: SLF001 - nothing else makes it one again
         if len(known) >= trials:
             return None
         trial = self.study.ask({one.place: one.distribution() for one in self.search.ranges})
         held = self._hold(trial.number)
-        return _Job(trial, held) if held else None
+        return _TrialJob(trial, held) if held else None
 
     def _hold(self, number: int) -> ExitStack | None:
         """The right to work at a trial; None if another process does, or one that a killed one left behind."""
@@ -149,7 +149,7 @@ class _Worker:
             return None
         return held
 
-    def _follow(self, job: _Job) -> bool:
+    def _follow(self, job: _TrialJob) -> bool:
         """Take a trial a step further; whether it has ended."""
         if job.process is None:
             self._begin(job)
@@ -167,7 +167,7 @@ class _Worker:
         self._score(job)
         return False
 
-    def _begin(self, job: _Job) -> None:
+    def _begin(self, job: _TrialJob) -> None:
         """Train from nothing, or go on with what is there."""
         run, search = self.home.run(job.number), self.search
         if run.path.exists() and run.checkpoints():
@@ -184,13 +184,13 @@ class _Worker:
         options = ["--images", str(search.images), "--threads", str(self.threads), "--care", "watch"]
         self._launch(job, "train", search.source, "--recipe", search.recipe, *options, *sets, "-o", str(run.path))
 
-    def _score(self, job: _Job) -> None:
+    def _score(self, job: _TrialJob) -> None:
         job.scoring = True
         out = self.home.job(job.number, "json")
         run = str(self.home.run(job.number).path)
         self._launch(job, "evaluate", run, "--metrics", self.search.metric, f"--json={out}")
 
-    def _launch(self, job: _Job, *arguments: str) -> None:
+    def _launch(self, job: _TrialJob, *arguments: str) -> None:
         with self.home.job(job.number, "log").open("ab") as log:
             job.process = subprocess.Popen(
                 [sys.executable, "-m", "steadygan", *arguments],
@@ -201,7 +201,7 @@ class _Worker:
                 start_new_session=True,  # Ctrl-C comes to us alone, and we hand it on once
             )
 
-    def _hopeless(self, job: _Job) -> bool:
+    def _hopeless(self, job: _TrialJob) -> bool:
         """End a run that is worse than what most others were at its last check; whether it was ended."""
         self._report(job)
         if not job.checked or not job.trial.should_prune():
@@ -209,7 +209,7 @@ class _Worker:
         job.stop()
         return self._tell(job, "pruned", "it was worse than half of the others had been by then")
 
-    def _report(self, job: _Job) -> None:
+    def _report(self, job: _TrialJob) -> None:
         """Tell Optuna what a run has scored since it was last asked, for this trial and for those to come."""
         with suppress(SteadyganError):  # its folder is being made
             scores = self.home.run(job.number).scores()
@@ -219,7 +219,7 @@ class _Worker:
                     job.checked = check
                     job.trial.report(score.value, check)
 
-    def _scored(self, job: _Job) -> bool:
+    def _scored(self, job: _TrialJob) -> bool:
         found = json.loads(self.home.job(job.number, "json").read_text(encoding="utf-8"))
         value = float(found["scores"][0]["value"])
         if not math.isfinite(value):
@@ -227,7 +227,7 @@ class _Worker:
         self.works = True
         return self._tell(job, "complete", "", value)
 
-    def _fail(self, job: _Job) -> bool:
+    def _fail(self, job: _TrialJob) -> bool:
         reason = self._why(job)
         self.failures += 1
         self._tell(job, "failed", reason)
@@ -235,7 +235,7 @@ class _Worker:
             raise ConfigError(f"{self.failures} trials failed and none succeeded; the last: {reason}")
         return True
 
-    def _why(self, job: _Job) -> str:
+    def _why(self, job: _TrialJob) -> str:
         """Why a process ended, in its own words."""
         with self.home.job(job.number, "log").open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL))
@@ -243,7 +243,7 @@ class _Worker:
         said = [line.removeprefix(_SAID) for line in lines if line.startswith(_SAID)]
         return said[-1] if said else f"its process ended with code {job.process.returncode if job.process else '?'}"
 
-    def _tell(self, job: _Job, state: str, reason: str, value: float | None = None) -> bool:
+    def _tell(self, job: _TrialJob, state: str, reason: str, value: float | None = None) -> bool:
         """End a trial in Optuna's storage; pruned ones are those that its sampler learns to avoid."""
         from optuna.trial import TrialState
 

@@ -11,8 +11,8 @@ import pytest
 from steadygan.claim import alone
 from steadygan.errors import ConfigError
 from steadygan.studies.tuning import tune as module
-from steadygan.studies.tuning.plan import Request, plan_search
-from steadygan.studies.tuning.ranges import Range, parse_ranges
+from steadygan.studies.tuning.plan import SearchRequest, plan_search
+from steadygan.studies.tuning.ranges import SearchRange, parse_ranges
 from steadygan.studies.tuning.search import Search, SearchFolder
 from steadygan.studies.tuning.tune import tune
 from steadygan.training.console import Silent
@@ -24,13 +24,13 @@ LR = "optimizer.generator.lr"
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        (f"{LR}=1e-4..1e-3:log", Range(place=LR, low=1e-4, high=1e-3, log=True)),
-        ("networks.dropout=0..0.5", Range(place="networks.dropout", low=0, high=0.5)),
-        ("turns.discriminator=1..5", Range(place="turns.discriminator", low=1, high=5, whole=True)),
-        (" batch = 16| 32|16 ", Range(place="batch", choices=("16", "32"))),
+        (f"{LR}=1e-4..1e-3:log", SearchRange(place=LR, low=1e-4, high=1e-3, log=True)),
+        ("networks.dropout=0..0.5", SearchRange(place="networks.dropout", low=0, high=0.5)),
+        ("turns.discriminator=1..5", SearchRange(place="turns.discriminator", low=1, high=5, whole=True)),
+        (" batch = 16| 32|16 ", SearchRange(place="batch", choices=("16", "32"))),
         (
             'loss={"kind": "hinge", "a": 1}|minimax',
-            Range(place="loss", choices=('{"kind": "hinge", "a": 1}', "minimax")),
+            SearchRange(place="loss", choices=('{"kind": "hinge", "a": 1}', "minimax")),
         ),
     ],
 )
@@ -87,7 +87,7 @@ def test_ranges_are_optunas_distributions_and_their_values_settings():
 )
 def test_what_cannot_be_searched_is_refused_before_any_work(over, more, said, glyphs):
     with pytest.raises(ConfigError, match=said):
-        plan_search(Request(str(glyphs.path), over, **({"images": 64, "recipe": "dcgan"} | more)), Silent())
+        plan_search(SearchRequest(str(glyphs.path), over, **({"images": 64, "recipe": "dcgan"} | more)), Silent())
 
 
 def searched(**more):
