@@ -50,10 +50,11 @@ def tune(
     """
     from steadygan.data.pool import cores
     from steadygan.studies.tuning.plan import SearchRequest, plan_search
-    from steadygan.studies.tuning.search import SearchFolder
+    from steadygan.studies.tuning.search import SearchFolder, optuna_here
     from steadygan.studies.tuning.tune import tune as run_search
     from steadygan.training.console import reporter
 
+    optuna_here()
     request = SearchRequest(source, over, images, recipe, tuple(set_ or ()), metric, seed, prune)
     search = plan_search(request, reporter())
     home, threads = SearchFolder(out), max(1, cores() // jobs)
@@ -81,6 +82,8 @@ def _show(found: SearchResult, home: SearchFolder) -> None:
     if len(found.trials) > _SHOWN:
         typer.echo(f"and {len(found.trials) - _SHOWN} more")
     typer.echo(f"all trials: optuna-dashboard {shlex.quote(str(home.storage))}")
+    if going := [str(row.number) for row in found.trials if row.state == "running"]:
+        say(f"still at work in other processes: trial {', '.join(going)}; the same command sees to what is left")
     if found.best is None:
         typer.echo("no trial has a score yet")
         return
@@ -91,4 +94,4 @@ def _show(found: SearchResult, home: SearchFolder) -> None:
     typer.echo(
         f"As the best of {len(found.trials)}, its score flatters: see what another seed makes of it, and train\nlonger:"
     )
-    say(line, hanging=4)
+    typer.echo(shown(line))  # on one line, to be copied

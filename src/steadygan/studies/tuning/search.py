@@ -126,7 +126,7 @@ class SearchFolder:
 
     def study(self, search: Search) -> Study:
         """Optuna's study; a sampler of another seed in each process, so that several do not try the same."""
-        optuna = _optuna()
+        optuna = optuna_here()
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
@@ -171,7 +171,8 @@ def texts(search: Search, parameters: Mapping[str, Any]) -> dict[str, str]:
     return {one.place: one.text(parameters[one.place]) for one in search.ranges if one.place in parameters}
 
 
-def _optuna() -> Any:
+def optuna_here() -> Any:
+    """Optuna's module, which is an extra; ConfigError says how it is installed."""
     try:
         import optuna
     except ImportError as problem:

@@ -129,7 +129,8 @@ class _Searching:
         mine = {job.number for job in self.working}
         for one in known:
             if one.state == TrialState.RUNNING and one.number not in mine and (held := self._hold(one.number)):
-                return _TrialJob(Trial(self.study, one._trial_id), held)  # noqa: SLF001 - nothing else makes it one again
+                trial = Trial(self.study, one._trial_id)  # noqa: SLF001 - nothing else makes it one again
+                return _TrialJob(trial, held, checked=max(one.intermediate_values, default=0))
         if len(known) >= trials:
             return None
         trial = self.study.ask({one.place: one.distribution() for one in self.search.ranges})

@@ -115,6 +115,19 @@ run.mkdir(parents=True)
 """
 
 
+SCORES = """
+run.mkdir(parents=True)
+(run / "chosen.json").write_text(json.dumps({"x": "1", "name": "good"}))
+bad = run.name == "trial-0006"
+with (run / "scores.jsonl").open("w") as file:
+    for at in range(1, 13):
+        print(json.dumps({"step": at, "images": 100 * at, "metric": "fd-training", "value": 900 if bad else 10 + at,
+                          "protocol": "p", "better": "lower"}), file=file, flush=True)
+if bad: signal.pause()
+sys.exit()
+"""
+
+
 @pytest.fixture
 def program(tmp_path, monkeypatch):
     """Stands for the command line: trains in no time, and scores x, or x + 100 if the name is bad."""
@@ -166,12 +179,16 @@ def test_the_same_search_goes_on_and_another_is_refused(program, tmp_path):
 
 
 def test_a_trial_that_nobody_works_at_any_more_is_taken_up_again(program, tmp_path):
+    program(SCORES)
     home, search = SearchFolder(tmp_path / "search"), searched()
     home.begin(search)
-    home.study(search).ask({one.place: one.distribution() for one in search.ranges})  # and killed
+    killed = home.study(search).ask({one.place: one.distribution() for one in search.ranges})
+    killed.report(11.0, 1)
     home.run(0).path.mkdir()
     found = tune(search, home, 1, 1, 1, print)
     assert [(row.number, row.state) for row in found.trials] == [(0, "complete")]
+    values = home.study(search).trials[0].intermediate_values
+    assert values == {check: 10.0 + check for check in range(1, 12)}
 
 
 def test_a_trial_at_which_another_worker_works_is_left_to_it(program, tmp_path):
@@ -198,19 +215,6 @@ def test_a_search_in_which_nothing_works_ends_soon(program, tmp_path):
     program('sys.exit("steadygan: no such thing")')
     with pytest.raises(ConfigError, match="3 trials failed and none succeeded; the last: no such thing"):
         tune(searched(), SearchFolder(tmp_path / "search"), 20, 1, 1, print)
-
-
-SCORES = """
-run.mkdir(parents=True)
-(run / "chosen.json").write_text(json.dumps({"x": "1", "name": "good"}))
-bad = run.name == "trial-0006"
-with (run / "scores.jsonl").open("w") as file:
-    for at in range(1, 13):
-        print(json.dumps({"step": at, "images": 100 * at, "metric": "fd-training", "value": 900 if bad else 10 + at,
-                          "protocol": "p", "better": "lower"}), file=file, flush=True)
-if bad: signal.pause()
-sys.exit()
-"""
 
 
 def test_a_trial_worse_than_most_ends_early(program, tmp_path):
