@@ -47,7 +47,10 @@ def _change(effect: Effect) -> str:
 
 def _percent(effect: Effect, base: Arm) -> str:
     """The difference as a part of the base's mean."""
-    return f"{abs(effect.mean / base.mean):.0%}" if base.mean and effect.mean else ""
+    if not base.mean or not effect.mean:
+        return ""
+    part = abs(effect.mean / base.mean)
+    return f"{part:.0%}" if part >= 0.01 else "under 1%"
 
 
 def _same(effect: Effect, metric: str) -> str:
@@ -110,8 +113,8 @@ def how_to_read(question: Question) -> str:
         f"t), corrected for {len(question.titles)} comparisons (Holm): where no variant does anything, 19 studies in "
         f"20 call none helped or hurt. Below {FEWEST} seeds nothing is. A diverged run counts as the worst score of "
         "the two variants compared, so that such a difference is the least that it may be; a failed run is left out "
-        "with its pair. A mean says little of a variant that is often a little better and seldom much worse: look at "
-        "the dots."
+        "with its pair. Times are as noisy as what else the machine did. A mean says little of a variant that is "
+        "often a little better and seldom much worse: look at the dots."
     )
 
 
@@ -121,8 +124,8 @@ def amount(value: float) -> str:
 
 
 def signed(value: float) -> str:
-    """With its sign, a true minus."""
-    return f"{'−' if value < 0 else '+'}{amount(abs(value))}"
+    """With its sign, a true minus; nothing has none."""
+    return amount(0) if not value else f"{'−' if value < 0 else '+'}{amount(abs(value))}"
 
 
 def interval_words(effect: Effect) -> str:

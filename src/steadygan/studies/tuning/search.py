@@ -175,6 +175,7 @@ def optuna_here() -> Any:
     """Optuna's module, which is an extra; ConfigError says how it is installed."""
     try:
         import optuna
+        import optuna.storages.journal  # which a folder of that name, where one works, is not
     except ImportError as problem:
         raise ConfigError("tune searches with Optuna: pip install 'steadygan[tune]'") from problem
     return optuna
