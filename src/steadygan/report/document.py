@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
 
 def document(
@@ -27,7 +27,7 @@ def document(
     styles, scripts = ([_asset(room, name) for name in names] for names in (styles, scripts))
     policy = f"default-src 'none'; img-src data:; style-src {_digests(styles)}; script-src {_digests(scripts)}; "
     policy += f"{more}base-uri 'none'; form-action 'none'"
-    return _template(room, body).render(styles=styles, scripts=scripts, policy=policy, **given)
+    return templates(room).get_template(body).render(styles=styles, scripts=scripts, policy=policy, **given)
 
 
 def as_json(value: Any) -> str:
@@ -52,8 +52,8 @@ def _asset(room: str, name: str) -> str:
 
 
 @lru_cache
-def _template(room: str, body: str) -> Template:
-    """A page; all that is put into it shows as it is."""
+def templates(room: str) -> Environment:
+    """The templates among the assets of a room; all that is put into one shows as it is."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
@@ -66,4 +66,4 @@ def _template(room: str, body: str) -> Template:
     environment.filters["thousands"] = "{:,}".format
     environment.filters["sentence"] = sentence
     environment.filters["short"] = "{:.4g}".format
-    return environment.get_template(body)
+    return environment
