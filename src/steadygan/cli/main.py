@@ -19,6 +19,7 @@ from steadygan.cli import (
     studio,
     techniques,
     training,
+    tuning,
     turing,
 )
 from steadygan.cli.options import with_json_spelled_out
@@ -67,6 +68,7 @@ for command in (
     scores.probe,
     turing.turing,
     doctor.doctor,
+    tuning.tune,
     results.compare,
     results.report,
     results.note,

@@ -172,18 +172,18 @@ def _show(found: Comparison) -> None:
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folder of a run, or of several to lay side by side.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folder of a run, of several to lay side by side, or of a study.")],
     out: Annotated[
         Path | None,
         typer.Option(
             "-o",
             "--out",
             callback=writable,
-            help="FILE.html. [default: report.html in the run's folder; of several runs, here]",
+            help="FILE.html. [default: report.html in the folder; of several runs, here]",
         ),
     ] = None,
 ) -> None:
-    """Write one HTML file that shows what a run did, or several runs side by side."""
+    """Write one HTML file that shows what a run did, several runs side by side, or what a study found."""
     from steadygan.report.write import write_report
 
     typer.echo(shown(write_report(runs, out)))

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def document(room: str, styles: Sequence[str], scripts: Sequence[str], more: str = "", **given: Any) -> str:
-    """`page.html` of a room's assets, filled with what is `given`; every text is shown as it is, and none is run.
+def document(
+    room: str, styles: Sequence[str], scripts: Sequence[str], more: str = "", body: str = "page.html", **given: Any
+) -> str:
+    """`body` of a room's assets, filled with what is `given`; every text is shown as it is, and none is run.
 
     Styles and scripts are names of assets, `room/name` for those of another room. What may run or style is named by its
     digest in the page's own Content Security Policy (level 2), which also forbids to load anything; `more` are
@@ -25,7 +27,7 @@ def document(room: str, styles: Sequence[str], scripts: Sequence[str], more: str
     styles, scripts = ([_asset(room, name) for name in names] for names in (styles, scripts))
     policy = f"default-src 'none'; img-src data:; style-src {_digests(styles)}; script-src {_digests(scripts)}; "
     policy += f"{more}base-uri 'none'; form-action 'none'"
-    return templates(room).get_template("page.html").render(styles=styles, scripts=scripts, policy=policy, **given)
+    return templates(room).get_template(body).render(styles=styles, scripts=scripts, policy=policy, **given)
 
 
 def as_json(value: Any) -> str:

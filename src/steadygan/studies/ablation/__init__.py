@@ -1,0 +1,1 @@
+"""Which technique helped: the same training with and without it, several seeds each."""

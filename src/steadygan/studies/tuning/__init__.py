@@ -1,0 +1,1 @@
+"""Which settings are best for these images: a search by trial, with Optuna."""
