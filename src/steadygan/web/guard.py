@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hmac
 import re
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steadygan.errors import SteadyganError
@@ -102,7 +102,9 @@ class Guard:
             ),
             (headers.get("origin", here).lower() != here, (403, "another page may not ask the studio for anything")),
             (
-                self.studio.share and not invited and not self._knows(_cookies(headers)),
+                self.studio.share
+                and not invited
+                and not self._knows([cookie_parser(headers.get("cookie", "")).get(_COOKIE, "")]),
                 (401, "open the whole link that `steadygan studio --share` printed; a restart makes another"),
             ),
             (
@@ -123,15 +125,6 @@ class Guard:
     def _knows(self, tokens: list[str] | None) -> bool:
         """Whether any of these is the token, compared in the same time whatever they are."""
         return any(hmac.compare_digest(one.encode(), self.studio.token.encode()) for one in tokens or ())
-
-
-def _cookies(headers: Headers) -> list[str]:
-    """The tokens that a browser brings."""
-    try:
-        found = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return []
-    return [found[_COOKIE].value] if _COOKIE in found else []
 
 
 def _most(path: str) -> int:

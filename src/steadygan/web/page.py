@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from steadygan.names import shown
 from steadygan.report.document import templates
-from steadygan.version import __version__
 from steadygan.web.studio import Studio
 
 if TYPE_CHECKING:
@@ -40,19 +39,16 @@ def as_json(value: Any) -> str:
 
 def page(studio: Studio, title: str, template: str, code: int = 200, **given: Any) -> HTMLResponse:
     """A page: `template` of the assets, which extends `layout.html`, filled with what is `given`."""
-    text = (
-        _environment()
-        .get_template(template)
-        .render(title=title, token=studio.token, version=__version__, place=studio.folder, **given)
-    )
+    known = {"title": title, "token": studio.token, "place": studio.folder}
+    text = _environment().get_template(template).render(known | given)
     return HTMLResponse(text.encode(errors="backslashreplace"), code)
 
 
 def trouble(studio: Studio, path: str, code: int, line: str) -> Response:
-    """What cannot be answered, and why: JSON for scripts, a page for people."""
+    """What cannot be answered, and why: JSON for scripts, a page for people, without the token, for anybody may see it."""
     if path.startswith("/api/"):
         return JsonAnswer({"error": "; ".join(map(shown, line.splitlines()))}, code)
-    return page(studio, "That did not work", "trouble.html", code, line=line)
+    return page(studio, "That did not work", "trouble.html", code, line=line, token="")
 
 
 def _finite(value: Any) -> Any:
