@@ -45,7 +45,7 @@ def page(studio: Studio, title: str, template: str, code: int = 200, **given: An
 
 
 def trouble(studio: Studio, path: str, code: int, line: str) -> Response:
-    """What cannot be answered, and why: JSON for scripts, a page for people, without the token, for anybody may see it."""
+    """What cannot be answered, and why: JSON for scripts, a page for people; anybody sees it, so it has no token."""
     if path.startswith("/api/"):
         return JsonAnswer({"error": "; ".join(map(shown, line.splitlines()))}, code)
     return page(studio, "That did not work", "trouble.html", code, line=line, token="")

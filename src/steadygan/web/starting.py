@@ -71,7 +71,7 @@ class Starting:
 
     def command(self, run: WantedRun) -> dict[str, Any]:
         """The command line for a run, and its name, the next that is free if it has none."""
-        name = run.name.strip() or free_name(self.folder, run)
+        name = run.name.strip() or free_name(self.folder, run, self._begun())
         there = self.studio.folder if self.studio.folder.absolute() == self.folder else self.folder
         return {"command": line(run.words("-o", str(there / name))), "name": name}
 
@@ -101,13 +101,19 @@ class Starting:
 
     def start(self, run: WantedRun) -> dict[str, Any]:
         """Start a run that goes on when the studio ends; what it says goes to a file in the folder of runs."""
-        out = folder_of(self.folder, run.name.strip() or free_name(self.folder, run))
+        begun = self._begun()
+        out = folder_of(self.folder, run.name.strip() or free_name(self.folder, run, begun), begun)
         output = self.folder / ".studio" / f"{out.name}.txt"
         with storage_errors(output):
             output.parent.mkdir(parents=True, exist_ok=True)
         job = self.studio.processes.start("train", run.words("-o", str(out)), f"start:{id_of(out)}", output)
         self._starts[job.id] = out
         return job.told()
+
+    def _begun(self) -> set[str]:
+        """Names of runs that were started here and go on; for some seconds there is no folder that shows it."""
+        jobs = (self.studio.processes.get(id_) for id_ in self._starts)
+        return {self._starts[job.id].name for job in jobs if job and job.code is None}
 
     def started(self, job: Job) -> dict[str, Any]:
         """How far a run is that was started here: `address` is that of its page, once there is one."""
