@@ -22,6 +22,7 @@ from steadygan.schedule import whole_number
 from steadygan.web.page import JsonAnswer
 from steadygan.web.sending import file_of
 from steadygan.web.studio import Studio
+from steadygan.web.thumbnails import inside
 
 EXPORTS = "exports"
 """The folder in a run for what is exported from its page."""
@@ -77,6 +78,8 @@ class Acts:
             raise ConfigError(f"there is no form '{form}'; there are: {', '.join(FORMS)}")
         name = (await run_in_threadpool(run.checkpoint, which)).name if which not in ("best", "latest") else which
         out = run.path.absolute() / EXPORTS / f"generator-{name}.{form}"
+        if not inside(out, run.path):
+            raise ConfigError(f"{EXPORTS}: it is a link that leads out of this run; remove it")
         arguments = ["export", _path(run), "-o", str(out), "--checkpoint", name]
         return JsonAnswer(self.studio.processes.start("export", arguments, id_).told() | {"name": out.name})
 
@@ -97,7 +100,7 @@ class Acts:
         return await run_in_threadpool(lambda: file_of(request, folder, folder / EXPORTS / name, save=True))
 
 
-async def asked(request: Request) -> Mapping[str, Any]:
+async def asked(request: Request) -> dict[str, Any]:
     """The JSON that a page sent; ConfigError if it is no object."""
     try:
         found = json.loads(await request.body())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +40,6 @@ class Starting:
         self._recipes: Job | None = None
         self._checks: dict[str, Path] = {}
         self._starts: dict[str, Path] = {}
-        self._folder: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -50,16 +47,9 @@ class Starting:
         folder = self.studio.folder.absolute()
         return folder.parent if RunDir(folder).run_json.is_file() else folder
 
-    def _answers(self) -> Path:
-        """A folder for the answers of the command line, which goes when the studio ends."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="steadygan-studio-"))
-            self.studio.at_the_end(lambda: shutil.rmtree(self._answers(), ignore_errors=True))
-        return self._folder
-
     async def recipes(self) -> bytes:
         """The answer of `steadygan recipes --json`, asked once; StorageError with its last line if there is none."""
-        file = self._answers() / "recipes.json"
+        file = self.studio.processes.folder / "recipes.json"
         if self._recipes is None or self._recipes.code:
             self._recipes = self.studio.processes.start("recipes", ["recipes", f"--json={file}"], "recipes")
         job = self._recipes
@@ -80,7 +70,7 @@ class Starting:
         for job in self.studio.processes.about("check"):
             if job.code is None:
                 job.process.terminate()
-        file = self._answers() / f"check-{len(self._checks)}.json"
+        file = self.studio.processes.folder / f"check-{len(self._checks)}.json"
         job = self.studio.processes.start("check", run.words("--dry-run", f"--json={file}"), "check")
         self._checks[job.id] = file
         return job.told()

@@ -71,6 +71,7 @@ class Studio:
             done = self._last.pop()()
             if inspect.isawaitable(done):
                 await done
+        self.processes.forget()
 
     def _found(self, folder: Path, depth: int) -> Iterator[Path]:
         """Folders of runs in a folder; runs hold no others."""
