@@ -17,9 +17,10 @@ from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import DataError
 from steadygan.names import shown
+from steadygan.report.document import as_json
 from steadygan.runs import Run
-from steadygan.web.acting import asked as sent
-from steadygan.web.page import JsonAnswer, as_json, page
+from steadygan.web.acting import sent
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.painter import NotPainted, Painter
 from steadygan.web.studio import Studio, id_of
 

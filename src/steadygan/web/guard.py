@@ -36,7 +36,6 @@ MOST = 1_000_000
 """Bytes that a request may bring."""
 MOST_OF_A_PHOTO = 20_000_000
 """The same of addresses that end in `/photo`."""
-_COOKIE = "steadygan-studio"
 _LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
@@ -76,7 +75,9 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         invited = self.studio.share and self._knows(parse_qs(scope["query_string"].decode("latin-1")).get("token"))
-        answer = _Answering(send, f"{_COOKIE}={self.studio.token}; HttpOnly; SameSite=Strict; Path=/" * invited)
+        answer = _Answering(
+            send, f"{_cookie_of(scope)}={self.studio.token}; HttpOnly; SameSite=Strict; Path=/" * invited
+        )
         code, line = self._refusal(scope, headers, invited)
         try:
             if not code:
@@ -104,7 +105,7 @@ class Guard:
             (
                 self.studio.share
                 and not invited
-                and not self._knows([cookie_parser(headers.get("cookie", "")).get(_COOKIE, "")]),
+                and not self._knows([cookie_parser(headers.get("cookie", "")).get(_cookie_of(scope), "")]),
                 (401, "open the whole link that `steadygan studio --share` printed; a restart makes another"),
             ),
             (
@@ -125,6 +126,11 @@ class Guard:
     def _knows(self, tokens: list[str] | None) -> bool:
         """Whether any of these is the token, compared in the same time whatever they are."""
         return any(hmac.compare_digest(one.encode(), self.studio.token.encode()) for one in tokens or ())
+
+
+def _cookie_of(scope: Scope) -> str:
+    """The name of the cookie, with the port: all servers of a machine share their cookies, and two may be studios."""
+    return f"steadygan-studio-{scope['server'][1]}"
 
 
 def _most(path: str) -> int:

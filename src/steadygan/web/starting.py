@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import ConfigError, StorageError
+from steadygan.report.document import as_json
 from steadygan.rundir import RunDir, storage_errors
-from steadygan.web.page import JsonAnswer, as_json, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.processes import Job
 from steadygan.web.shelf import Shelf
 from steadygan.web.studio import Studio, id_of

@@ -95,6 +95,7 @@ def test_a_shared_studio_asks_for_its_link_once(runs: Path) -> None:
         assert first.status_code == 200
         assert {"HttpOnly", "SameSite=Strict"} <= set(first.headers["set-cookie"].split("; "))
         cookie = first.headers["set-cookie"].split(";")[0]
+        assert cookie == "steadygan-studio-8765=secret", "one of another port stays"
         for beside in ("", 'state={"a": [1]}; bad name=1; '):  # of other programs of that machine, whatever they write
             assert client.get("/api/runs", headers=named | {"Cookie": beside + cookie}).status_code == 200
         assert client.post("/api/do", headers=named | {"Cookie": cookie}).status_code == 403
