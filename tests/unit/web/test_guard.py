@@ -71,7 +71,7 @@ def test_what_changes_something_needs_the_token_of_a_page(client: TestClient) ->
         {},
         {"X-Studio-Token": "guess"},
         {"X-Studio-Token": "sécret"},
-        {"Cookie": "steadygan-studio=secret"},
+        {"Cookie": "steadygan-studio-8765=secret"},
     ):
         encoded = {name: value.encode() for name, value in headers.items()}
         assert client.post("/api/do", headers=encoded).status_code == 403
@@ -90,7 +90,7 @@ def test_a_shared_studio_asks_for_its_link_once(runs: Path) -> None:
         for path in ("/", "/api/runs", "/assets/studio.js", "/?token=guess", "/?token=", "/?token=%ff"):
             assert client.get(path, headers=named).status_code == 401
             assert "secret" not in client.get(path, headers=named).text, "who is refused could read it and come again"
-        assert client.get("/api/runs", headers=named | {"Cookie": "steadygan-studio=guess"}).status_code == 401
+        assert client.get("/api/runs", headers=named | {"Cookie": "steadygan-studio-8765=guess"}).status_code == 401
         first = client.get("/?token=secret", headers=named)
         assert first.status_code == 200
         assert {"HttpOnly", "SameSite=Strict"} <= set(first.headers["set-cookie"].split("; "))
