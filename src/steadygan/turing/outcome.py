@@ -78,12 +78,8 @@ def outcome(folder: TuringFolder) -> Outcome:
         raise DataError(f"nobody has answered {folder.path.name} yet; take the test first")
     result, unfinished = turing_result(answers), folder.unfinished()
     votes = _votes(test, answers)
-    fakes = sorted(
-        (one for one in votes if one.truth == "fake"), key=lambda one: (-one.share, -one.answers, one.seconds)
-    )
-    reals = sorted(
-        (one for one in votes if one.truth == "real"), key=lambda one: (one.share, -one.answers, one.seconds)
-    )
+    fakes = [one for one in votes if one.truth == "fake"]
+    reals = [one for one in votes if one.truth == "real"]
     return Outcome(
         name=folder.path.name,
         **test.model_dump(include={"kind", "created", "run", "checkpoint", "images", "data", "data_digest", "seed"}),

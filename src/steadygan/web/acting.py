@@ -22,6 +22,7 @@ from steadygan.schedule import whole_number
 from steadygan.web.page import JsonAnswer
 from steadygan.web.sending import file_of
 from steadygan.web.studio import Studio
+from steadygan.web.thumbnails import inside
 
 EXPORTS = "exports"
 """The folder in a run for what is exported from its page."""
@@ -54,7 +55,7 @@ class Acts:
 
     async def note(self, request: Request) -> JsonAnswer:
         """Add to the observation log."""
-        run, text = self.studio.run_of(request.path_params["run"]), str((await asked(request)).get("text", "")).strip()
+        run, text = self.studio.run_of(request.path_params["run"]), str((await sent(request)).get("text", "")).strip()
         if not text or len(text) > _LONGEST_NOTE:
             raise ConfigError(f"a note has 1 to {_LONGEST_NOTE:,} characters; this one has {len(text):,}")
         await run_in_threadpool(run.note, text)
@@ -63,7 +64,7 @@ class Acts:
     async def resume(self, request: Request) -> JsonAnswer:
         """Go on training, with a budget if one is given."""
         run, id_ = self.studio.run_of(request.path_params["run"]), request.path_params["run"]
-        options = budget(await asked(request))
+        options = budget(await sent(request))
         if await run_in_threadpool(holder, run.path):
             raise ConfigError("this run is already training; wait for it, or stop it, and it saves its state")
         return JsonAnswer(self.studio.processes.start("resume", ["resume", _path(run), *options], id_).told())
@@ -71,12 +72,14 @@ class Acts:
     async def export(self, request: Request) -> JsonAnswer:
         """Write the generator into one file."""
         run, id_ = self.studio.run_of(request.path_params["run"]), request.path_params["run"]
-        wanted = await asked(request)
+        wanted = await sent(request)
         form, which = str(wanted.get("form")), str(wanted.get("checkpoint", "best"))
         if form not in FORMS:
             raise ConfigError(f"there is no form '{form}'; there are: {', '.join(FORMS)}")
         name = (await run_in_threadpool(run.checkpoint, which)).name if which not in ("best", "latest") else which
         out = run.path.absolute() / EXPORTS / f"generator-{name}.{form}"
+        if not inside(out, run.path):
+            raise ConfigError(f"{EXPORTS}: it is a link that leads out of this run; remove it")
         arguments = ["export", _path(run), "-o", str(out), "--checkpoint", name]
         return JsonAnswer(self.studio.processes.start("export", arguments, id_).told() | {"name": out.name})
 
@@ -97,7 +100,7 @@ class Acts:
         return await run_in_threadpool(lambda: file_of(request, folder, folder / EXPORTS / name, save=True))
 
 
-async def asked(request: Request) -> Mapping[str, Any]:
+async def sent(request: Request) -> dict[str, Any]:
     """The JSON that a page sent; ConfigError if it is no object."""
     try:
         found = json.loads(await request.body())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 import tempfile
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from steadygan.errors import DataError
 from steadygan.names import shown
 from steadygan.report.document import as_json
 from steadygan.runs import Run
+from steadygan.web.acting import sent
 from steadygan.web.page import JsonAnswer, page
 from steadygan.web.painter import NotPainted, Painter
 from steadygan.web.studio import Studio, id_of
@@ -56,7 +56,7 @@ class Explorer:
 
     async def quick(self, request: Request) -> JsonAnswer:
         """What is answered at once; in it `view` and `rank` say what a newer request replaces, and what comes first."""
-        run, asked = self.studio.run_of(request.path_params["run"]), await _asked(request)
+        run, asked = self.studio.run_of(request.path_params["run"]), await sent(request)
         what, view, rank = request.path_params["what"], str(asked.pop("view", ""))[:80], asked.pop("rank", 0)
         if what not in _QUICK:
             raise HTTPException(404, "there is no such thing to ask the explorer for")
@@ -64,7 +64,7 @@ class Explorer:
         return JsonAnswer({"superseded": True} if found is None else found)
 
     async def ways(self, request: Request) -> JsonAnswer:
-        run, asked = self.studio.run_of(request.path_params["run"]), await _asked(request)
+        run, asked = self.studio.run_of(request.path_params["run"]), await sent(request)
         return JsonAnswer({"ways": await self._directions.of(run.path, str(asked.get("which", "best")))})
 
     async def photo(self, request: Request) -> Response:
@@ -119,16 +119,6 @@ class Directions:
                 found: list[list[float]] = answer["ways"]
                 return found
         raise NotPainted("no directions were found")
-
-
-async def _asked(request: Request) -> dict[str, Any]:
-    try:
-        asked = json.loads(await request.body())
-    except (ValueError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict):
-        raise HTTPException(400, "this is no request that the explorer understands")
-    return asked
 
 
 def _given(studio: Studio, run: Run) -> dict[str, Any]:

@@ -260,7 +260,8 @@ class RunWatches:
                 watch = await run_in_threadpool(RunWatch, run.path, id_, self.glances)
             elif watch.task is None:
                 try:
-                    await run_in_threadpool(watch.look)
+                    async with watch.lock:  # or a viewer that comes just now would miss what this look finds
+                        await run_in_threadpool(watch.look)
                 except DataError:
                     watch = await run_in_threadpool(RunWatch, run.path, id_, self.glances)
             self._kept[run.path] = watch
@@ -293,6 +294,8 @@ class RunWatches:
                     events = await run_in_threadpool(watch.look)
                 except DataError as problem:
                     events = [("gone", str(problem))]
+                except Exception as problem:  # noqa: BLE001 - as of a folder that is being deleted; the next look may see
+                    events = [("gone", f"{type(problem).__name__}: {problem}")]
                 for queue in [*watch.viewers]:
                     slow = queue.qsize() > _WAITING  # a browser that comes again is told everything
                     for event in (None,) if slow else events:

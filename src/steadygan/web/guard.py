@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hmac
 import re
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steadygan.errors import SteadyganError
@@ -36,7 +36,6 @@ MOST = 1_000_000
 """Bytes that a request may bring."""
 MOST_OF_A_PHOTO = 20_000_000
 """The same of addresses that end in `/photo`."""
-_COOKIE = "steadygan-studio"
 _LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
@@ -76,7 +75,9 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         invited = self.studio.share and self._knows(parse_qs(scope["query_string"].decode("latin-1")).get("token"))
-        answer = _Answering(send, f"{_COOKIE}={self.studio.token}; HttpOnly; SameSite=Strict; Path=/" * invited)
+        answer = _Answering(
+            send, f"{_cookie_of(scope)}={self.studio.token}; HttpOnly; SameSite=Strict; Path=/" * invited
+        )
         code, line = self._refusal(scope, headers, invited)
         try:
             if not code:
@@ -102,7 +103,9 @@ class Guard:
             ),
             (headers.get("origin", here).lower() != here, (403, "another page may not ask the studio for anything")),
             (
-                self.studio.share and not invited and not self._knows(_cookies(headers)),
+                self.studio.share
+                and not invited
+                and not self._knows([cookie_parser(headers.get("cookie", "")).get(_cookie_of(scope), "")]),
                 (401, "open the whole link that `steadygan studio --share` printed; a restart makes another"),
             ),
             (
@@ -125,13 +128,9 @@ class Guard:
         return any(hmac.compare_digest(one.encode(), self.studio.token.encode()) for one in tokens or ())
 
 
-def _cookies(headers: Headers) -> list[str]:
-    """The tokens that a browser brings."""
-    try:
-        found = SimpleCookie(headers.get("cookie", ""))
-    except CookieError:
-        return []
-    return [found[_COOKIE].value] if _COOKIE in found else []
+def _cookie_of(scope: Scope) -> str:
+    """The name of the cookie, with the port: all servers of a machine share their cookies, and two may be studios."""
+    return f"steadygan-studio-{scope['server'][1]}"
 
 
 def _most(path: str) -> int:

@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from steadygan.report.document import as_json
 from steadygan.web.glance import Glance, Glances
-from steadygan.web.page import JsonAnswer, as_json, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.studio import Studio
 from steadygan.web.thumbnails import GridThumbnails
 

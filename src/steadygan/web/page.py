@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from steadygan.names import shown
-from steadygan.report.document import templates
-from steadygan.version import __version__
+from steadygan.report.document import as_json, templates
 from steadygan.web.studio import Studio
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-
-_SIGNS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 
 
 class JsonAnswer(JSONResponse):
@@ -29,38 +22,18 @@ class JsonAnswer(JSONResponse):
         return as_json(content).encode()
 
 
-def as_json(value: Any) -> str:
-    """JSON in ASCII, so that names that are no text can travel too, and in which no HTML begins or ends."""
-    try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        text = json.dumps(_finite(value), separators=(",", ":"))
-    return text.translate(_SIGNS)
-
-
 def page(studio: Studio, title: str, template: str, code: int = 200, **given: Any) -> HTMLResponse:
     """A page: `template` of the assets, which extends `layout.html`, filled with what is `given`."""
-    text = (
-        _environment()
-        .get_template(template)
-        .render(title=title, token=studio.token, version=__version__, place=studio.folder, **given)
-    )
+    known = {"title": title, "token": studio.token, "place": studio.folder}
+    text = _environment().get_template(template).render(known | given)
     return HTMLResponse(text.encode(errors="backslashreplace"), code)
 
 
 def trouble(studio: Studio, path: str, code: int, line: str) -> Response:
-    """What cannot be answered, and why: JSON for scripts, a page for people."""
+    """What cannot be answered, and why: JSON for scripts, a page for people; anybody sees it, so it has no token."""
     if path.startswith("/api/"):
         return JsonAnswer({"error": "; ".join(map(shown, line.splitlines()))}, code)
-    return page(studio, "That did not work", "trouble.html", code, line=line)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(one) for name, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+    return page(studio, "That did not work", "trouble.html", code, line=line, token="")
 
 
 @lru_cache

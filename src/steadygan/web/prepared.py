@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -68,7 +69,7 @@ class Inspected(_Read):
 class Counts(_Read):
     """How many there are of what."""
 
-    images: int = Field(ge=0)
+    images: int = Field(ge=0, le=10**12)
     held_out: int = 0
     rejected: int = 0
     enlarged: int = 0
@@ -120,7 +121,7 @@ class Prepared:
         if others or not isinstance(kind, str):
             return str(self.path)
         if isinstance(where, str):
-            return where if Path(where).exists() else str(self.path)
+            return where if os.path.exists(where) else str(self.path)  # `exists` of a Path raises for some texts
         return f"builtin:{kind}" if set(first) == {"kind"} else str(self.path)
 
     @property

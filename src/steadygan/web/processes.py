@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +64,27 @@ class Processes:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._number = 0
-        self._folder: Path | None = None
+
+    @cached_property
+    def folder(self) -> Path:
+        """For what they say and answer, until the studio ends."""
+        return Path(tempfile.mkdtemp(prefix="steadygan-studio-"))
+
+    def forget(self) -> None:
+        """Remove that folder; what still runs goes on."""
+        if folder := vars(self).pop("folder", None):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def start(self, what: str, arguments: Sequence[str], about: str = "", output: Path | None = None) -> Job:
         """Start `steadygan ARGUMENTS`, never through a shell, in a session of its own.
 
-        Without `output` what it says goes to a temporary file. StorageError if that or the process cannot be had.
+        Without `output` what it says goes to the `folder`. StorageError if that or the process cannot be had.
         """
         self._number += 1
         name = f"{os.getpid()}-{self._number}"
         try:
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="steadygan-studio-"))
-            output = output or self._folder / f"{self._number}.txt"
+            output = output or self.folder / f"{self._number}.txt"
+            output.unlink(missing_ok=True)  # a link there would lead to a file that is something else
             with output.open("wb") as file:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "steadygan", *arguments],

@@ -51,7 +51,7 @@ class Shelf:
         """Looked up anew: those that runs used first, the newest before older ones."""
         runs = self.used()
         places = dict.fromkeys([*runs, *self._folders(self.studio.folder, 0), *self._cached()])
-        found = {id_of(path): path for path in places if (path / "dataset.json").is_file()}
+        found = {id_of(path): path for path in places if os.path.isfile(path / "dataset.json")}
         self._paths = found
         shelf = [self._looked_at(id_, path, runs.get(path, [])) for id_, path in found.items()]
         return sorted(shelf, key=lambda one: (not one.runs, -stamp(one.path / "dataset.json")[0]))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import ConfigError, StorageError
+from steadygan.report.document import as_json
 from steadygan.rundir import RunDir, storage_errors
-from steadygan.web.page import JsonAnswer, as_json, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.processes import Job
 from steadygan.web.shelf import Shelf
 from steadygan.web.studio import Studio, id_of
@@ -42,7 +41,6 @@ class Starting:
         self._recipes: Job | None = None
         self._checks: dict[str, Path] = {}
         self._starts: dict[str, Path] = {}
-        self._folder: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -50,16 +48,9 @@ class Starting:
         folder = self.studio.folder.absolute()
         return folder.parent if RunDir(folder).run_json.is_file() else folder
 
-    def _answers(self) -> Path:
-        """A folder for the answers of the command line, which goes when the studio ends."""
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="steadygan-studio-"))
-            self.studio.at_the_end(lambda: shutil.rmtree(self._answers(), ignore_errors=True))
-        return self._folder
-
     async def recipes(self) -> bytes:
         """The answer of `steadygan recipes --json`, asked once; StorageError with its last line if there is none."""
-        file = self._answers() / "recipes.json"
+        file = self.studio.processes.folder / "recipes.json"
         if self._recipes is None or self._recipes.code:
             self._recipes = self.studio.processes.start("recipes", ["recipes", f"--json={file}"], "recipes")
         job = self._recipes
@@ -71,7 +62,7 @@ class Starting:
 
     def command(self, run: WantedRun) -> dict[str, Any]:
         """The command line for a run, and its name, the next that is free if it has none."""
-        name = run.name.strip() or free_name(self.folder, run)
+        name = run.name.strip() or free_name(self.folder, run, self._begun())
         there = self.studio.folder if self.studio.folder.absolute() == self.folder else self.folder
         return {"command": line(run.words("-o", str(there / name))), "name": name}
 
@@ -80,7 +71,7 @@ class Starting:
         for job in self.studio.processes.about("check"):
             if job.code is None:
                 job.process.terminate()
-        file = self._answers() / f"check-{len(self._checks)}.json"
+        file = self.studio.processes.folder / f"check-{len(self._checks)}.json"
         job = self.studio.processes.start("check", run.words("--dry-run", f"--json={file}"), "check")
         self._checks[job.id] = file
         return job.told()
@@ -101,13 +92,19 @@ class Starting:
 
     def start(self, run: WantedRun) -> dict[str, Any]:
         """Start a run that goes on when the studio ends; what it says goes to a file in the folder of runs."""
-        out = folder_of(self.folder, run.name.strip() or free_name(self.folder, run))
+        begun = self._begun()
+        out = folder_of(self.folder, run.name.strip() or free_name(self.folder, run, begun), begun)
         output = self.folder / ".studio" / f"{out.name}.txt"
         with storage_errors(output):
             output.parent.mkdir(parents=True, exist_ok=True)
         job = self.studio.processes.start("train", run.words("-o", str(out)), f"start:{id_of(out)}", output)
         self._starts[job.id] = out
         return job.told()
+
+    def _begun(self) -> set[str]:
+        """Names of runs that were started here and go on; for some seconds there is no folder that shows it."""
+        jobs = (self.studio.processes.get(id_) for id_ in self._starts)
+        return {self._starts[job.id].name for job in jobs if job and job.code is None}
 
     def started(self, job: Job) -> dict[str, Any]:
         """How far a run is that was started here: `address` is that of its page, once there is one."""

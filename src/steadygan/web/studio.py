@@ -71,6 +71,7 @@ class Studio:
             done = self._last.pop()()
             if inspect.isawaitable(done):
                 await done
+        self.processes.forget()
 
     def _found(self, folder: Path, depth: int) -> Iterator[Path]:
         """Folders of runs in a folder; runs hold no others."""
@@ -79,17 +80,23 @@ class Studio:
             return
         try:
             with os.scandir(folder) as entries:
-                inside = sorted(
-                    (entry for entry in entries if entry.name[0] != "." and entry.is_dir()), key=lambda it: it.name
-                )
+                inside = [one for one in entries if one.name[0] != "." and _leads_on(one)]
         except OSError:  # no permission, or it went away: of the folder itself the list says so
             return
-        for entry in inside:
+        for entry in sorted(inside, key=lambda it: it.name):
             path = Path(entry.path)
             if entry.is_symlink():  # of what lies in the folder the place itself is found
                 self.outside += [] if path.resolve().is_relative_to(self.folder.resolve()) else [path]
             elif depth < _DEEPEST and entry.name not in _PASSED_OVER:
                 yield from self._found(path, depth + 1)
+
+
+def _leads_on(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder; a link in a circle, or to where nobody may look, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def id_of(path: Path) -> str:

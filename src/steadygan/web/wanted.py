@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from steadygan.names import is_utf8, shown
 _PLACE = re.compile(r"[a-z]\w{0,60}(\.\w{1,60}){0,8}", re.ASCII)
 _RECIPE = re.compile(r"[\w-]{1,60}", re.ASCII)  # a name: files would be code of whoever can ask the studio
 _NAME = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]{0,199}")
+_LONGEST_NAME = 200  # bytes: its output has a file of this name and more
 _MOST = 300  # settings
 _LONGEST = 4096  # characters of a path
 _OPTIONS = {
@@ -102,24 +103,31 @@ def _settings(given: Any) -> dict[str, Any]:
     for place, value in given.items():
         if not _PLACE.fullmatch(place):
             raise ConfigError(f"settings: there is no setting {place[:80]!r}")
-        if not is_utf8(text := json.dumps(value)) or "\\u0000" in text or "NaN" in text or "Infinity" in text:
+        try:
+            known = "\\u0000" not in json.dumps(value, allow_nan=False, ensure_ascii=False).encode().decode()
+        except ValueError:  # not finite, or half a character
+            known = False
+        if not known:
             raise ConfigError(f"{place}: it is no value that a command line could hold")
     return given
 
 
-def free_name(folder: Path, about: WantedRun) -> str:
-    """The name of the next run of this recipe and source in a folder, as the command line would choose it."""
+def free_name(folder: Path, about: WantedRun, begun: Container[str] = ()) -> str:
+    """The name of the next run of this recipe and source in a folder, as the command line would choose it.
+
+    `begun` are names of runs that will soon be there.
+    """
     source = re.sub(r"^(builtin|hub):", "", about.source).partition("?")[0].rstrip("/")
     stem = re.sub(r"[/\\\x00-\x1f\x7f]", "-", shown(Path(source).stem))[:50].strip(". ") or "images"
     names = (f"{about.recipe or 'steady'}-{stem}-{number:02d}" for number in range(1, 10**6))
-    return next(name for name in names if not (folder / name).exists())
+    return next(name for name in names if name not in begun and not (folder / name).exists())
 
 
-def folder_of(folder: Path, name: str) -> Path:
+def folder_of(folder: Path, name: str, begun: Container[str] = ()) -> Path:
     """The folder of a new run; ConfigError if its name leads elsewhere, or is taken."""
-    if not _NAME.fullmatch(name):
-        raise ConfigError("out: the name of a run is that of a folder, without / and not beginning with a dot")
+    if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST_NAME:
+        raise ConfigError("out: the name of a run is that of a folder: short, without / and not beginning with a dot")
     path = folder / name
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if name in begun or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
         raise ConfigError(f"out: there is a {name} already; choose another name")
     return path

@@ -12,9 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from steadygan.errors import DataError
+from steadygan.report.document import as_json
 from steadygan.web.following import RunWatches
 from steadygan.web.glance import Glances
-from steadygan.web.page import JsonAnswer, as_json, page
+from steadygan.web.page import JsonAnswer, page
 from steadygan.web.sending import file_of
 from steadygan.web.studio import Studio
 

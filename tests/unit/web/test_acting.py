@@ -203,3 +203,9 @@ def test_a_signal_is_one_that_training_hears() -> None:
     from steadygan.terminal import STOPPING
 
     assert {signal.SIGINT, signal.SIGTERM} <= set(STOPPING)
+
+
+def test_nothing_is_exported_out_of_a_run(client: TestClient, runs: Path, a: str, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (runs / "a" / "exports").symlink_to(tmp_path / "elsewhere")
+    assert "link" in post(client, a, "export", {"form": "html"}, code=400)["error"]

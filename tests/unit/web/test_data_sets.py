@@ -209,12 +209,16 @@ def test_what_a_stranger_wrote_is_shown_as_text(client, runs, changes):
         "{",
         "[" * 100_000,
         '{"spec": {"size": 8, "channels": 3}}',
+        '{"spec": {"size": 8, "channels": 3}, "counts": {"images": 1' + "0" * 30 + "}}",
         '{"spec": {"size": 1e999}, "counts": {"images": NaN}}',
     ],
 )
 def test_a_damaged_set_is_told_in_one_line_and_breaks_no_list(client, runs, prepared, text):
     made = copied(runs / "bad")
     (made / "dataset.json").write_text(text)
+    data = {"source": "x", "digest": "d", "count": 1, "spec": {"size": 8, "channels": 3}, "prepared": "x" * 5000}
+    make_run(runs / "b", info={"data": data})
+    copied(runs / "long", sources=[{"kind": "folder", "path": "x" * 5000}])
     listed = client.get("/data")
     assert listed.status_code == 200
     assert id_of(prepared) in listed.text

@@ -204,3 +204,27 @@ def test_a_viewer_that_reads_nothing_is_let_go(runs: Path, monkeypatch: pytest.M
             return queue.qsize()
 
     assert asyncio.run(all_of_it()) < 40
+
+
+def test_a_look_that_fails_is_not_the_last(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("steadygan.web.following.EVERY", 0.001)
+    plain, failures = RunWatch.look, [FileNotFoundError(2, "gone while it was listed")]
+    monkeypatch.setattr(RunWatch, "look", lambda self: _raised(failures.pop()) if failures else plain(self))
+
+    async def names() -> list[str]:
+        studio, found = Studio(runs), []
+        watches = RunWatches(Glances(studio), studio.closing)
+        async with watches.viewing(Run(runs / "a"), id_of(runs / "a")) as queue:
+            while "more" not in found:
+                event = await asyncio.wait_for(queue.get(), 20)
+                assert event
+                found.append(event[0])
+                if event[0] == "gone":
+                    add(runs / "a" / "log.jsonl", tick(1600))
+        return found
+
+    assert "gone" in asyncio.run(names())
+
+
+def _raised(problem: Exception) -> Any:
+    raise problem

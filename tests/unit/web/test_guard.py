@@ -52,6 +52,7 @@ def test_a_name_that_is_not_this_machine_is_refused(client: TestClient, host: st
     assert answer.json() == {
         "error": "this studio answers only on this machine, as 127.0.0.1; start it with --share for others"
     }
+    assert "secret" not in client.get("/", headers={"Host": host}).text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:9", "[::1]:8765", "LOCALHOST"])
@@ -70,7 +71,7 @@ def test_what_changes_something_needs_the_token_of_a_page(client: TestClient) ->
         {},
         {"X-Studio-Token": "guess"},
         {"X-Studio-Token": "sécret"},
-        {"Cookie": "steadygan-studio=secret"},
+        {"Cookie": "steadygan-studio-8765=secret"},
     ):
         encoded = {name: value.encode() for name, value in headers.items()}
         assert client.post("/api/do", headers=encoded).status_code == 403
@@ -88,12 +89,15 @@ def test_a_shared_studio_asks_for_its_link_once(runs: Path) -> None:
         named = {"Host": "workstation:8765"}
         for path in ("/", "/api/runs", "/assets/studio.js", "/?token=guess", "/?token=", "/?token=%ff"):
             assert client.get(path, headers=named).status_code == 401
-        assert client.get("/api/runs", headers=named | {"Cookie": "steadygan-studio=guess"}).status_code == 401
+            assert "secret" not in client.get(path, headers=named).text, "who is refused could read it and come again"
+        assert client.get("/api/runs", headers=named | {"Cookie": "steadygan-studio-8765=guess"}).status_code == 401
         first = client.get("/?token=secret", headers=named)
         assert first.status_code == 200
         assert {"HttpOnly", "SameSite=Strict"} <= set(first.headers["set-cookie"].split("; "))
         cookie = first.headers["set-cookie"].split(";")[0]
-        assert client.get("/api/runs", headers=named | {"Cookie": cookie}).status_code == 200
+        assert cookie == "steadygan-studio-8765=secret", "one of another port stays"
+        for beside in ("", 'state={"a": [1]}; bad name=1; '):  # of other programs of that machine, whatever they write
+            assert client.get("/api/runs", headers=named | {"Cookie": beside + cookie}).status_code == 200
         assert client.post("/api/do", headers=named | {"Cookie": cookie}).status_code == 403
 
 

@@ -202,3 +202,12 @@ def test_the_list_sees_what_changes(client: TestClient, runs: Path) -> None:
     with (runs / "a" / "log.jsonl").open("a") as file:
         file.write(lines(tick(1600)) + json.dumps(tick(2000))[:-5])
     assert listed(client)["a"]["images"] == 1600
+
+
+def test_a_link_that_leads_nowhere_hides_no_run(client: TestClient, runs: Path) -> None:
+    (runs / "circle").symlink_to("circle")
+    assert list(listed(client)) == ["a"]
+
+
+def test_a_picture_with_a_name_that_no_system_takes_is_not_there(client: TestClient, a: str) -> None:
+    assert client.get(f"/runs/{a}/samples/{'0' * 300}.png").status_code == 404

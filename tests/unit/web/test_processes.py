@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -55,3 +56,22 @@ def test_the_last_line_is_text_for_people(studio: Studio, tmp_path: Path) -> Non
     job.output.unlink()
     assert job.line == ""
     assert job.process.args[:3] == [sys.executable, "-m", "steadygan"]  # type: ignore[index]
+
+
+def test_nothing_temporary_stays_when_the_studio_ends(runs: Path) -> None:
+    studio = Studio(runs)
+    job = studio.processes.start("version", ["--version"])
+    job.process.wait()
+    assert job.output.parent.is_dir()
+    asyncio.run(studio.close())
+    assert not job.output.parent.exists()
+    assert job.line == ""
+
+
+def test_what_a_process_says_is_written_over_no_other_file(studio: Studio, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "said.txt").symlink_to(tmp_path / "precious")
+    job = studio.processes.start("version", ["--version"], output=tmp_path / "said.txt")
+    job.process.wait()
+    assert job.line == __version__
+    assert (tmp_path / "precious").read_text() == "precious"

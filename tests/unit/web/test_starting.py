@@ -151,9 +151,16 @@ def test_a_run_that_does_not_begin_says_why_and_one_that_does_has_a_page(client,
 
 @pytest.mark.parametrize("path", ["command", "check", "start"])
 def test_nothing_is_started_for_what_makes_no_sense(client, played, path):
-    for asked in ({"source": ""}, {"recipe": "x.py:f"}, {"settings": {"a b": 1}}, {"settings": 3}, {"source": "a\0"}):
+    for asked in (
+        {"source": ""},
+        {"recipe": "x.py:f"},
+        {"settings": {"a b": 1}},
+        {"settings": 3},
+        {"source": "a\0"},
+    ):
         assert "\n" not in ask(client, path, 400, **asked)["error"]
-    for content in (b"", b"[" * 100_000, b"\xff", b"3"):
+    half = b'{"source": "a", "settings": {"start.source": "\\ud800"}}'
+    for content in (b"", b"[" * 100_000, b"\xff", b"3", half):
         got = client.post(f"/api/new/{path}", content=content, headers=TOKEN)
         assert got.status_code == 400
     assert client.post(f"/api/new/{path}", json={"source": "a"}).status_code == 403
@@ -161,9 +168,19 @@ def test_nothing_is_started_for_what_makes_no_sense(client, played, path):
 
 
 def test_a_name_that_leads_elsewhere_or_is_taken_starts_nothing(client, runs, played):
-    for name in ("../x", "/tmp/x", ".x", "a"):
+    for name in ("../x", "/tmp/x", ".x", "a", "é" * 150):
         assert ask(client, "start", 400, name=name)["error"].startswith("out: ")
     assert played.asked == []
+
+
+def test_two_that_start_at_once_have_a_folder_each(client, studio, runs, played):
+    played.code = "import signal; signal.pause()"
+    ask(client, "start")
+    ask(client, "start")
+    outs = [words[words.index("-o") + 1] for words in played.asked]
+    assert outs == [str(runs / "dcgan-photos-01"), str(runs / "dcgan-photos-02")]
+    assert ask(client, "command")["name"] == "dcgan-photos-03"
+    assert "already" in ask(client, "start", 400, name="dcgan-photos-02")["error"]
 
 
 def test_a_job_of_another_kind_or_of_another_studio_is_not_told(client, studio, played):

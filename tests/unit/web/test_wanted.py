@@ -150,6 +150,11 @@ def test_what_no_command_line_could_hold_is_refused_in_one_line(asked, said):
     assert "\n" not in str(refused.value)
 
 
+def test_a_text_may_hold_the_word_for_what_is_no_number():
+    settings = {"start.source": "/runs/NaN or Infinity"}
+    assert wanted({"source": "a", "settings": settings}).settings == settings
+
+
 @pytest.mark.parametrize("name", ["../x", "/x", "a/b", ".hidden", "..", "", "a\\b", "a\nb", "x" * 300])
 def test_the_name_of_a_run_leads_nowhere_else(tmp_path, name):
     with pytest.raises(ConfigError, match=r"^out: "):

@@ -20,11 +20,11 @@ function legible(colour) {
     return `rgb(${mix(1)}, ${mix(3)}, ${mix(5)})`;
 }
 
-/** All charts of a page. `onmoment` is told where somebody clicked; `marks` are [{images, severity, act, back_to}]. */
+/** All charts of a page. The button `whole` leaves a range, `onmoment` is told where somebody clicked; `marks` are [{images, severity, act, back_to}]. */
 export class Charts {
-    constructor(place, { onmoment = () => {} } = {}) {
-        this.place = place;
-        this.onmoment = onmoment;
+    constructor(place, whole, onmoment) {
+        Object.assign(this, { place, whole, onmoment });
+        whole.addEventListener("click", () => this.zoom(0, this.end));
         this.charts = new Map();
         this.marks = [];
         this.moment = null;
@@ -79,6 +79,7 @@ export class Charts {
     zoom(from, to) {
         const width = to - from;
         this.range = width >= this.end * 0.999 || width <= 0 ? null : [Math.max(0, from), Math.min(this.end, to)];
+        this.whole.hidden = this.range === null;
         this.redraw();
     }
 

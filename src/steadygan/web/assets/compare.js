@@ -25,7 +25,7 @@ function specs(runs) {
 }
 
 function show({ runs, differences, standings, remark }) {
-    const charts = new Charts($("#plots"), { onmoment: (images) => play.goTo(images) });
+    const charts = new Charts($("#plots"), $("#whole"), (images) => play.goTo(images));
     const moments = [...new Set(runs.flatMap((run) => run.samples))].sort((a, b) => a - b);
     const figures = runs.map((run, number) => {
         const swatch = h("span", { class: "swatch" }), image = h("img", { alt: "", hidden: true }), nothing = h("p", { class: "nothing" }, "no pictures yet"), when = h("span", { class: "when" });
@@ -59,9 +59,6 @@ function show({ runs, differences, standings, remark }) {
         h("th", { scope: "row", title: it.protocol }, it.metric, h("small", {}, it.better === "as reals" ? "best as reals" : `${it.better} is better`), it.floor !== null && h("small", {}, `floor ${short(it.floor)}`)),
         it.values.map((value) => h("td", {}, value !== null && value === it.winner && new Set(it.values).size > 1 ? h("b", { class: "winner" }, `${short(value)} ✓`) : short(value)))))));
     charts.end = Math.max(1, ...runs.flatMap((run) => [...run.images.slice(-1), ...run.samples.slice(-1)]));
-    const zoom = charts.zoom.bind(charts);
-    charts.zoom = (from, to) => { zoom(from, to); $("#whole").hidden = charts.range === null; };
-    $("#whole").addEventListener("click", () => charts.zoom(0, charts.end));
     for (const spec of [...scoreSpecs(runs), ...specs(runs)]) charts.show(spec);
     $("#waiting").hidden = true;
     $("#compared").hidden = false;

@@ -1,10 +1,9 @@
 import { Charts, scoreSpecs } from "/assets/charts.js";
 import { card, keyOf, ordered } from "/assets/findings.js";
 import { player } from "/assets/player.js";
-import { $, duration, followJob, getJson, given, h, post, say, thousands } from "/assets/studio.js";
+import { $, TONES, duration, followJob, getJson, given, h, post, say, thousands } from "/assets/studio.js";
 
 const { id } = given(), api = `/api/runs/${id}`;
-const TONES = { running: "act", diverged: "serious", failed: "serious", "broken off": "warning", finished: "info" };
 const MOST = 8000; // places on the axis before the server is asked for fewer
 let moment = null, running = false, ended = "", best = null, marks = [], curves = null, scores = [];
 
@@ -45,10 +44,7 @@ $("#fresh").addEventListener("change", showGrid);
 
 // --- curves ------------------------------------------------------------------------------------------------------
 
-const charts = new Charts($("#plots"), { onmoment: (images) => play.goTo(images) });
-const zoom = charts.zoom.bind(charts);
-charts.zoom = (from, to) => { zoom(from, to); $("#whole").hidden = charts.range === null; };
-$("#whole").addEventListener("click", () => charts.zoom(0, charts.end));
+const charts = new Charts($("#plots"), $("#whole"), (images) => play.goTo(images));
 
 function drawCurves() {
     const specs = scoreSpecs([{ name: "generated", scores }]);

@@ -1,6 +1,6 @@
-import { $, getJson, given, h, say, thousands } from "/assets/studio.js";
+import { $, TONES, getJson, given, h, say, thousands } from "/assets/studio.js";
 
-const PAGE = 60, TONES = { running: "act", diverged: "serious", failed: "serious", broken: "serious", "broken off": "warning", finished: "info", stopped: "quiet" };
+const PAGE = 60;
 const cards = new Map(), chosen = new Set();
 let runs = given(), most = PAGE;
 

@@ -63,6 +63,8 @@ export function h(tag, attributes = {}, ...children) {
 
 export const $ = (selector, within = document) => within.querySelector(selector);
 export const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+/** The colour of a chip for each state of a run; the others are quiet. */
+export const TONES = { running: "act", diverged: "serious", failed: "serious", broken: "serious", "broken off": "warning", finished: "info" };
 export const thousands = (number) => Math.round(number).toLocaleString("en");
 
 /** A duration in words, in its two largest units at most. */
