@@ -174,7 +174,11 @@ class RunWatch:
     def _now(self) -> dict[str, Any]:
         """All but the curves, small enough to be compared and sent as it is."""
         story, samples, state = self.story, numbers_of(self.run.files), self._state()
-        damaged = [f"{lines.path.name}: {lines.damaged:,} damaged lines" for lines in self.files.lines if lines.damaged]
+        damaged = [
+            f"{lines.path.name}: {lines.damaged:,} damaged line{'s' * (lines.damaged > 1)}, left out"
+            for lines in self.files.lines
+            if lines.damaged
+        ]
         return {
             "state": state,
             "ended": "" if state["state"] == "running" else ending(story),  # it looks at every record there is

@@ -132,7 +132,7 @@ def test_a_damaged_file_is_said_and_the_rest_is_shown(runs: Path) -> None:
     (runs / "a" / "log.jsonl").write_text("[]\n" + lines(tick(400), tick(800)) + "nonsense\n" * 3)
     (runs / "a" / "findings.jsonl").write_bytes(b"\xff\n" + lines(FINDING | {"step": 10**400}).encode())
     told = watch_of(runs / "a").told
-    assert told["missing"] == ["log.jsonl: 4 damaged lines", "findings.jsonl: 2 damaged lines"]
+    assert told["missing"] == ["log.jsonl: 4 damaged lines, left out", "findings.jsonl: 2 damaged lines, left out"]
     assert told["state"]["step"] == 200
 
 

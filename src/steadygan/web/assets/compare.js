@@ -24,13 +24,15 @@ function specs(runs) {
     });
 }
 
-function show({ runs, differences, standings, remark }) {
+function show({ runs, differences, standings, remark, left_out }) {
+    $("#left-out").hidden = !left_out.length;
+    $("#left-out").append(...left_out.map((line) => h("li", {}, `Left out: ${line}`)));
     const charts = new Charts($("#plots"), { onmoment: (images) => play.goTo(images) });
     const moments = [...new Set(runs.flatMap((run) => run.samples))].sort((a, b) => a - b);
     const figures = runs.map((run, number) => {
         const swatch = h("span", { class: "swatch" }), image = h("img", { alt: "", hidden: true }), nothing = h("p", { class: "nothing" }, "no pictures yet"), when = h("span", { class: "when" });
         swatch.style.background = PAINTS[number % PAINTS.length];
-        const rest = ids.filter((it) => it !== run.id);
+        const rest = runs.map((it) => it.id).filter((it) => it !== run.id);
         const less = rest.length > 1 && h("a", { class: "quiet", href: `/compare?runs=${rest.join()}`, "aria-label": `without ${run.name}` }, "×");
         const figure = h("figure", {}, h("figcaption", {}, swatch, h("a", { href: `/runs/${run.id}` }, run.name), when, less), h("div", { class: "generated" }, image, nothing));
         return { run, figure, show(images) {

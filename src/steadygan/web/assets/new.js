@@ -6,6 +6,7 @@ import { Fields, Schema, changes, firstSentence, overlay, words } from "./settin
 const { sets, builtin } = given();
 const USUAL = ["budget", "batch", "size", "seed"];
 const LIMITS = ["images", "steps", "minutes"];
+const FIRST = "Choose images first.";
 const KEPT = "steadygan-new-run";
 const state = { source: "", recipe: "", name: "", settings: {} };
 const opened = new Set();
@@ -139,6 +140,8 @@ async function command() {
     const mine = ++turn;
     const ready = state.source.trim() !== "";
     for (const button of all("#check, #start")) button.disabled = !ready;
+    if (!ready) $("#state").textContent = FIRST;
+    else if ($("#state").textContent === FIRST) $("#state").textContent = "";
     if (!ready) {
         $("#command").textContent = "steadygan train …";
         return;
