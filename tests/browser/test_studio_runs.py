@@ -224,6 +224,7 @@ def test_a_training_is_watched_through_a_restart_of_the_studio_and_stopped_from_
         view.locator("#more").fill(str(Run(folder / "a").notes()[-1].images + 64))
         view.locator("#resume button").click()
         sync_api.expect(view.locator("#state")).to_have_text("finished", **slow)
+        view.locator("#form").select_option("safetensors")
         view.locator("#export button").click()
         with view.expect_download(**slow) as download:
             view.locator("#jobs a").click(**slow)

@@ -178,7 +178,7 @@ function wrong(problems) {
             rest.push(problem);
             continue;
         }
-        there.append(h("span", {}, problem));
+        there.append(h("span", {}, setting === place ? problem.replace(`${setting}: `, "") : problem));
         for (let outer = there.closest("details"); outer; outer = outer.parentElement.closest("details")) outer.open = true;
         first ??= there;
     }

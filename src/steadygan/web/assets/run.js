@@ -6,9 +6,17 @@ import { $, duration, followJob, getJson, given, h, post, say, thousands } from 
 const { id } = given(), api = `/api/runs/${id}`;
 const TONES = { running: "act", diverged: "serious", failed: "serious", "broken off": "warning", finished: "info" };
 const MOST = 8000; // places on the axis before the server is asked for fewer
-let moment = null, running = false, ended = "", best = null, marks = [], curves = null, scores = [];
+const PATIENCE = 60_000; // ms for a run to save itself
+let waiting = 0, moment = null, running = false, ended = "", best = null, marks = [], curves = null, scores = [];
 
 const text = (selector, value) => { const node = $(selector); if (node.textContent !== value) node.textContent = value; };
+
+/** The run is stopped, or did not heed it: the button is for another time. */
+function rested() {
+    clearTimeout(waiting);
+    $("#stop").disabled = false;
+    text("#stop", "Stop and save");
+}
 
 // --- pictures -----------------------------------------------------------------------------------------------------
 
@@ -95,6 +103,7 @@ const news = {
         text("#state", value.state);
         $("#state").className = `chip ${TONES[value.state] ?? "quiet"}`;
         $("#stop").hidden = !running;
+        if (!running) rested();
         $("#resume").hidden = running;
         text("#images", thousands(value.images));
         text("#rate", value.rate ? value.rate.toPrecision(3).replace(/\.0+$/, "") : "–");
@@ -206,13 +215,16 @@ $("#note").addEventListener("submit", async (event) => {
         say(problem.message, "wrong");
     }
 });
+// the scores of the last checkpoint take a while, and a second interrupt may end it without them
 $("#stop").addEventListener("click", async () => {
     $("#stop").disabled = true;
+    text("#stop", "Saving …");
     try {
         say((await post(`${api}/stop`)).stopping);
+        waiting = setTimeout(rested, PATIENCE);
     } catch (problem) {
         say(problem.message, "wrong");
+        rested();
     }
-    setTimeout(() => { $("#stop").disabled = false; }, 4000);
 });
 getJson(`${api}/jobs`).then(({ jobs }) => jobs.forEach((job) => (job.code === null ? followJob(job.id, jobLine(job)).catch(() => {}) : jobLine(job)(job))), () => {});
