@@ -40,19 +40,16 @@ def as_json(value: Any) -> str:
 
 def page(studio: Studio, title: str, template: str, code: int = 200, **given: Any) -> HTMLResponse:
     """A page: `template` of the assets, which extends `layout.html`, filled with what is `given`."""
-    text = (
-        _environment()
-        .get_template(template)
-        .render(title=title, token=studio.token, version=__version__, place=studio.folder, **given)
-    )
+    known = {"title": title, "token": studio.token, "version": __version__, "place": studio.folder}
+    text = _environment().get_template(template).render(known | given)
     return HTMLResponse(text.encode(errors="backslashreplace"), code)
 
 
 def trouble(studio: Studio, path: str, code: int, line: str) -> Response:
-    """What cannot be answered, and why: JSON for scripts, a page for people."""
+    """What cannot be answered, and why: JSON for scripts, a page for people, who may be strangers: it has no token."""
     if path.startswith("/api/"):
         return JsonAnswer({"error": "; ".join(map(shown, line.splitlines()))}, code)
-    return page(studio, "That did not work", "trouble.html", code, line=line)
+    return page(studio, "That did not work", "trouble.html", code, line=line, token="")
 
 
 def _finite(value: Any) -> Any:
