@@ -210,14 +210,15 @@ def test_a_training_is_watched_through_a_restart_of_the_studio_and_stopped_from_
         view.locator(".run", has_text="dcgan").locator("a").click(**slow)
         sync_api.expect(view.locator("#state")).to_have_text("running", **slow)
         sync_api.expect(view.locator("#grid")).to_be_visible(**slow)
-        port = int(studio.address.rpartition(":")[2])
         studio.end(signal.SIGKILL)
-        studio = Served(folder, port)
+        sync_api.expect(view.locator("#said")).to_contain_text("does not answer", **slow)
+        studio = Served(folder, int(studio.address.rpartition(":")[2]))
         assert trains.poll() is None
         seen = view.locator("#images").inner_text()  # the page finds the studio again by itself
         sync_api.expect(view.locator("#images")).not_to_have_text(seen, **slow)
         view.reload()
         view.locator("#stop").click()
+        assert view.locator("#stop").text_content() == "Saving …"
         sync_api.expect(view.locator("#state")).to_have_text("stopped", **slow)
         assert trains.wait() == 130
         assert Run(folder / "a").notes()[-1].text.startswith("stopped on request")

@@ -122,6 +122,8 @@ class RunWatch:
 
     def look(self) -> list[Event]:
         """What changed since the last look; DataError if this is no run any more."""
+        if not self.run.files.run_json.exists():
+            raise DataError(f"{self.run.path} was moved or deleted; go back to the list of runs")
         if self.files.replaced:
             self._begin()
             return self.everything()

@@ -144,6 +144,15 @@ def test_a_folder_that_is_no_run_any_more_is_an_error(runs: Path, text: str) -> 
         watch.look()
 
 
+def test_a_folder_that_was_moved_is_said_to_be(runs: Path) -> None:
+    watch = watch_of(runs / "a")
+    (runs / "a").rename(runs / "b")
+    with pytest.raises(DataError, match="was moved or deleted"):
+        watch.look()
+    (runs / "b").rename(runs / "a")
+    assert watch.look() == [], "it is where it was"
+
+
 def test_of_a_file_without_end_only_the_last_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text(lines(*(tick(400 * at) for at in range(1, 2000))))
     read = GrowingLines(tmp_path / "log.jsonl", Tick, most=2000)

@@ -59,7 +59,7 @@ function show({ runs, differences, standings, remark, left_out }) {
     $("#remark").textContent = remark || (standings.length ? "Of the best checkpoints, where they are known. Only what was measured in the same way, of the same images, stands here." : "Nothing was scored.");
     if (standings.length) $("#standings").append(table(["metric", ...names], standings.map((it) => h("tr", {},
         h("th", { scope: "row", title: it.protocol }, it.metric, h("small", {}, it.better === "as reals" ? "best as reals" : `${it.better} is better`), it.floor !== null && h("small", {}, `floor ${short(it.floor)}`)),
-        it.values.map((value) => h("td", {}, value !== null && value === it.winner && new Set(it.values).size > 1 ? h("b", { class: "winner" }, `${short(value)} ✓`) : short(value)))))));
+        it.values.map((value) => h("td", {}, value !== null && value === it.winner && new Set(it.values.filter((one) => one !== null)).size > 1 ? h("b", { class: "winner" }, `${short(value)} ✓`) : short(value)))))));
     charts.end = Math.max(1, ...runs.flatMap((run) => [...run.images.slice(-1), ...run.samples.slice(-1)]));
     const zoom = charts.zoom.bind(charts);
     charts.zoom = (from, to) => { zoom(from, to); $("#whole").hidden = charts.range === null; };

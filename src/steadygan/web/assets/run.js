@@ -151,13 +151,16 @@ const news = {
     gone(value) { say(value, "wrong"); },
 };
 
-let source = null;
+const CUT = "the studio does not answer, so nothing here is new; is it still running?";
+let source = null, cut = false;
 
 function listen() {
     // a browser has few connections to a server, and a tab that nobody sees needs none
     if (document.hidden) { source?.close(); source = null; return; }
     if (source) return;
     source = new EventSource(`${api}/events`);
+    source.addEventListener("error", () => { if (!source || source.readyState === EventSource.OPEN) return; cut = true; say(CUT, "wrong"); });
+    source.addEventListener("open", () => { if (cut) say("the studio is there again"); cut = false; });
     for (const [name, act] of Object.entries(news)) source.addEventListener(name, (event) => {
         document.documentElement.dataset.events = Number(document.documentElement.dataset.events ?? 0) + 1;
         act(JSON.parse(event.data));
