@@ -168,6 +168,17 @@ def test_a_run_grows_before_the_eyes_and_nothing_jumps(opened: Opened, runs: Pat
     sync_api.expect(view.locator("#grid")).to_have_attribute("src", f"/runs/{id_of(folder)}/samples/000002800.png")
 
 
+def test_what_needs_a_generator_is_offered_from_the_first_checkpoint_on(opened: Opened, runs: Path) -> None:
+    folder = make_run(runs / "young", ticks=2)
+    view = opened(f"/runs/{id_of(folder)}")
+    sync_api.expect(view.locator("#images")).to_have_text("800")
+    sync_api.expect(view.locator(".saved:visible")).to_have_count(0)
+    first = folder / "checkpoints" / "images-000000800"
+    first.mkdir(parents=True)
+    (first / "meta.json").write_text("{}")
+    sync_api.expect(view.locator(".saved:visible")).to_have_count(3)
+
+
 def test_a_note_is_seen_at_once_and_an_error_is_said(opened: Opened, runs: Path) -> None:
     folder = make_run(runs / "noted", ticks=2)
     view = opened(f"/runs/{id_of(folder)}")

@@ -1,7 +1,7 @@
 import { Charts, scoreSpecs } from "/assets/charts.js";
 import { card, keyOf, ordered } from "/assets/findings.js";
 import { player } from "/assets/player.js";
-import { $, duration, followJob, getJson, given, h, post, say, thousands } from "/assets/studio.js";
+import { $, all, duration, followJob, getJson, given, h, post, say, thousands } from "/assets/studio.js";
 
 const { id } = given(), api = `/api/runs/${id}`;
 const TONES = { running: "act", diverged: "serious", failed: "serious", "broken off": "warning", finished: "info" };
@@ -145,6 +145,7 @@ const news = {
     checkpoints(value) {
         const select = $("#checkpoint"), now = select.value;
         select.replaceChildren(...["best", "latest", ...[...value].reverse()].map((name) => h("option", {}, name)));
+        for (const it of all(".saved")) it.hidden = !value.length; // there is no generator before the first checkpoint
         select.value = ["best", "latest", ...value].includes(now) ? now : "best";
     },
     missing(value) { $("#missing").replaceChildren(...value.map((line) => h("li", {}, line))); },
