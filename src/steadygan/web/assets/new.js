@@ -171,14 +171,15 @@ function wrong(problems) {
     const rest = [];
     let first = null;
     for (const { setting, problem } of problems) {
-        let place = setting.replaceAll(/\[(\d+)\]/g, ".$1");
+        const own = setting.replaceAll(/\[(\d+)\]/g, ".$1");
+        let place = own;
         while (place && !document.getElementById(`wrong-${place}`)) place = place.includes(".") ? place.slice(0, place.lastIndexOf(".")) : "";
         const there = place && document.getElementById(`wrong-${place}`);
         if (!there) {
             rest.push(problem);
             continue;
         }
-        there.append(h("span", {}, setting === place ? problem.replace(`${setting}: `, "") : problem));
+        there.append(h("span", {}, own === place ? problem.replace(`${setting}: `, "") : problem));
         for (let outer = there.closest("details"); outer; outer = outer.parentElement.closest("details")) outer.open = true;
         first ??= there;
     }
