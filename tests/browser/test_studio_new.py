@@ -208,7 +208,8 @@ def test_what_was_typed_makes_the_command_survives_and_is_told_what_is_wrong(add
     page.wait_for_selector("#wrong-batch span")
     for problem in problems[:-1]:
         place = problem["setting"].replace("[0]", ".0")
-        assert page.inner_text(f"[id='wrong-{place}']") == problem["problem"]
+        said = problem["problem"].removeprefix(f"{problem['setting']}: ")  # the field has its name already
+        assert page.inner_text(f"[id='wrong-{place}']") == said
         assert page.is_visible(f"[id='f-{place}']")
     assert page.inner_text("#wrong") == "something else"
     page.goto(f"{address}/data")

@@ -168,6 +168,17 @@ def test_a_run_grows_before_the_eyes_and_nothing_jumps(opened: Opened, runs: Pat
     sync_api.expect(view.locator("#grid")).to_have_attribute("src", f"/runs/{id_of(folder)}/samples/000002800.png")
 
 
+def test_what_needs_a_generator_is_offered_from_the_first_checkpoint_on(opened: Opened, runs: Path) -> None:
+    folder = make_run(runs / "young", ticks=2)
+    view = opened(f"/runs/{id_of(folder)}")
+    sync_api.expect(view.locator("#images")).to_have_text("800")
+    sync_api.expect(view.locator(".saved:visible")).to_have_count(0)
+    first = folder / "checkpoints" / "images-000000800"
+    first.mkdir(parents=True)
+    (first / "meta.json").write_text("{}")
+    sync_api.expect(view.locator(".saved:visible")).to_have_count(3)
+
+
 def test_a_note_is_seen_at_once_and_an_error_is_said(opened: Opened, runs: Path) -> None:
     folder = make_run(runs / "noted", ticks=2)
     view = opened(f"/runs/{id_of(folder)}")
@@ -210,20 +221,22 @@ def test_a_training_is_watched_through_a_restart_of_the_studio_and_stopped_from_
         view.locator(".run", has_text="dcgan").locator("a").click(**slow)
         sync_api.expect(view.locator("#state")).to_have_text("running", **slow)
         sync_api.expect(view.locator("#grid")).to_be_visible(**slow)
-        port = int(studio.address.rpartition(":")[2])
         studio.end(signal.SIGKILL)
-        studio = Served(folder, port)
+        sync_api.expect(view.locator("#said")).to_contain_text("does not answer", **slow)
+        studio = Served(folder, int(studio.address.rpartition(":")[2]))
         assert trains.poll() is None
         seen = view.locator("#images").inner_text()  # the page finds the studio again by itself
         sync_api.expect(view.locator("#images")).not_to_have_text(seen, **slow)
         view.reload()
         view.locator("#stop").click()
+        assert view.locator("#stop").text_content() == "Saving …"
         sync_api.expect(view.locator("#state")).to_have_text("stopped", **slow)
         assert trains.wait() == 130
         assert Run(folder / "a").notes()[-1].text.startswith("stopped on request")
         view.locator("#more").fill(str(Run(folder / "a").notes()[-1].images + 64))
         view.locator("#resume button").click()
         sync_api.expect(view.locator("#state")).to_have_text("finished", **slow)
+        view.locator("#form").select_option("safetensors")
         view.locator("#export button").click()
         with view.expect_download(**slow) as download:
             view.locator("#jobs a").click(**slow)

@@ -27,6 +27,8 @@ from steadygan.web.thumbnails import inside
 EXPORTS = "exports"
 """The folder in a run for what is exported from its page."""
 FORMS = ("safetensors", "onnx", "pt2", "html")
+PICTURES = {"png": ("pictures", ()), "gif": ("walk", ("-n", "8"))}
+"""Forms that are sampled: how their files are called, and the options that make them."""
 _LONGEST_NOTE = 10_000  # characters
 _LIMITS = ("images", "steps", "minutes")
 
@@ -70,17 +72,19 @@ class Acts:
         return JsonAnswer(self.studio.processes.start("resume", ["resume", _path(run), *options], id_).told())
 
     async def export(self, request: Request) -> JsonAnswer:
-        """Write the generator into one file."""
+        """Write the generator, or pictures of it, into one file."""
         run, id_ = self.studio.run_of(request.path_params["run"]), request.path_params["run"]
         wanted = await sent(request)
         form, which = str(wanted.get("form")), str(wanted.get("checkpoint", "best"))
-        if form not in FORMS:
-            raise ConfigError(f"there is no form '{form}'; there are: {', '.join(FORMS)}")
+        if form not in (*FORMS, *PICTURES):
+            raise ConfigError(f"there is no form '{form}'; there are: {', '.join((*FORMS, *PICTURES))}")
         name = (await run_in_threadpool(run.checkpoint, which)).name if which not in ("best", "latest") else which
-        out = run.path.absolute() / EXPORTS / f"generator-{name}.{form}"
+        called, options = PICTURES.get(form, ("generator", ()))
+        out = run.path.absolute() / EXPORTS / f"{called}-{name}.{form}"
         if not inside(out, run.path):
             raise ConfigError(f"{EXPORTS}: it is a link that leads out of this run; remove it")
-        arguments = ["export", _path(run), "-o", str(out), "--checkpoint", name]
+        command = "sample" if form in PICTURES else "export"
+        arguments = [command, _path(run), "-o", str(out), "--checkpoint", name, *options]
         return JsonAnswer(self.studio.processes.start("export", arguments, id_).told() | {"name": out.name})
 
     async def report(self, request: Request) -> JsonAnswer:
@@ -95,7 +99,7 @@ class Acts:
     async def exported(self, request: Request) -> Response:
         """A file that was exported, to keep."""
         folder, name = self.studio.run_of(request.path_params["run"]).path, request.path_params["name"]
-        if Path(name).suffix.removeprefix(".") not in FORMS or Path(name).name != name:
+        if Path(name).suffix.removeprefix(".") not in (*FORMS, *PICTURES) or Path(name).name != name:
             raise HTTPException(404, "there is no such file in this run")
         return await run_in_threadpool(lambda: file_of(request, folder, folder / EXPORTS / name, save=True))
 

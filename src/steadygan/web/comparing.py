@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from steadygan.errors import ConfigError
+from steadygan.errors import ConfigError, DataError
 from steadygan.report.render import rows_of, standings
 from steadygan.report.scores import curves_of
 from steadygan.report.story import differences_of
@@ -48,8 +48,15 @@ def _asked(studio: Studio, request: Request) -> dict[str, Run]:
 
 
 def compared(runs: dict[str, Run], glances: Glances) -> dict[str, Any]:
-    """All that the page shows; DataError if one of them cannot be read."""
-    watches = [RunWatch(run.path, id_, glances) for id_, run in runs.items()]
+    """All that the page shows; runs that cannot be read are left out, DataError if fewer than two can."""
+    watches, left_out = [], []
+    for id_, run in runs.items():
+        try:
+            watches.append(RunWatch(run.path, id_, glances))
+        except DataError as problem:
+            left_out.append(str(problem))
+    if len(watches) < 2:
+        raise DataError(f"{left_out[0]}; without it there is nothing to compare")
     stories = [watch.story for watch in watches]
     scores = [curves_of(story.scores) for story in stories]
     found = standings([rows_of(curves, story.best) for curves, story in zip(scores, stories, strict=True)])
@@ -72,5 +79,6 @@ def compared(runs: dict[str, Run], glances: Glances) -> dict[str, Any]:
             | {"protocol": one.score.protocol, "values": one.values, "winner": one.winner}
             for one in found
         ],
+        "left_out": left_out,
         "remark": "" if found or not any(scores) else ALIKE,
     }

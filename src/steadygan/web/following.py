@@ -122,6 +122,8 @@ class RunWatch:
 
     def look(self) -> list[Event]:
         """What changed since the last look; DataError if this is no run any more."""
+        if not self.run.files.run_json.exists():
+            raise DataError(f"{self.run.path} was moved or deleted; go back to the list of runs")
         if self.files.replaced:
             self._begin()
             return self.everything()
@@ -174,7 +176,11 @@ class RunWatch:
     def _now(self) -> dict[str, Any]:
         """All but the curves, small enough to be compared and sent as it is."""
         story, samples, state = self.story, numbers_of(self.run.files), self._state()
-        damaged = [f"{lines.path.name}: {lines.damaged:,} damaged lines" for lines in self.files.lines if lines.damaged]
+        damaged = [
+            f"{lines.path.name}: {lines.damaged:,} damaged line{'s' * (lines.damaged > 1)}, left out"
+            for lines in self.files.lines
+            if lines.damaged
+        ]
         return {
             "state": state,
             "ended": "" if state["state"] == "running" else ending(story),  # it looks at every record there is

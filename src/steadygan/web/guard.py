@@ -95,6 +95,7 @@ class Guard:
         """Why a request is not answered; 0 if it is."""
         host, length, most = headers.get("host", ""), headers.get("content-length", "0"), _most(scope["path"])
         here = f"{scope['scheme']}://{host}".lower()
+        public = scope["path"].startswith("/assets/")  # by which the refusal itself is shown; they are in every package
         unsafe = scope["method"] not in ("GET", "HEAD")
         reasons = (
             (
@@ -104,6 +105,7 @@ class Guard:
             (headers.get("origin", here).lower() != here, (403, "another page may not ask the studio for anything")),
             (
                 self.studio.share
+                and not public
                 and not invited
                 and not self._knows([cookie_parser(headers.get("cookie", "")).get(_cookie_of(scope), "")]),
                 (401, "open the whole link that `steadygan studio --share` printed; a restart makes another"),

@@ -55,7 +55,8 @@ class Job:
 
     def told(self) -> dict[str, Any]:
         """What a page shows of it: `code` is None while it runs."""
-        return {"id": self.id, "what": self.what, "about": self.about, "code": self.code, "line": self.line}
+        line = self.line.removeprefix("steadygan: ")  # the page says who speaks
+        return {"id": self.id, "what": self.what, "about": self.about, "code": self.code, "line": line}
 
 
 class Processes:

@@ -29,10 +29,10 @@ class GridThumbnails:
         self._lock = Lock()
 
     def newest(self, run: RunDir, known: str | None) -> Response:
-        """The newest grid of a run; 404 if it has none that can be shown."""
+        """The newest grid of a run; nothing if it has none yet, 404 if it cannot be shown."""
         file = newest_sample(run)
         if file is None:
-            raise HTTPException(404, "this run has no pictures yet")
+            return Response(status_code=204)  # as every run begins; a browser counts a 404 as an error
         there = file.stat()
         key = file, there.st_mtime_ns, there.st_size
         digest = f'"{sha256(repr(key).encode(errors="backslashreplace")).hexdigest()[:20]}"'

@@ -97,15 +97,19 @@ def test_what_a_run_is_asked_to_do_becomes_a_command(
     post(client, a, "resume", {"images": ""})
     post(client, a, "report")
     post(client, a, "export", {"form": "onnx", "checkpoint": "latest"})
-    exported = str(runs / "a" / "exports" / "generator-latest.onnx")
+    post(client, a, "export", {"form": "png"})
+    post(client, a, "export", {"form": "gif"})
+    exports = runs / "a" / "exports"
     assert started == [
         ["resume", path, "--images", "400k"],
         ["resume", path, "--minutes", "2.5"],
         ["resume", path],
         ["report", path],
-        ["export", path, "-o", exported, "--checkpoint", "latest"],
+        ["export", path, "-o", str(exports / "generator-latest.onnx"), "--checkpoint", "latest"],
+        ["sample", path, "-o", str(exports / "pictures-best.png"), "--checkpoint", "best"],
+        ["sample", path, "-o", str(exports / "walk-best.gif"), "--checkpoint", "best", "-n", "8"],
     ]
-    assert len(client.get(f"/api/runs/{a}/jobs").json()["jobs"]) == 5
+    assert len(client.get(f"/api/runs/{a}/jobs").json()["jobs"]) == 7
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_what_a_run_is_asked_to_do_becomes_a_command(
         ("resume", {"images": -5}, "images is a number above 0"),
         ("resume", {"minutes": "nan"}, "minutes is a number above 0"),
         ("resume", {"images": 5, "steps": 6}, "give images, steps or minutes, one of them"),
-        ("export", {"form": "exe"}, "there is no form 'exe'; there are: safetensors, onnx, pt2, html"),
+        ("export", {"form": "exe"}, "there is no form 'exe'; there are: safetensors, onnx, pt2, html, png, gif"),
         ("export", {"form": "onnx", "checkpoint": "../../etc"}, "has no checkpoint '../../etc'"),
     ],
 )

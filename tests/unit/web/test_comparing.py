@@ -56,6 +56,19 @@ def test_long_runs_are_thinned_and_keep_their_spikes(client: TestClient, runs: P
     assert max(loss) == 99.0
 
 
+def test_a_run_that_cannot_be_read_is_left_out_and_named(client: TestClient, runs: Path) -> None:
+    other, broken = make_run(runs / "b"), make_run(runs / "broken")
+    (broken / "run.json").write_text("{")
+    found = compared(client, runs / "a", broken, other)
+    assert [run["name"] for run in found["runs"]] == ["a", "b"]
+    [line] = found["left_out"]
+    assert "broken" in line
+    assert compared(client, runs / "a", other)["left_out"] == []
+    alone = client.get(f"/api/compare?runs={id_of(runs / 'a')},{id_of(broken)}")
+    assert alone.status_code == 404
+    assert "without it there is nothing to compare" in alone.json()["error"]
+
+
 @pytest.mark.parametrize("asked", ["", "x", "x,y", "x," * 40])
 def test_what_cannot_be_compared_is_said(client: TestClient, a: str, asked: str) -> None:
     for path in (f"/compare?runs={asked}", f"/api/compare?runs={a}", f"/api/compare?runs={a},{a}"):

@@ -132,7 +132,7 @@ def test_a_damaged_file_is_said_and_the_rest_is_shown(runs: Path) -> None:
     (runs / "a" / "log.jsonl").write_text("[]\n" + lines(tick(400), tick(800)) + "nonsense\n" * 3)
     (runs / "a" / "findings.jsonl").write_bytes(b"\xff\n" + lines(FINDING | {"step": 10**400}).encode())
     told = watch_of(runs / "a").told
-    assert told["missing"] == ["log.jsonl: 4 damaged lines", "findings.jsonl: 2 damaged lines"]
+    assert told["missing"] == ["log.jsonl: 4 damaged lines, left out", "findings.jsonl: 2 damaged lines, left out"]
     assert told["state"]["step"] == 200
 
 
@@ -142,6 +142,15 @@ def test_a_folder_that_is_no_run_any_more_is_an_error(runs: Path, text: str) -> 
     (runs / "a" / "run.json").write_text(text)
     with pytest.raises(DataError, match="run"):
         watch.look()
+
+
+def test_a_folder_that_was_moved_is_said_to_be(runs: Path) -> None:
+    watch = watch_of(runs / "a")
+    (runs / "a").rename(runs / "b")
+    with pytest.raises(DataError, match="was moved or deleted"):
+        watch.look()
+    (runs / "b").rename(runs / "a")
+    assert watch.look() == [], "it is where it was"
 
 
 def test_of_a_file_without_end_only_the_last_lines_are_read(tmp_path: Path) -> None:

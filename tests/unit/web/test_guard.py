@@ -87,9 +87,10 @@ def test_a_page_holds_the_token(client: TestClient) -> None:
 def test_a_shared_studio_asks_for_its_link_once(runs: Path) -> None:
     with opened(Studio(runs, token="secret", share=True)) as client:
         named = {"Host": "workstation:8765"}
-        for path in ("/", "/api/runs", "/assets/studio.js", "/?token=guess", "/?token=", "/?token=%ff"):
+        for path in ("/", "/api/runs", "/runs/assets/x", "/?token=guess", "/?token=", "/?token=%ff"):
             assert client.get(path, headers=named).status_code == 401
             assert "secret" not in client.get(path, headers=named).text, "who is refused could read it and come again"
+        assert client.get("/assets/base.css", headers=named).status_code == 200, "so that the refusal can be read"
         assert client.get("/api/runs", headers=named | {"Cookie": "steadygan-studio-8765=guess"}).status_code == 401
         first = client.get("/?token=secret", headers=named)
         assert first.status_code == 200
@@ -99,6 +100,18 @@ def test_a_shared_studio_asks_for_its_link_once(runs: Path) -> None:
         for beside in ("", 'state={"a": [1]}; bad name=1; '):  # of other programs of that machine, whatever they write
             assert client.get("/api/runs", headers=named | {"Cookie": beside + cookie}).status_code == 200
         assert client.post("/api/do", headers=named | {"Cookie": cookie}).status_code == 403
+
+
+def test_who_is_refused_is_not_told_the_token(client: TestClient, runs: Path) -> None:
+    with opened(Studio(runs, token="secret", share=True)) as shared:
+        asked = [shared.get(path, headers={"Host": "workstation:8765"}) for path in ("/", "/nothing", "/?token=guess")]
+    asked += [client.get("/", headers=headers) for headers in ({"Host": "evil.example"}, {"Origin": "http://evil"})]
+    asked += [client.post("/", headers=headers) for headers in ({}, {"Content-Length": "9" * 9})]
+    asked += [client.get("/bug"), client.get("/nothing")]
+    for answer in asked:
+        assert answer.status_code >= 400
+        assert "That did not work" in answer.text
+        assert "secret" not in answer.text
 
 
 def test_a_studio_that_is_not_shared_gives_no_cookie(client: TestClient) -> None:

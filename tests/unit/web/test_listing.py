@@ -161,6 +161,13 @@ def test_the_newest_picture_is_small_and_asked_for_once(client: TestClient, runs
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_a_run_without_pictures_has_none_and_that_is_no_error(client: TestClient, runs: Path, a: str) -> None:
+    for file in (runs / "a" / "samples").iterdir():
+        file.unlink()
+    answer = client.get(f"/runs/{a}/newest.webp")
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
 def test_a_picture_that_is_none_or_lies_elsewhere_is_not_shown(
     client: TestClient, runs: Path, a: str, tmp_path: Path
 ) -> None:
@@ -178,7 +185,7 @@ def test_a_picture_that_is_none_or_lies_elsewhere_is_not_shown(
     (tmp_path / "other").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "other" / "000000100.png")
     os.symlink(tmp_path / "other", samples)
-    assert client.get(f"/runs/{a}/newest.webp").status_code == 404
+    assert client.get(f"/runs/{a}/newest.webp").content == b""
 
 
 def test_a_folder_that_is_not_there_yet_says_how_to_begin(client: TestClient, studio: Studio, tmp_path: Path) -> None:

@@ -278,12 +278,14 @@ export function scoreSpecs(runs) {
         const key = JSON.stringify([score.metric, score.protocol]);
         alike.set(key, [...(alike.get(key) ?? []), { score, number, name: run.name }]);
     }));
+    const ways = [...alike.keys()].map((key) => JSON.parse(key)[0]);
     return [...alike].map(([key, them]) => {
         const { score } = them[0], x = [...new Set(them.flatMap((it) => it.score.images))].sort((a, b) => a - b);
         const along = (images, values) => { const at = new Map(images.map((it, index) => [it, values[index]])); return x.map((it) => at.get(it) ?? null); };
         const banded = them.length === 1 && score.low.some((it) => it !== null) && { low: along(score.images, score.low), high: along(score.images, score.high) };
+        const of = runs.length > 1 && ways.filter((it) => it === score.metric).length > 1 ? ` of ${them.map((it) => it.name).join(", ")}` : "";
         return {
-            key: `score ${key}`, title: score.metric, aside: `${score.better === "as reals" ? "best as reals" : `${score.better} is better`}${score.unit ? `, ${score.unit}` : ""}`,
+            key: `score ${key}`, title: score.metric + of, aside: `${score.better === "as reals" ? "best as reals" : `${score.better} is better`}${score.unit ? `, ${score.unit}` : ""}`,
             says: score.says && `${score.says[0].toUpperCase()}${score.says.slice(1)}.`, x, dots: true, spans: them.length > 1, floor: score.floor, ...banded,
             lines: them.map((it) => ({ name: runs.length > 1 ? it.name : "generated", colour: PAINTS[it.number % PAINTS.length], values: along(it.score.images, it.score.values) })),
         };

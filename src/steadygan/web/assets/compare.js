@@ -24,13 +24,15 @@ function specs(runs) {
     });
 }
 
-function show({ runs, differences, standings, remark }) {
+function show({ runs, differences, standings, remark, left_out }) {
+    $("#left-out").hidden = !left_out.length;
+    $("#left-out").append(...left_out.map((line) => h("li", {}, `Left out: ${line}`)));
     const charts = new Charts($("#plots"), $("#whole"), (images) => play.goTo(images));
     const moments = [...new Set(runs.flatMap((run) => run.samples))].sort((a, b) => a - b);
     const figures = runs.map((run, number) => {
         const swatch = h("span", { class: "swatch" }), image = h("img", { alt: "", hidden: true }), nothing = h("p", { class: "nothing" }, "no pictures yet"), when = h("span", { class: "when" });
         swatch.style.background = PAINTS[number % PAINTS.length];
-        const rest = ids.filter((it) => it !== run.id);
+        const rest = runs.map((it) => it.id).filter((it) => it !== run.id);
         const less = rest.length > 1 && h("a", { class: "quiet", href: `/compare?runs=${rest.join()}`, "aria-label": `without ${run.name}` }, "×");
         const figure = h("figure", {}, h("figcaption", {}, swatch, h("a", { href: `/runs/${run.id}` }, run.name), when, less), h("div", { class: "generated" }, image, nothing));
         return { run, figure, show(images) {
@@ -57,7 +59,7 @@ function show({ runs, differences, standings, remark }) {
     $("#remark").textContent = remark || (standings.length ? "Of the best checkpoints, where they are known. Only what was measured in the same way, of the same images, stands here." : "Nothing was scored.");
     if (standings.length) $("#standings").append(table(["metric", ...names], standings.map((it) => h("tr", {},
         h("th", { scope: "row", title: it.protocol }, it.metric, h("small", {}, it.better === "as reals" ? "best as reals" : `${it.better} is better`), it.floor !== null && h("small", {}, `floor ${short(it.floor)}`)),
-        it.values.map((value) => h("td", {}, value !== null && value === it.winner && new Set(it.values).size > 1 ? h("b", { class: "winner" }, `${short(value)} ✓`) : short(value)))))));
+        it.values.map((value) => h("td", {}, value !== null && value === it.winner && new Set(it.values.filter((one) => one !== null)).size > 1 ? h("b", { class: "winner" }, `${short(value)} ✓`) : short(value)))))));
     charts.end = Math.max(1, ...runs.flatMap((run) => [...run.images.slice(-1), ...run.samples.slice(-1)]));
     for (const spec of [...scoreSpecs(runs), ...specs(runs)]) charts.show(spec);
     $("#waiting").hidden = true;

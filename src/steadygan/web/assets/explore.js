@@ -14,6 +14,7 @@ const wrong = (problem) => {
     if (problem?.name === "AbortError") return;
     $("#wrong").textContent = problem ? problem.message : "";
     $("#wrong").hidden = !problem;
+    if (problem) $("#wrong").scrollIntoView({ block: "nearest" }); // what failed may be far below
 };
 
 /** Asks for one place of the page, one request at a time; null for a wish that a newer one replaced before it was sent. */

@@ -6,6 +6,7 @@ import { Fields, Schema, changes, firstSentence, overlay, words } from "./settin
 const { sets, builtin } = given();
 const USUAL = ["budget", "batch", "size", "seed"];
 const LIMITS = ["images", "steps", "minutes"];
+const FIRST = "Choose images first.";
 const KEPT = "steadygan-new-run";
 const state = { source: "", recipe: "", name: "", settings: {} };
 const opened = new Set();
@@ -139,6 +140,8 @@ async function command() {
     const mine = ++turn;
     const ready = state.source.trim() !== "";
     for (const button of all("#check, #start")) button.disabled = !ready;
+    if (!ready) $("#state").textContent = FIRST;
+    else if ($("#state").textContent === FIRST) $("#state").textContent = "";
     if (!ready) {
         $("#command").textContent = "steadygan train …";
         return;
@@ -168,14 +171,15 @@ function wrong(problems) {
     const rest = [];
     let first = null;
     for (const { setting, problem } of problems) {
-        let place = setting.replaceAll(/\[(\d+)\]/g, ".$1");
+        const own = setting.replaceAll(/\[(\d+)\]/g, ".$1");
+        let place = own;
         while (place && !document.getElementById(`wrong-${place}`)) place = place.includes(".") ? place.slice(0, place.lastIndexOf(".")) : "";
         const there = place && document.getElementById(`wrong-${place}`);
         if (!there) {
             rest.push(problem);
             continue;
         }
-        there.append(h("span", {}, problem));
+        there.append(h("span", {}, own === place ? problem.replace(`${setting}: `, "") : problem));
         for (let outer = there.closest("details"); outer; outer = outer.parentElement.closest("details")) outer.open = true;
         first ??= there;
     }

@@ -1,13 +1,21 @@
 import { Charts, scoreSpecs } from "/assets/charts.js";
 import { card, keyOf, ordered } from "/assets/findings.js";
 import { player } from "/assets/player.js";
-import { $, TONES, duration, followJob, getJson, given, h, post, say, thousands } from "/assets/studio.js";
+import { $, TONES, all, duration, followJob, getJson, given, h, post, say, thousands } from "/assets/studio.js";
 
 const { id } = given(), api = `/api/runs/${id}`;
 const MOST = 8000; // places on the axis before the server is asked for fewer
-let moment = null, running = false, ended = "", best = null, marks = [], curves = null, scores = [];
+const PATIENCE = 60_000; // ms for a run to save itself
+let waiting = 0, moment = null, running = false, ended = "", best = null, marks = [], curves = null, scores = [];
 
 const text = (selector, value) => { const node = $(selector); if (node.textContent !== value) node.textContent = value; };
+
+/** The run is stopped, or did not heed it: the button is for another time. */
+function rested() {
+    clearTimeout(waiting);
+    $("#stop").disabled = false;
+    text("#stop", "Stop and save");
+}
 
 // --- pictures -----------------------------------------------------------------------------------------------------
 
@@ -91,6 +99,7 @@ const news = {
         text("#state", value.state);
         $("#state").className = `chip ${TONES[value.state] ?? "quiet"}`;
         $("#stop").hidden = !running;
+        if (!running) rested();
         $("#resume").hidden = running;
         text("#images", thousands(value.images));
         text("#rate", value.rate ? value.rate.toPrecision(3).replace(/\.0+$/, "") : "–");
@@ -132,19 +141,23 @@ const news = {
     checkpoints(value) {
         const select = $("#checkpoint"), now = select.value;
         select.replaceChildren(...["best", "latest", ...[...value].reverse()].map((name) => h("option", {}, name)));
+        for (const it of all(".saved")) it.hidden = !value.length; // there is no generator before the first checkpoint
         select.value = ["best", "latest", ...value].includes(now) ? now : "best";
     },
     missing(value) { $("#missing").replaceChildren(...value.map((line) => h("li", {}, line))); },
     gone(value) { say(value, "wrong"); },
 };
 
-let source = null;
+const CUT = "the studio does not answer, so nothing here is new; is it still running?";
+let source = null, cut = false;
 
 function listen() {
     // a browser has few connections to a server, and a tab that nobody sees needs none
     if (document.hidden) { source?.close(); source = null; return; }
     if (source) return;
     source = new EventSource(`${api}/events`);
+    source.addEventListener("error", () => { if (!source || source.readyState === EventSource.OPEN) return; cut = true; say(CUT, "wrong"); });
+    source.addEventListener("open", () => { if (cut) say("the studio is there again"); cut = false; });
     for (const [name, act] of Object.entries(news)) source.addEventListener(name, (event) => {
         document.documentElement.dataset.events = Number(document.documentElement.dataset.events ?? 0) + 1;
         act(JSON.parse(event.data));
@@ -202,13 +215,16 @@ $("#note").addEventListener("submit", async (event) => {
         say(problem.message, "wrong");
     }
 });
+// the scores of the last checkpoint take a while, and a second interrupt may end it without them
 $("#stop").addEventListener("click", async () => {
     $("#stop").disabled = true;
+    text("#stop", "Saving …");
     try {
         say((await post(`${api}/stop`)).stopping);
+        waiting = setTimeout(rested, PATIENCE);
     } catch (problem) {
         say(problem.message, "wrong");
+        rested();
     }
-    setTimeout(() => { $("#stop").disabled = false; }, 4000);
 });
 getJson(`${api}/jobs`).then(({ jobs }) => jobs.forEach((job) => (job.code === null ? followJob(job.id, jobLine(job)).catch(() => {}) : jobLine(job)(job))), () => {});

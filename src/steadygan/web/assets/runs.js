@@ -14,10 +14,10 @@ function card(run) {
     const made = {
         picture: h("img", { alt: "", loading: "lazy", decoding: "async", onerror: () => made.root.classList.add("bare"), onload: () => made.root.classList.remove("bare") }),
         box: h("input", { type: "checkbox", "aria-label": `choose ${run.name} to compare`, onchange: () => choose(run.id, made.box.checked) }),
-        state: h("span", { class: "chip" }), name: h("b"), about: h("span"), facts: h("span"), note: h("em"), bar: h("i"),
+        state: h("span", { class: "chip" }), name: h("b"), about: h("span"), nothing: h("span", { class: "nothing" }), facts: h("span"), note: h("em"), bar: h("i"),
     };
     made.root = h("article", { class: "run" },
-        h("a", { href: `/runs/${run.id}` }, h("span", { class: "frame" }, made.picture, h("span", { class: "nothing" }, "no pictures yet")), made.name, h("small", {}, made.about), h("small", {}, made.facts), h("small", {}, made.note)),
+        h("a", { href: `/runs/${run.id}` }, h("span", { class: "frame" }, made.picture, made.nothing), made.name, h("small", {}, made.about), h("small", {}, made.facts), h("small", {}, made.note)),
         h("header", {}, made.state, h("label", { class: "tick" }, made.box)), h("span", { class: "bar" }, made.bar));
     return made;
 }
@@ -37,6 +37,8 @@ function fill(made, run) {
     made.root.classList.toggle("live", share);
     made.bar.style.width = share ? `${100 * run.share}%` : "0";
     const address = `/runs/${run.id}/newest.webp?after=${run.images}`;
+    text(made.nothing, run.wrong ? "cannot be read" : "no pictures yet");
+    made.box.parentElement.hidden = Boolean(run.wrong);
     if (run.wrong) made.root.classList.add("bare");
     else if (made.picture.getAttribute("src") !== address) made.picture.src = address;
     made.box.checked = chosen.has(run.id);

@@ -14,7 +14,7 @@ form.addEventListener("submit", async (event) => {
     try {
         const { job } = await post(`/api/runs/${form.dataset.run}/turing`, { kind: form.elements.kind.value, number: Number(number.value) });
         const ended = await followJob(job);
-        if (ended.code) throw new Error(ended.line.replace(/^steadygan: /, ""));
+        if (ended.code) throw new Error(ended.line);
         const made = ended.lines.map((line) => line.match(/^test\s.*[\\/](\S+)$/)).find(Boolean);
         location.assign(`/runs/${form.dataset.run}/turing${made ? `/${encodeURIComponent(made[1])}` : ""}`);
     } catch (problem) {
