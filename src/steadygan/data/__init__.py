@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from steadygan.data.pictures import save_images
     from steadygan.data.places import cache_folder
     from steadygan.data.reading.decode import Decoded, decode
+    from steadygan.data.resplit import resplit
     from steadygan.data.settings import PrepareSettings, Tiles
     from steadygan.data.smaller import smaller
     from steadygan.data.sources.archive import Tar, Zip
@@ -46,6 +47,7 @@ _HOMES = {
     "pictures": "save_images",
     "places": "cache_folder",
     "reading.decode": "Decoded decode",
+    "resplit": "resplit",
     "settings": "PrepareSettings Tiles",
     "smaller": "smaller",
     "sources.archive": "Tar Zip",
@@ -99,6 +101,7 @@ __all__ = [
     "positions_to_indices",
     "prepare",
     "prepare_cached",
+    "resplit",
     "save_images",
     "smaller",
 ]

@@ -72,16 +72,17 @@ def train_in(
     console: Reporter | None = None,
     dataset: Dataset | None = None,
     basis: BasisInfo | None = None,
+    like: RunConfig | None = None,
 ) -> Run:
     """As `train`, in a folder that the caller has claimed; of several processes, the first has. `basis` is written into
-    `run.json`.
+    `run.json`; fresh weights are those of `like` where both have a layer alike.
     """
     by_default = config.budget.is_open()
     if by_default:
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
     console = console or reporter()
     with closing(console), enough_memory():
-        parts = make_parts(config, console, dataset)
+        parts = make_parts(config, console, dataset, like=like)
         console = console if parts.runtime.main else Silent()
         start = _take_over(parts, console)
         parts, expected = try_out(parts, config.runtime.precision, console.say)
