@@ -1,0 +1,111 @@
+"""What a study of ablations found, as table.json in its folder holds it: written by studies, read by everyone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from steadygan.part import Value
+
+__all__ = ["Arm", "Dot", "Effect", "StudyTable"]
+
+Better = Literal["lower", "higher"]
+Verdict = Literal["helped", "hurt", "not decided"]
+Undecided = Literal["", "chance", "few seeds", "unfinished", "stopped early", "no pairs", "no spread"]
+
+
+class Arm(Value):
+    """The runs of one variant, whichever of them can be compared with the base.
+
+    `runs` is how many ended in any way; of these `diverged`, `failed` and were `stopped` early; `collapsed` of the
+    `examined`, which are those of which anybody could tell. `mean` and `spread` (standard deviation) are of the scores
+    there are. `seconds`, `images` and `peak_memory_bytes` are means of the finished runs.
+    """
+
+    variant: str
+    runs: int
+    diverged: int = 0
+    failed: int = 0
+    stopped: int = 0
+    collapsed: int = 0
+    examined: int = 0
+    mean: float | None = None
+    spread: float | None = None
+    floor: float | None = None
+    seconds: float | None = None
+    images: float | None = None
+    peak_memory_bytes: float | None = None
+
+
+class Dot(Value):
+    """One seed: the `difference` of the scores, variant less base. `diverged` says which of the two has none.
+
+    What diverged then counts as the worst score that either variant got at any seed; if both did, they are equal.
+    """
+
+    seed: int
+    difference: float
+    value: float | None
+    base: float | None
+    diverged: Literal["", "variant", "base", "both"] = ""
+
+
+class Effect(Value):
+    """What a variant did to the score, against the base, seed by seed.
+
+    `mean` and `median` are of the differences, in the score's own units, and `low` to `high` is the paired t interval
+    of the mean at `level`, which is the level at which Holm's procedure tested it: zero lies outside exactly if the
+    difference was decided by the test. `p_value` is two-sided, and `p_holm` adjusted for all variants. `undecided` says
+    why there is no decision. `more_seeds`, about so many, would decide with power 0.8 if the difference is as large,
+    beside its spread, as it looks. `outlier` is a seed whose difference is too far from the others to be of the same
+    bell-shaped kind. `time` (of an image) and `memory` are ratios to the base, paired by seed too.
+    """
+
+    variant: str
+    better: Better
+    arm: Arm
+    dots: tuple[Dot, ...]
+    verdict: Verdict = "not decided"
+    undecided: Undecided = ""
+    mean: float | None = None
+    median: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float = Field(default=0.95, gt=0, lt=1)
+    p_value: float | None = None
+    p_holm: float | None = None
+    more_seeds: int | None = None
+    outlier: int | None = None
+    time: float | None = None
+    memory: float | None = None
+
+    @property
+    def better_at(self) -> int:
+        """At how many seeds the variant was the better one."""
+        return sum(dot.difference < 0 if self.better == "lower" else dot.difference > 0 for dot in self.dots)
+
+
+class StudyTable(Value):
+    """The answer of a study: the base, an effect for each variant, best first, and a sentence for each in plain words.
+
+    `titles` are what variants are called where their name is not enough. `runs` and `planned` count runs that ended in
+    any way and all that there are to be; `budget` says what each had, and `protocol` how they were scored.
+    """
+
+    metric: str
+    better: Better
+    base: Arm
+    effects: tuple[Effect, ...]
+    sentences: dict[str, str]
+    titles: dict[str, str] = Field(default_factory=dict)
+    recipe: str = ""
+    data: str = ""
+    budget: str = ""
+    protocol: str = ""
+    runs: int
+    planned: int
+
+    def title(self, variant: str) -> str:
+        """What a variant is called."""
+        return self.titles.get(variant) or variant
