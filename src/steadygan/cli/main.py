@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from steadygan.cli import bench, data, doctor, projecting, results, scores, techniques, training
+from steadygan.cli import ablation, bench, data, doctor, projecting, results, scores, techniques, training
 from steadygan.cli.options import with_json_spelled_out
 from steadygan.errors import ConfigError, Interrupted, SteadyganError, os_errors
 from steadygan.terminal import interrupt, plain_streams, when_asked_to_stop
@@ -53,6 +53,7 @@ for command in (
     results.export,
     scores.evaluate,
     scores.probe,
+    ablation.ablate,
     doctor.doctor,
     results.compare,
     results.report,
@@ -62,6 +63,7 @@ for command in (
     techniques.cite,
 ):
     app.command()(command)
+app.command("study-job", hidden=True)(ablation.study_job)
 app.add_typer(bench.app, name="bench")
 
 

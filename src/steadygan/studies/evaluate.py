@@ -13,7 +13,16 @@ from torch import Tensor
 
 from steadygan import cards
 from steadygan.config import BY_NAME, resolve
-from steadygan.data import Dataset, PrepareSettings, is_dataset, is_missing, open_dataset, prepare_cached, resplit, smaller
+from steadygan.data import (
+    Dataset,
+    PrepareSettings,
+    is_dataset,
+    is_missing,
+    open_dataset,
+    prepare_cached,
+    resplit,
+    smaller,
+)
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering

@@ -20,7 +20,9 @@ def pairs(change: dict):
 
 
 def plain(network):
-    names = {name.replace("parametrizations.", "").removesuffix(".original"): p for name, p in network.named_parameters()}
+    names = {
+        name.replace("parametrizations.", "").removesuffix(".original"): p for name, p in network.named_parameters()
+    }
     return {name: value.detach().clone() for name, value in names.items()}
 
 

@@ -1,4 +1,4 @@
-"""Which variants stop after a third of the budget: the half that clearly loses, by a score that decides nothing else."""
+"""Which variants stop after a third of the budget: what clearly loses, by a score that decides nothing else."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def losing(study: Study, home: StudyFolder) -> dict[str, str]:
     most = (len(study.variants) - 1) // 2
     stopped = sorted(worse, key=lambda name: -worse[name])[:most]
     return {
-        name: f"after a third of the budget its pictures are {worse[name]:.2f} times as far from training images as the "
-        f"base's, and farther under each of {len(study.seeds)} seeds"
+        name: (
+            f"after a third of the budget its pictures are {worse[name]:.2f} times as far from training images as "
+            f"those of the base, and farther under each of {len(study.seeds)} seeds"
+        )
         for name in stopped
     }
 

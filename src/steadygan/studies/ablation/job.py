@@ -110,9 +110,7 @@ def _basis(study: Study, config: RunConfig) -> BasisInfo | None:
     return None
 
 
-def _scores(
-    study: Study, which: tuple[str, int], config: RunConfig, run: Run, console: Reporter
-) -> dict[str, Score]:
+def _scores(study: Study, which: tuple[str, int], config: RunConfig, run: Run, console: Reporter) -> dict[str, Score]:
     """The score that decides, of latents and reals that follow from the seed; variety where no doctor looked."""
     plan = study.score
     metrics = [plan.metric, *([] if config.doctor.most_time else [_VARIETY])]
@@ -190,9 +188,11 @@ def without_run(study: Study, which: tuple[str, int], run: Run, state: str, reas
 def _stop_with_parent() -> None:
     """Stop as at Ctrl-C when the standard input ends: the parent holds its other end, and no child of ours does."""
 
+    handle = sys.stdin.fileno()
+
     def wait() -> None:
-        with suppress(OSError, ValueError):
-            while sys.stdin.buffer.read(1):
+        with suppress(OSError):
+            while os.read(handle, 1):  # not through Python's buffer, whose lock the end of the program wants
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -16,7 +15,7 @@ import psutil
 import torch
 
 from steadygan.care import Watch
-from steadygan.config import BY_NAME, difference, merge, nested, parse_assignment, resolve
+from steadygan.config import difference, merge, parse_assignment, resolve
 from steadygan.data import Dataset, resplit
 from steadygan.data.pool import cores
 from steadygan.doctor.budget import duration
@@ -27,18 +26,21 @@ from steadygan.part import Value
 from steadygan.recipes.choose import DEFAULT
 from steadygan.recipes.start import facts_for, plan
 from steadygan.scoring import choose_metrics, choose_reference
-from steadygan.studies.ablation.study import LeftOut, Measured, ScorePlan, Study, StudyFolder, Variant
+from steadygan.studies.ablation.statistics import FEWEST
+from steadygan.studies.ablation.study import Measured, ScorePlan, Study, StudyFolder, Variant
 from steadygan.studies.ablation.switching import setting_values
 from steadygan.studies.ablation.variants import asked, refused, variants_of
 from steadygan.training.build import make_parts
 from steadygan.training.config import Budget, RunConfig, Settings
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.runtime import choose_device, enough_memory
+from steadygan.training.threads import counted
 from steadygan.training.trial import try_out
 from steadygan.version import __version__
 
 _CHECKPOINTS = 12  # a run; three and multiples of it make a third of the budget end with one
-_LOOKS = 24  # of the doctor, at the same images in every run: what it finds decides whether a run collapsed
+_LOOK_SECONDS = 1.5  # about what the doctor takes for one
+_FEWEST_LOOKS, _MOST_LOOKS = 4, 24  # of it in a run, at the same images in all: what it finds says what collapsed
 _MOST_SCORED = 5_000
 _GRIDS = 40  # pictures of a run, of each of two kinds
 _START_SECONDS = 10.0  # that a job takes beside training: loading, drawing, scoring
@@ -95,17 +97,26 @@ class Plan(Value):
         halves = "; after a third of it, the worse half of what clearly loses stops" if study.halving else ""
         machine = study.measured
         aside = f"{it.jobs} jobs side by side, " if it.jobs > 1 else ""
+        score_line = (
+            f"score: {score.metric} of {score.count:,} pictures against held-out images, of the {score.checkpoint} "
+            "checkpoint, which fd-training picks"
+        )
+        time_line = (
+            f"about {duration(it.seconds)} on {machine.device}: {aside}{counted(machine.threads)} each, "
+            f"{machine.images_per_second:,.0f} images/s measured for {study.recipe}; what costs more takes longer"
+        )
+        room_line = (
+            f"about {_size(it.disk_bytes)} on the disk, of {_size(it.free_bytes)} free; "
+            f"{machine.memory_mb / 1024:.1f} GiB of memory a job"
+        )
         return [
             f"{it.runs} runs{done}: {study.recipe} and {len(study.variants) - 1} variants ({others}), {seeds} each",
             f"each for {length}{halves}; pairs share seed, held-out images, order of images and first weights",
-            f"score: {score.metric} of {score.count:,} pictures against held-out images, of the {score.checkpoint} "
-            "checkpoint (fd-training picks the best)",
-            f"about {duration(it.seconds)} on {machine.device}: {aside}{machine.threads} threads each, "
-            f"{machine.images_per_second:,.0f} images/s measured for {study.recipe}; what costs more takes longer",
-            f"about {_size(it.disk_bytes)} on the disk, of {_size(it.free_bytes)} free; "
-            f"{machine.memory_mb / 1024:.1f} GiB of memory a job",
+            score_line,
+            time_line,
+            room_line,
             *(f"left out: {one.name}: {one.reason}" for one in study.left_out),
-            *([] if len(study.seeds) >= 5 else ["fewer than five seeds: nothing will be called significant"]),
+            *([] if len(study.seeds) >= FEWEST else [f"fewer than {FEWEST} seeds: nothing will be decided"]),
         ]
 
 
@@ -248,8 +259,19 @@ def _measure(config: RunConfig, dataset: Dataset, threads: int, said: Reporter) 
         images_per_step=expected.images_per_step,
         memory_mb=round(expected.memory_mb, 1),
         run_bytes=_run_bytes(parts.pair, config, dataset),
-        every_images=max(1, round(total / _CHECKPOINTS / config.batch)) * config.batch,
+        every_images=_every(total, _CHECKPOINTS, config.batch),
+        look_images=_every(total, _looks(expected.seconds * config.doctor.most_time), config.batch),
     )
+
+
+def _every(images: float, parts: int, batch: int) -> int:
+    """Whole steps between so many moments of a run."""
+    return max(1, round(images / parts / batch)) * batch
+
+
+def _looks(seconds: float) -> int:
+    """How many looks of the doctor these seconds pay for, within reason."""
+    return int(min(max(seconds / _LOOK_SECONDS, _FEWEST_LOOKS), _MOST_LOOKS))
 
 
 def _with_runtime(config: RunConfig, **settings: Any) -> RunConfig:
@@ -267,8 +289,7 @@ def _as_measured(config: RunConfig, measured: Measured) -> RunConfig:
         keep = {"keep": 1} if config.checkpoint == type(config.checkpoint)() else {}
         update["checkpoint"] = config.checkpoint.model_copy(update={"every_images": measured.every_images} | keep)
     if config.doctor.is_open() and config.doctor.most_time:
-        every = max(config.batch, measured.every_images * _CHECKPOINTS // _LOOKS)
-        update["doctor"] = config.doctor.model_copy(update={"every_images": every})
+        update["doctor"] = config.doctor.model_copy(update={"every_images": measured.look_images})
     return config.model_copy(update=update)
 
 
@@ -323,10 +344,15 @@ def _grown(stored: Study, study: Study, folder: StudyFolder) -> Study:
             f"{folder.path} holds a study of other settings: {place} was {_short(old)} and is now {_short(new)}; "
             "choose another folder with -o, or give what it was begun with"
         )
-    variants = (*stored.variants, *(one for name, one in known.items() if name not in {v.name for v in stored.variants}))
+    variants = (
+        *stored.variants,
+        *(one for name, one in known.items() if name not in {v.name for v in stored.variants}),
+    )
     seeds = tuple(sorted({*stored.seeds, *study.seeds}))
     if stored.halving and folder.stopped() is not None and (seeds, variants) != (stored.seeds, stored.variants):
-        raise ConfigError(f"{folder.path} has stopped variants already, by --halving; more needs another folder with -o")
+        raise ConfigError(
+            f"{folder.path} has stopped variants already, by --halving; more needs another folder with -o"
+        )
     left = {one.name: one for one in (*stored.left_out, *study.left_out)}
     return study.model_copy(
         update={"variants": variants, "seeds": seeds, "digests": stored.digests | study.digests,

@@ -59,7 +59,7 @@ class Measured(Value):
     """What the machine was found to be when the study began; all its runs are made alike, whenever they are.
 
     `threads` of each job, `memory_mb` and `images_per_second` of the base, `run_bytes` that a run leaves on the disk,
-    `every_images` between two checkpoints.
+    `every_images` between two checkpoints, `look_images` between two looks of the doctor.
     """
 
     device: str
@@ -72,6 +72,7 @@ class Measured(Value):
     memory_mb: float
     run_bytes: int
     every_images: int
+    look_images: int
 
 
 class Study(Value):
@@ -231,5 +232,3 @@ def _named(variant: str, seed: int) -> str:
     plain = re.sub(r"[^A-Za-z0-9_.+=-]+", "-", variant)[:_LONGEST].strip("-.") or "variant"
     digest = "" if plain == variant else f"-{hashlib.sha256(variant.encode()).hexdigest()[:6]}"
     return f"{plain}{digest}-seed{seed}"
-
-

@@ -154,7 +154,7 @@ def _by_setting(entry: Technique, seams: tuple[str, ...], config: RunConfig) -> 
     """Numbers and words in parts that stay: those of the catalogue, or off where they are there already."""
     if entry.name == "ttur":
         return _two_rates(config)
-    wanted = {place: value for place, value in _leaves(_assigned(entry.switches[0]))}
+    wanted = dict(_leaves(_assigned(entry.switches[0])))
     if "start.source" in wanted and not config.start.source:
         raise ConfigError("it begins with a trained run; name one with --set start.source=RUN")
     if len(wanted) > 1:  # the source of a run that has one stays

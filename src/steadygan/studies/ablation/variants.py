@@ -69,11 +69,13 @@ def variants_of(
     """
     kept: dict[str, RunConfig] = {}
     made: list[tuple[Switch, Switched]] = []
+    found = [Variant(name=BASE, title="the recipe as it is")]
     left: list[LeftOut] = []
     for switch in wanted:
         try:
             done = _fitting(switch, base, spec)
             _new(done, base, kept)
+            found.append(_variant(done, base))
         except ConfigError as problem:
             left.append(LeftOut(name=switch.word, reason=_line(problem)))
             continue
@@ -83,17 +85,17 @@ def variants_of(
         raise ConfigError(*wrong)
     if not made:
         raise ConfigError(f"nothing of that can be varied: {'; '.join(f'{one.name}: {one.reason}' for one in left)}")
-    every = [done for _, done in made]
     for one, other in combinations(made, 2) if pairs else ():
         name = f"{one[1].name}+{other[1].name}"
         try:
-            every.append(_both(one, other, base, spec))
+            found.append(_variant(_both(one, other, base, spec), base))
         except ConfigError as problem:
             left.append(LeftOut(name=name, reason=_line(problem)))
-    found = [Variant(name=BASE, title="the recipe as it is")]
-    for done in every:
-        found.append(Variant(name=done.name, title=done.title, changes=_changes(done, base)))
     return Found(tuple(found), tuple(left))
+
+
+def _variant(done: Switched, base: RunConfig) -> Variant:
+    return Variant(name=done.name, title=done.title, changes=_changes(done, base))
 
 
 def _fitting(switch: Switch, config: RunConfig, spec: ImageSpec) -> Switched:

@@ -70,7 +70,7 @@ class Board:
     def _bars(self, state: State) -> Progress:
         bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
         for task, share in state.running.items():
-            bars.add_task(str(task), total=1.0, completed=share, text=f"{share:.0%}")
+            bars.add_task(str(task), total=100, completed=round(100 * share), text=f"{share:.0%}")
         total = len(state.study.runs())
         bars.add_task("study", total=total, completed=len(state.outcomes), text=_far(state))
         return bars
@@ -87,7 +87,7 @@ def line(outcome: Outcome, state: State) -> str:
     who = f"{outcome.variant}, seed {outcome.seed}"
     if outcome.value is None:
         return f"{who}: {outcome.state}: {outcome.reason}"
-    beside = f" (base {base.value:.4g})" if base and base is not outcome and base.value is not None else ""
+    beside = f" (base {base.value:.4g})" if base and outcome.variant != BASE and base.value is not None else ""
     fell = ", collapsed" if outcome.collapsed else ""
     return f"{who}: {state.study.score.metric} {outcome.value:.4g}{beside}{fell}, {duration(outcome.seconds)}"
 
