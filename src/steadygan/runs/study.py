@@ -8,7 +8,7 @@ from pydantic import Field
 
 from steadygan.part import Value
 
-__all__ = ["Arm", "Dot", "Effect", "StudyTable"]
+__all__ = ["Arm", "Dot", "Effect", "Question", "StudyTable"]
 
 Better = Literal["lower", "higher"]
 Verdict = Literal["helped", "hurt", "not decided"]
@@ -85,27 +85,46 @@ class Effect(Value):
         """At how many seeds the variant was the better one."""
         return sum(dot.difference < 0 if self.better == "lower" else dot.difference > 0 for dot in self.dots)
 
+    @property
+    def worse_at(self) -> int:
+        """At how many seeds it was the worse one."""
+        return sum(dot.difference != 0 for dot in self.dots) - self.better_at
 
-class StudyTable(Value):
-    """The answer of a study: the base, an effect for each variant, best first, and a sentence for each in plain words.
 
-    `titles` are what variants are called where their name is not enough. `runs` and `planned` count runs that ended in
-    any way and all that there are to be; `budget` says what each had, and `protocol` how they were scored.
+class Question(Value):
+    """What a study asks: variants by name with what people call them, but the base, all in the order of the plan.
+
+    `budget` says what each run has, `protocol` how it is scored by `metric`, both in words.
     """
 
     metric: str
-    better: Better
-    base: Arm
-    effects: tuple[Effect, ...]
-    sentences: dict[str, str]
-    titles: dict[str, str] = Field(default_factory=dict)
+    titles: dict[str, str]
+    seeds: tuple[int, ...]
+    base: str = "base"
     recipe: str = ""
     data: str = ""
     budget: str = ""
     protocol: str = ""
-    runs: int
-    planned: int
+
+    @property
+    def runs(self) -> int:
+        """How many runs it takes."""
+        return (len(self.titles) + 1) * len(self.seeds)
 
     def title(self, variant: str) -> str:
         """What a variant is called."""
         return self.titles.get(variant) or variant
+
+
+class StudyTable(Value):
+    """The answer of a study, as far as it has got: `ended` of its runs have ended in any way.
+
+    `effects` are the variants, best first, and `sentences` say of each, by its name, what came out in plain words.
+    """
+
+    question: Question
+    better: Better
+    base: Arm
+    effects: tuple[Effect, ...]
+    sentences: dict[str, str]
+    ended: int

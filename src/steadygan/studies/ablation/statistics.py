@@ -7,7 +7,9 @@ differences are bell-shaped cannot be seen at all.
 
 Where a technique does nothing, swapping the two runs of a seed only turns the sign of its difference. Differences are
 then symmetric whatever the scores look like, and of symmetric differences with heavy tails the t test is cautious. This
-holds with diverged runs too, by the way they count. A real effect may make differences lopsided; `outlier` warns then.
+holds with diverged runs too, by the way they count. It does not hold for a technique that is often a little better and
+seldom much worse: of differences so lopsided (log-normal, of mean zero) 18 in 100 are decided instead of 5, with five
+seeds, and 13 with twenty. No test of few numbers can see that, so every dot is shown beside the mean.
 """
 
 from __future__ import annotations
@@ -263,9 +265,8 @@ def interval(differences: Floats, level: float | Floats) -> tuple[Floats, Floats
     """The paired t interval of the mean of differences (…, pairs) at a level such as 0.95.
 
     At the levels of `holm` each covers the true mean at least 95 times in 100, and all of a study together do where no
-    variant differs. Where several do, more than one study in twenty has an interval that misses: intervals that agree
-    with Holm's decisions, say more than the sign, and cover together always are not to be had (Strassburger and Bretz
-    2008).
+    variant differs; where several do, 92 to 95 times in 100 (simulated, 12 variants). Intervals that agree with Holm's
+    decisions, say more than the sign, and always cover together are not to be had (Strassburger and Bretz 2008).
     """
     from scipy.special import stdtrit
 
