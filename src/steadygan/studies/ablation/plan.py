@@ -34,7 +34,7 @@ from steadygan.training.build import make_parts
 from steadygan.training.config import Budget, RunConfig, Settings
 from steadygan.training.console import Reporter, Silent
 from steadygan.training.runtime import choose_device, enough_memory
-from steadygan.training.threads import counted
+from steadygan.training.threads import choose_threads, counted, is_pinned
 from steadygan.training.trial import try_out
 from steadygan.version import __version__
 
@@ -142,7 +142,8 @@ def make_plan(request: Request, folder: StudyFolder | None = None, console: Repo
         seeds = tuple(range(request.seeds))
         splits = {seed: resplit(dataset, seed, said.say) for seed in seeds}
         score = _score(request, metric, splits.values(), stored)
-        measured = stored.measured if stored else _measure(config, dataset, _threads(request, found.variants), said)
+        threads = _threads(request, config.runtime.threads, found.variants)
+        measured = stored.measured if stored else _measure(config, dataset, threads, said)
     choose_device(measured.device)
     study = Study(
         source=config.data.source,
@@ -215,17 +216,27 @@ def _score(request: Request, metric: Any, splits: Any, stored: Study | None) -> 
     """As many pictures as are held out under every seed; a study that goes on keeps its number."""
     counts = [choose_reference(split, "held-out", _MOST_SCORED).count for split in splits]
     count = min([*counts, *([stored.score.count] if stored else [])])
-    wanted = {"kind": request.features} if isinstance(request.features, str) else request.features
+    wanted = _features(request.features) if isinstance(request.features, str) else request.features
     features = resolve(_Features, {"features": wanted}).features
+    features.build(torch.device("cpu"))  # what cannot be loaded is said now, and not by every job
     return ScorePlan.model_validate(
         {"metric": metric.name, "better": metric.better, "features": features, "count": count,
          "checkpoint": request.checkpoint}
     )  # fmt: skip
 
 
-def _threads(request: Request, variants: Sequence[Variant]) -> int:
-    """Threads of a job: the processors, but one from three up, are shared out among the jobs."""
+def _features(word: str) -> dict[str, str]:
+    """By their name, or the file of an extractor of one's own."""
+    return {"kind": "exported", "path": word} if word.endswith((".pt", ".pt2")) else {"kind": word}
+
+
+def _threads(request: Request, asked: int, variants: Sequence[Variant]) -> int:
+    """Threads of a job: as many as somebody chose (runtime.threads, OMP_NUM_THREADS), else the processors, but one
+    from three up, are shared out among the jobs.
+    """
     processors = cores() - (cores() >= 3)
+    if is_pinned(asked):
+        return min(choose_threads(asked), processors)
     return max(1, processors // (request.jobs or _usual_jobs(request, len(variants), processors)))
 
 
