@@ -70,6 +70,7 @@ def say(world, monkeypatch):
     return run
 
 
+QUICK = ["--vary", "r1", "--images", "64", "--batch", "8", "--size", "16", "--set", "data.held_out=0.4", "--dry-run"]
 LINES = {
     "prepare": ["prepare", "Zürich → 日本", "-o", "sät", "--size", "16"],
     "inspect": ["inspect", "Zürich → 日本"],
@@ -84,19 +85,7 @@ LINES = {
     "probe": ["probe", "läuft"],
     "compare": ["compare", "läuft", "run"],
     "report": ["report", "läuft"],
-    "ablate": [
-        "ablate",
-        "Zürich → 日本",
-        "--vary",
-        "r1",
-        "--images",
-        "64",
-        "--batch",
-        "8",
-        "--size",
-        "16",
-        "--dry-run",
-    ],
+    "ablate": ["ablate", "Zürich → 日本", *QUICK],
     "study-job": ["study-job", "läuft", "r1", "0"],
     "doctor": ["doctor", "läuft"],
     "doctor's rules": ["doctor", "--rules"],
@@ -108,7 +97,7 @@ LINES = {
     "cite": ["cite", "läuft"],
     "bibtex": ["cite", "läuft", "--bibtex"],
 }
-SLOW = {"prepare", "probe", "inspect", "resume", "sample", "project", "evaluate", "compare"}  # once is enough
+SLOW = {"ablate", "prepare", "probe", "inspect", "resume", "sample", "project", "evaluate", "compare"}  # once is enough
 
 
 @pytest.mark.parametrize(

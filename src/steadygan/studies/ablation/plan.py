@@ -241,10 +241,7 @@ def _threads(request: Request, asked: int, variants: Sequence[Variant]) -> int:
 
 
 def _usual_jobs(request: Request, variants: int, processors: int) -> int:
-    """All variants of a seed side by side, as far as there are processors; a GPU each.
-
-    One after another where minutes count, since neighbours would slow each other.
-    """
+    """All variants of a seed side by side, as far as there are processors; a GPU each; see `jobs_for`."""
     device = request.settings.get("runtime", {}).get("device", "auto")
     if choose_device(device) == "cuda":
         return torch.cuda.device_count()
@@ -336,10 +333,15 @@ def _estimate(study: Study, request: Request, folder: StudyFolder | None) -> Est
 
 
 def jobs_for(study: Study, asked: int = 0) -> int:
-    """How many runs go side by side: as asked, else as many as there are processors, GPUs and memory for."""
+    """How many runs go side by side: as asked, else as many as there are processors, GPUs and memory for.
+
+    One where minutes count and processors are shared, since neighbours would slow each other.
+    """
     measured, runs = study.measured, len(study.runs())
     if measured.device == "cuda":
         return min(runs, asked or torch.cuda.device_count())
+    if study.budget.minutes:
+        return asked or 1
     fitting = int(psutil.virtual_memory().available / 2**20 / max(measured.memory_mb, 1))
     processors = max(1, (cores() - (cores() >= 3)) // measured.threads)
     return max(1, min(runs, asked or min(processors, fitting)))
