@@ -21,7 +21,7 @@ from steadygan.training.config import Budget
 from tiny import TINY, command, draw, fingerprint, set_options, steadygan
 
 NOTHING, BROKEN = "samples.count=4", "optimizer.generator.lr=1e30"
-IMAGES = 96
+IMAGES, LONGER = 96, 384
 SETS = [word for word in set_options(TINY) if word != "--set"]
 VARIED = ["samples.count=9,4", "optimizer.generator.lr=0.0002,1e30"]
 
@@ -105,9 +105,9 @@ def test_more_seeds_and_variants_come_to_a_study_and_other_settings_do_not(image
 
 
 def arguments(images: Path, out: Path, *more: str) -> list[str]:
-    sets = [word for text in (*SETS, *VARIED) for word in ("--set", text)]
+    sets = [word for text in (*SETS, VARIED[0]) for word in ("--set", text)]
     return ["ablate", str(images), "--recipe", "dcgan", "--vary", "spectral_norm", "--seeds", "2", "--images",
-            str(20 * IMAGES), *sets, "-o", str(out), *more]  # fmt: skip
+            str(LONGER), *sets, "-o", str(out), *more]  # fmt: skip
 
 
 def results(folder: Path) -> list[tuple]:
@@ -137,7 +137,6 @@ def stopped(words: list[str], moment: Path, how: signal.Signals, seconds: float)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_study_that_is_killed_again_and_again_says_the_same(images, tmp_path, whole):
     folder = tmp_path / "study"
     home, words = StudyFolder(folder), arguments(images, folder, "--jobs", "2")
@@ -148,19 +147,18 @@ def test_a_study_that_is_killed_again_and_again_says_the_same(images, tmp_path, 
     last = steadygan(*words)
     assert last.returncode == 0, last.stderr
     assert results(folder) == results(whole)
-    same, base = (home.run(name, 1).files.checkpoint(20 * IMAGES) for name in (NOTHING, BASE))
+    same, base = (home.run(name, 1).files.checkpoint(LONGER) for name in (NOTHING, BASE))
     assert fingerprint(same) == fingerprint(base)
     again = steadygan(*words)
-    assert "8 of them done" in again.stderr
+    assert "6 of them done" in again.stderr
     assert results(folder) == results(whole)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_study_that_is_asked_to_stop_saves_its_runs_and_leaves_no_job(images, tmp_path):
     folder = tmp_path / "study"
     home = StudyFolder(folder)
-    words = [*arguments(images, folder, "--jobs", "1"), "--images", str(2000 * IMAGES)]
+    words = [*arguments(images, folder, "--jobs", "1"), "--images", str(1000 * LONGER)]
     assert stopped(words, home.run(BASE, 0).files.log, signal.SIGTERM, 1.0) == 130
     assert home.run(BASE, 0).checkpoint("latest").images == home.run(BASE, 0).log()[-1].images
     with pytest.raises(FileNotFoundError):
@@ -168,27 +166,25 @@ def test_a_study_that_is_asked_to_stop_saves_its_runs_and_leaves_no_job(images, 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_run_that_fails_is_one_row_and_is_tried_again(images, tmp_path, whole):
     folder = tmp_path / "study"
     home, words = StudyFolder(folder), arguments(images, folder)
-    make = make_plan(request_of(images, budget=Budget(images=20 * IMAGES)), home)
+    make = make_plan(request_of(images, budget=Budget(images=LONGER), sets=[*SETS, VARIED[0]]), home)
     home.write(make.study)
     home.runs.mkdir()
     home.run("spectral_norm", 0).path.write_text("a file where a folder should be")
     done = steadygan(*words, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["ended"] == 8
+    assert json.loads(done.stdout)["ended"] == 6
     rows = {row[:2]: row for row in results(folder)}
     assert rows["spectral_norm", 0][5] == "failed"
-    assert len(rows) == 8
+    assert len(rows) == 6
     home.run("spectral_norm", 0).path.unlink()
     assert steadygan(*words).returncode == 0
     assert results(folder) == results(whole)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_halving_stops_what_clearly_loses_and_leaves_the_others_as_they_were(images, tmp_path, whole):
     folder = tmp_path / "study"
     words = arguments(images, folder, "--halving", "--set", "optimizer.discriminator.lr=0.0002,1e-9")
@@ -197,6 +193,5 @@ def test_halving_stops_what_clearly_loses_and_leaves_the_others_as_they_were(ima
     rows = {row[:2]: row for row in results(folder)}
     assert {rows["optimizer.discriminator.lr=1e-9", seed][5] for seed in (0, 1)} == {"stopped early"}
     assert "optimizer.discriminator.lr=1e-9 stops here: after a third" in done.stderr
-    assert {rows[row[:2]] for row in results(whole) if row[0] in (BASE, NOTHING)} == {
-        row for row in results(whole) if row[0] in (BASE, NOTHING)
-    }
+    kept = [row for row in results(whole) if row[0] in (BASE, NOTHING)]
+    assert [rows[row[:2]] for row in kept] == kept

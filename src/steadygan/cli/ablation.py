@@ -13,6 +13,22 @@ from steadygan.cli.options import Json
 from steadygan.cli.training import Images, Minutes
 from steadygan.errors import ConfigError
 
+Vary = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME,NAME|all",
+        help="Techniques, each switched on alone, or off where the recipe has it. See `steadygan techniques`.",
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="A.B=V1,V2",
+        help="Vary a setting: a variant for each value. With one value, change it in all runs. Repeatable.",
+    ),
+]
+
 
 def ablate(
     source: Annotated[str, typer.Argument(metavar="DATA", help="Images, as for `train`, some of them held out.")],
@@ -20,21 +36,8 @@ def ablate(
         Path | None, typer.Option("-o", "--out", help="Folder of the study. The same command again goes on with it.")
     ] = None,
     recipe: Annotated[str, typer.Option(help="NAME, FILE.toml or FILE.py:FUNCTION: the base.")] = "steady",
-    vary: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME,NAME|all",
-            help="Techniques, each switched on alone, or off where the recipe has it. See `steadygan techniques`.",
-        ),
-    ] = "",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="A.B=V1,V2",
-            help="Vary a setting: a variant for each value. With one value, change it in all runs. Repeatable.",
-        ),
-    ] = None,
+    vary: Vary = "",
+    set_: Sets = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Also all pairs of what is varied.")] = False,
     seeds: Annotated[int, typer.Option(help="Runs of each variant; five and more can decide.")] = 3,
     images: Images = None,

@@ -11,9 +11,9 @@ from steadygan.errors import ConfigError, StorageError, os_errors
 from steadygan.names import path_of
 from steadygan.runs.study import StudyTable
 from steadygan.studies.ablation.answer import so_far
-from steadygan.studies.ablation.plan import Plan, Request, make_plan
+from steadygan.studies.ablation.plan import Request, StudyPlan, make_plan
 from steadygan.studies.ablation.records import Outcome
-from steadygan.studies.ablation.runner import Runner, State, View
+from steadygan.studies.ablation.runner import Runner, Standing, Watcher
 from steadygan.studies.ablation.study import StudyFolder
 from steadygan.studies.ablation.table import save_table
 from steadygan.studies.ablation.view import board
@@ -43,25 +43,25 @@ def ablate(request: Request, out: Path) -> StudyTable:
     return table
 
 
-def _runner(found: Plan, home: StudyFolder, view: View) -> Runner:
+def _runner(found: StudyPlan, home: StudyFolder, view: Watcher) -> Runner:
     it = found.estimate
     rounds = max(1, -(-(it.runs - it.done) // it.jobs))
     return Runner(found.study, home, it.jobs, it.seconds / rounds, _Saving(view, home))
 
 
-class _Saving(View):
+class _Saving(Watcher):
     """A view that also writes the table so far after each run."""
 
-    def __init__(self, view: View, home: StudyFolder) -> None:
+    def __init__(self, view: Watcher, home: StudyFolder) -> None:
         self.view, self.home = view, home
 
     def say(self, text: str) -> None:
         self.view.say(text)
 
-    def look(self, state: State) -> None:
+    def look(self, state: Standing) -> None:
         self.view.look(state)
 
-    def ended(self, outcome: Outcome, state: State) -> None:
+    def ended(self, outcome: Outcome, state: Standing) -> None:
         with suppress(StorageError):  # it is made of what is there, at the end again
             save_table(so_far(state.study, state.outcomes), self.home.path)
         self.view.ended(outcome, state)

@@ -27,7 +27,7 @@ from steadygan.recipes.choose import DEFAULT
 from steadygan.recipes.start import facts_for, plan
 from steadygan.scoring import choose_metrics, choose_reference
 from steadygan.studies.ablation.statistics import FEWEST
-from steadygan.studies.ablation.study import Measured, ScorePlan, Study, StudyFolder, Variant
+from steadygan.studies.ablation.study import ScorePlan, Study, StudyFolder, StudyMachine, StudyVariant
 from steadygan.studies.ablation.switching import setting_values
 from steadygan.studies.ablation.variants import asked, refused, variants_of
 from steadygan.training.build import make_parts
@@ -70,7 +70,7 @@ class Request:
     jobs: int = 0
 
 
-class Estimate(Value):
+class Outlay(Value):
     """How much a study is: `seconds` in all if every variant is as fast as the base, bytes on the disk and free."""
 
     runs: int
@@ -81,11 +81,11 @@ class Estimate(Value):
     free_bytes: int
 
 
-class Plan(Value):
+class StudyPlan(Value):
     """A study before it starts, and what it will take."""
 
     study: Study
-    estimate: Estimate
+    estimate: Outlay
 
     def lines(self) -> list[str]:
         """The plan in words."""
@@ -120,7 +120,7 @@ class Plan(Value):
         ]
 
 
-def make_plan(request: Request, folder: StudyFolder | None = None, console: Reporter | None = None) -> Plan:
+def make_plan(request: Request, folder: StudyFolder | None = None, console: Reporter | None = None) -> StudyPlan:
     """Everything is opened, checked and measured, nothing is trained; what is in the folder goes on.
 
     ConfigError and DataError say in one line what cannot be, be it that the folder holds another study.
@@ -164,7 +164,7 @@ def make_plan(request: Request, folder: StudyFolder | None = None, console: Repo
     if stored and folder:
         study = _grown(stored, study, folder)
     _check_length(study)
-    return Plan(study=study, estimate=_estimate(study, request, folder))
+    return StudyPlan(study=study, estimate=_estimate(study, request, folder))
 
 
 def _check_budget(budget: Budget) -> None:
@@ -230,7 +230,7 @@ def _features(word: str) -> dict[str, str]:
     return {"kind": "exported", "path": word} if word.endswith((".pt", ".pt2")) else {"kind": word}
 
 
-def _threads(request: Request, asked: int, variants: Sequence[Variant]) -> int:
+def _threads(request: Request, asked: int, variants: Sequence[StudyVariant]) -> int:
     """Threads of a job: as many as somebody chose (runtime.threads, OMP_NUM_THREADS), else the processors, but one
     from three up, are shared out among the jobs.
     """
@@ -248,7 +248,7 @@ def _usual_jobs(request: Request, variants: int, processors: int) -> int:
     return 1 if request.budget.minutes else max(1, min(processors, variants))
 
 
-def _measure(config: RunConfig, dataset: Dataset, threads: int, said: Reporter) -> Measured:
+def _measure(config: RunConfig, dataset: Dataset, threads: int, said: Reporter) -> StudyMachine:
     """How fast the base is on this machine, with the threads of a job; what is `auto` in it is decided for all runs."""
     said.say(f"measuring {config.recipe}")
     config = _with_runtime(config, threads=threads)
@@ -257,7 +257,7 @@ def _measure(config: RunConfig, dataset: Dataset, threads: int, said: Reporter) 
         parts, expected = try_out(parts, config.runtime.precision, said.say)
     chosen, images = parts.runtime.choices, config.budget.images
     total = images or expected.images_per_second * 60 * (config.budget.minutes or 0)
-    return Measured(
+    return StudyMachine(
         device=chosen.device,
         precision=chosen.precision,
         layout=chosen.layout,
@@ -286,7 +286,7 @@ def _with_runtime(config: RunConfig, **settings: Any) -> RunConfig:
     return config.model_copy(update={"runtime": config.runtime.model_copy(update=settings)})
 
 
-def _as_measured(config: RunConfig, measured: Measured) -> RunConfig:
+def _as_measured(config: RunConfig, measured: StudyMachine) -> RunConfig:
     """The base with all decided that a run would decide by itself, each by its own measurements."""
     config = _with_runtime(
         config,
@@ -308,7 +308,7 @@ def _run_bytes(pair: Pair, config: RunConfig, dataset: Dataset) -> int:
     return _KEPT * (4 * generator + 3 * discriminator) + 3 * _GRIDS * config.samples.count * picture
 
 
-def _estimate(study: Study, request: Request, folder: StudyFolder | None) -> Estimate:
+def _estimate(study: Study, request: Request, folder: StudyFolder | None) -> Outlay:
     runs, measured = study.runs(), study.measured
     done = sum(1 for run in runs if folder and folder.finished(*run))
     jobs = jobs_for(study, request.jobs)
@@ -316,7 +316,7 @@ def _estimate(study: Study, request: Request, folder: StudyFolder | None) -> Est
     seconds = images / measured.images_per_second if images else 60 * (study.budget.minutes or 0)
     where = next(one for one in ((folder.path if folder else Path()).absolute(),
                                  *(folder.path if folder else Path()).absolute().parents) if one.exists())  # fmt: skip
-    estimate = Estimate(
+    estimate = Outlay(
         runs=len(runs),
         done=done,
         jobs=jobs,

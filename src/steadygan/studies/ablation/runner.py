@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from steadygan.errors import ConfigError, Interrupted
@@ -27,7 +27,7 @@ _SAID = "steadygan: "
 
 
 @dataclass(frozen=True)
-class Task:
+class StudyTask:
     """One run, or its first third."""
 
     variant: str
@@ -42,32 +42,32 @@ class Task:
 class Job:
     """A task in a process; `slot` is which of the places side by side it has, and which GPU."""
 
-    task: Task
+    task: StudyTask
     process: subprocess.Popen[bytes]
     slot: int
     began: float
 
 
 @dataclass
-class State:
+class Standing:
     """How far a study is: what came of runs so far, what runs now with its share done, what waits."""
 
     study: Study
     outcomes: list[Outcome]
-    running: dict[Task, float]
+    running: dict[StudyTask, float]
     waiting: int
     seconds_left: float
 
 
-class View(Protocol):
+class Watcher(Protocol):
     """Who is told how a study goes on."""
 
     def say(self, text: str) -> None: ...
 
-    def look(self, state: State) -> None:
+    def look(self, state: Standing) -> None:
         """Some times a second."""
 
-    def ended(self, outcome: Outcome, state: State) -> None: ...
+    def ended(self, outcome: Outcome, state: Standing) -> None: ...
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Runner:
     home: StudyFolder
     jobs: int
     seconds: float
-    view: View
+    view: Watcher
     failed: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     took: list[float] = field(default_factory=list)
 
@@ -87,9 +87,9 @@ class Runner:
         stop = StopRequest()
         with stop.listening():
             if self.study.halving and self.home.stopped() is None:
-                self._all([Task(*run, rung=True) for run in self._open()], stop)
+                self._all([StudyTask(*run, rung=True) for run in self._open()], stop)
                 self._halve()
-            self._all([Task(*run) for run in self._open()], stop)
+            self._all([StudyTask(*run) for run in self._open()], stop)
         return self.outcomes()
 
     def outcomes(self) -> list[Outcome]:
@@ -114,7 +114,7 @@ class Runner:
             if run not in self.failed and run[0] not in stopped and not self.home.finished(*run)
         ]
 
-    def _all(self, tasks: Sequence[Task], stop: StopRequest) -> None:
+    def _all(self, tasks: Sequence[StudyTask], stop: StopRequest) -> None:
         waiting, running, slots = list(tasks), list[Job](), list(range(self.jobs))
         try:
             while (waiting or running) and not stop.asked:
@@ -134,7 +134,7 @@ class Runner:
                 "with the same command"
             )
 
-    def _start(self, task: Task, slot: int) -> Job:
+    def _start(self, task: StudyTask, slot: int) -> Job:
         arguments = ["study-job", str(self.home.path), task.variant, str(task.seed), "--tied"]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.study.measured.threads)}
         if self.study.measured.device == "cuda":
@@ -151,7 +151,7 @@ class Runner:
             )
         return Job(task, process, slot, time.monotonic())
 
-    def _ended(self, job: Job, state: State) -> None:
+    def _ended(self, job: Job, state: Standing) -> None:
         task, run = job.task, (job.task.variant, job.task.seed)
         if job.process.stdin:
             job.process.stdin.close()
@@ -163,7 +163,7 @@ class Runner:
             _same_protocol(self.study, self.home)
             outcomes = self.outcomes()
             self.home.write_results(outcomes)
-            self.view.ended(done.outcome if done else self.failed[run], State(**{**vars(state), "outcomes": outcomes}))
+            self.view.ended(done.outcome if done else self.failed[run], replace(state, outcomes=outcomes))
 
     def _why(self, job: Job) -> str:
         """Why a job left no outcome, in its own words."""
@@ -182,13 +182,13 @@ class Runner:
         if not found:
             self.view.say("after a third of the budget no variant clearly loses: all go on")
 
-    def _state(self, running: Sequence[Job], waiting: int) -> State:
+    def _state(self, running: Sequence[Job], waiting: int) -> Standing:
         shares = {job.task: self._share(job.task) for job in running}
         each = sum(self.took) / len(self.took) if self.took else self.seconds
         left = waiting + sum(1 - share for share in shares.values())
-        return State(self.study, self.outcomes(), shares, waiting, left * each / self.jobs)
+        return Standing(self.study, self.outcomes(), shares, waiting, left * each / self.jobs)
 
-    def _share(self, task: Task) -> float:
+    def _share(self, task: StudyTask) -> float:
         """How much of its budget a run has used, by the last line of its log."""
         budget = self.study.budget
         with suppress(OSError, ValueError, IndexError, KeyError):

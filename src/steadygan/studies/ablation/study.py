@@ -30,7 +30,7 @@ BASE = "base"
 _LONGEST = 80  # characters of a folder's name that come from a variant's
 
 
-class Variant(Value):
+class StudyVariant(Value):
     """One way to train: `changes` are values by their places, as behind `--set`, laid over the base."""
 
     name: str
@@ -55,7 +55,7 @@ class ScorePlan(Value):
     checkpoint: Literal["best", "latest"] = "best"
 
 
-class Measured(Value):
+class StudyMachine(Value):
     """What the machine was found to be when the study began; all its runs are made alike, whenever they are.
 
     `threads` of each job, `memory_mb` and `images_per_second` of the base, `run_bytes` that a run leaves on the disk,
@@ -88,16 +88,16 @@ class Study(Value):
     recipe: str
     facts: Facts
     base: dict[str, Any]
-    variants: tuple[Variant, ...]
+    variants: tuple[StudyVariant, ...]
     seeds: tuple[int, ...]
     budget: Budget
     score: ScorePlan
     halving: bool = False
     left_out: tuple[LeftOut, ...] = ()
-    measured: Measured
+    measured: StudyMachine
     versions: dict[str, str]
 
-    def variant(self, name: str) -> Variant:
+    def variant(self, name: str) -> StudyVariant:
         """By its name; ConfigError if there is none."""
         for one in self.variants:
             if one.name == name:

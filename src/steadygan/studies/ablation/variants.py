@@ -10,7 +10,7 @@ from steadygan.config import changes
 from steadygan.data import PrepareSettings
 from steadygan.errors import ConfigError
 from steadygan.spec import ImageSpec
-from steadygan.studies.ablation.study import BASE, LeftOut, Variant, configured
+from steadygan.studies.ablation.study import BASE, LeftOut, StudyVariant, configured
 from steadygan.studies.ablation.switching import Switch, Switched, settings_switch, switches
 from steadygan.training.check import check
 from steadygan.training.config import DataSettings, RunConfig
@@ -32,7 +32,7 @@ _OF_IMAGES = {
 class Found(NamedTuple):
     """The variants, the base first, and what was asked for but cannot be."""
 
-    variants: tuple[Variant, ...]
+    variants: tuple[StudyVariant, ...]
     left_out: tuple[LeftOut, ...]
 
 
@@ -69,7 +69,7 @@ def variants_of(
     """
     kept: dict[str, RunConfig] = {}
     made: list[tuple[Switch, Switched]] = []
-    found = [Variant(name=BASE, title="the recipe as it is")]
+    found = [StudyVariant(name=BASE, title="the recipe as it is")]
     left: list[LeftOut] = []
     for switch in wanted:
         try:
@@ -94,8 +94,8 @@ def variants_of(
     return Found(tuple(found), tuple(left))
 
 
-def _variant(done: Switched, base: RunConfig) -> Variant:
-    return Variant(name=done.name, title=done.title, changes=_changes(done, base))
+def _variant(done: Switched, base: RunConfig) -> StudyVariant:
+    return StudyVariant(name=done.name, title=done.title, changes=_changes(done, base))
 
 
 def _fitting(switch: Switch, config: RunConfig, spec: ImageSpec) -> Switched:

@@ -15,7 +15,7 @@ from steadygan.doctor.budget import duration
 from steadygan.names import shown
 from steadygan.studies.ablation.answer import so_far
 from steadygan.studies.ablation.records import Outcome
-from steadygan.studies.ablation.runner import State
+from steadygan.studies.ablation.runner import Standing
 from steadygan.studies.ablation.study import BASE
 from steadygan.studies.ablation.table import as_rich
 from steadygan.terminal import Stream
@@ -23,7 +23,7 @@ from steadygan.terminal import Stream
 _TELLING_SECONDS = 60.0
 
 
-class Lines:
+class StudyLines:
     """A line for each run that ends, and now and then one of how far it is."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -32,12 +32,12 @@ class Lines:
     def say(self, text: str) -> None:
         print(shown(text), file=self.stream, flush=True)
 
-    def look(self, state: State) -> None:
+    def look(self, state: Standing) -> None:
         if time.monotonic() >= self.next_time:
             self.next_time = time.monotonic() + _TELLING_SECONDS
             self.say(f"{', '.join(f'{task} {share:.0%}' for task, share in state.running.items())}; {_far(state)}")
 
-    def ended(self, outcome: Outcome, state: State) -> None:
+    def ended(self, outcome: Outcome, state: Standing) -> None:
         self.say(f"{line(outcome, state)}; {_far(state)}")
 
     def close(self) -> None:
@@ -56,10 +56,10 @@ class Board:
     def say(self, text: str) -> None:
         self.live.console.print(shown(text), highlight=False, soft_wrap=True)
 
-    def look(self, state: State) -> None:
+    def look(self, state: Standing) -> None:
         self.live.update(Group(cast(Text, self.table), self._bars(state)))
 
-    def ended(self, outcome: Outcome, state: State) -> None:
+    def ended(self, outcome: Outcome, state: Standing) -> None:
         self.say(line(outcome, state))
         self.table = as_rich(so_far(state.study, state.outcomes))
         self.look(state)
@@ -67,7 +67,7 @@ class Board:
     def close(self) -> None:
         self.live.stop()
 
-    def _bars(self, state: State) -> Progress:
+    def _bars(self, state: Standing) -> Progress:
         bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
         for task, share in state.running.items():
             bars.add_task(str(task), total=100, completed=round(100 * share), text=f"{share:.0%}")
@@ -76,12 +76,12 @@ class Board:
         return bars
 
 
-def board() -> Lines | Board:
+def board() -> StudyLines | Board:
     """In place if the standard error is a terminal, else in lines."""
-    return Board(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
+    return Board(sys.stderr) if sys.stderr.isatty() else StudyLines(sys.stderr)
 
 
-def line(outcome: Outcome, state: State) -> str:
+def line(outcome: Outcome, state: Standing) -> str:
     """What came of a run, beside the base of its seed."""
     base = next((one for one in state.outcomes if (one.variant, one.seed) == (BASE, outcome.seed)), None)
     who = f"{outcome.variant}, seed {outcome.seed}"
@@ -92,5 +92,5 @@ def line(outcome: Outcome, state: State) -> str:
     return f"{who}: {state.study.score.metric} {outcome.value:.4g}{beside}{fell}, {duration(outcome.seconds)}"
 
 
-def _far(state: State) -> str:
+def _far(state: Standing) -> str:
     return f"{len(state.outcomes)} of {len(state.study.runs())} runs, about {duration(state.seconds_left)} left"
