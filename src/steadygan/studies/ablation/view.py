@@ -68,7 +68,7 @@ class Board:
         self.live.stop()
 
     def _bars(self, state: Standing) -> Progress:
-        bars = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+        bars = Progress(TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[text]}"))
         for task, share in state.running.items():
             bars.add_task(str(task), total=100, completed=round(100 * share), text=f"{share:.0%}")
         total = len(state.study.runs())
