@@ -15,6 +15,7 @@ TESTS = Path(__file__).resolve().parents[1]
 FILES = [file for file in sorted(TESTS.rglob("*.py")) if file != Path(__file__).resolve()]
 
 MAY_READ_A_CLOCK = {
+    "integration/test_ablate.py": "the slow tests kill some time after a moment, and give up on what never comes",
     "integration/test_kill.py": "the slow tests kill at a random moment, and give up on what never starts",
     "unit/web/test_painter.py": "a painter that is slow, beside which requests pile up",
 }

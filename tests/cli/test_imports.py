@@ -51,6 +51,8 @@ MAY_LOAD_TORCH = {
     "evaluate": "asks a generator and measures",
     "probe": "asks both networks",
     "turing": "asks a generator, unless it says results",
+    "ablate": "measures the base and trains",
+    "study-job": "trains",
     "recipes": "the values of a recipe are the parts themselves",
     "techniques": "lists the parts themselves, with what their docstrings say",
     "cite": "asks the parts of a run for their papers",

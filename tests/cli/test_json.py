@@ -14,11 +14,16 @@ from steadygan.cli.main import app, main
 from steadygan.cli.options import with_json_spelled_out
 from tiny import TINY, draw, set_options
 
+QUICK = (
+    "--set networks.width=4 --set networks.max_width=8 --set runtime.precision=float32 "
+    "--set runtime.layout=channels_last"
+)
 WORK = {
     "inspect": "set",
     "evaluate": "run set --metrics swd -n 16 --split all",
     "probe": "run set",
     "compare": "run run",
+    "ablate": "set --vary r1 --recipe dcgan --images 64 --batch 8 --dry-run --device cpu " + QUICK,
     "doctor": "run",
     "recipes": "dcgan",
     "train": "set --dry-run --recipe dcgan --batch 8 --steps 4 --threads 1 --precision float32 "

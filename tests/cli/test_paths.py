@@ -45,6 +45,10 @@ INPUTS = {
     ("evaluate", "subject"): ("evaluate {} set", ""),
     ("evaluate", "reals"): ("evaluate run {}", ""),
     ("evaluate", "features"): ("evaluate run set --features {}", ".pt2"),
+    ("ablate", "source"): ("ablate {} --vary lecam --images 64 --dry-run", ""),
+    ("ablate", "recipe"): ("ablate set --vary lecam --images 64 --dry-run --recipe {}", ".toml"),
+    ("ablate", "features"): ("ablate set --vary lecam --images 64 --dry-run --features {}", ".pt2"),
+    ("study-job", "study"): ("study-job {} base 0", ""),
     ("evaluate", "weights"): ("evaluate run set --features inception --weights {}", ".pt"),
     ("compare", "runs"): ("compare run {}", ""),
     ("report", "runs"): ("report {}", ""),
@@ -77,6 +81,7 @@ FILES = {
     ("evaluate", "nearest"): (EVALUATE + " --nearest {}", ".png"),
     ("probe", "json"): ("probe run --json {}", ".json"),
     ("doctor", "json"): ("doctor run --json {}", ".json"),
+    ("ablate", "json"): ("ablate set --vary lecam --images 64 --dry-run --json {}", ".json"),
     ("bench device", "out"): ("bench device --device cpu --minutes 0.000001 -o {}", ".png"),
     ("bench device", "json"): ("bench device --device cpu --minutes 0.000001 --json {}", ".json"),
 }
@@ -84,6 +89,7 @@ WALKS = {"a walk": ("sample run -n 2 --frames 2 -o {}", ".gif")}
 FOLDERS = {
     ("prepare", "out"): ("prepare pictures --size 16 -o {}", ""),
     ("train", "out"): (f"train set --size 16 --steps 1 {' '.join(set_options(TINY))} -o {{}}".replace('"', ""), ""),
+    ("ablate", "out"): ("ablate set --vary lecam --images 64 -o {}", ""),
     ("export", "hub_folder"): ("export run --hub-folder {}", ""),
     ("bench modes", "folder"): ("bench modes --data ring --recipes dcgan --seeds 1 --images 16 --folder {}", ""),
 }
@@ -361,6 +367,7 @@ def parameters() -> set[tuple[str, str]]:
 NO_PATHS = """
     fit crop channels frames background duplicates bands xyz bbox attribution device precision set_ label metrics split
     checkpoint text name recipes labels pick column loss care licence
+    vary metric variant
 """.split()  # noqa: SIM905
 
 

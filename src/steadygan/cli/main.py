@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from steadygan.cli import (
+    ablation,
     bench,
     data,
     doctor,
@@ -67,6 +68,7 @@ for command in (
     scores.evaluate,
     scores.probe,
     turing.turing,
+    ablation.ablate,
     doctor.doctor,
     tuning.tune,
     results.compare,
@@ -79,6 +81,7 @@ for command in (
 ):
     app.command()(command)
 app.command("serve-pictures", hidden=True)(serving.serve_pictures)
+app.command("study-job", hidden=True)(ablation.study_job)
 app.add_typer(bench.app, name="bench")
 
 

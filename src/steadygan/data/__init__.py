@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from steadygan.data.making import prepare
     from steadygan.data.pictures import save_images
     from steadygan.data.reading.decode import Decoded, decode
+    from steadygan.data.resplit import resplit
     from steadygan.data.settings import PrepareSettings, Tiles
     from steadygan.data.smaller import smaller
     from steadygan.data.sources.archive import Tar, Zip
@@ -44,6 +45,7 @@ _HOMES = {
     "making": "prepare",
     "pictures": "save_images",
     "reading.decode": "Decoded decode",
+    "resplit": "resplit",
     "settings": "PrepareSettings Tiles",
     "smaller": "smaller",
     "sources.archive": "Tar Zip",
@@ -96,6 +98,7 @@ __all__ = [
     "positions_to_indices",
     "prepare",
     "prepare_cached",
+    "resplit",
     "save_images",
     "smaller",
 ]

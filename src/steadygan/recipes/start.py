@@ -92,14 +92,14 @@ def plan(
         open_origin(first.start.source).check_networks(first)
     with closing(console or reporter(main=first_process())) as said:
         dataset = open_data(first, said)
-        facts = _facts(first, dataset, device)
+        facts = facts_for(first, dataset, device)
         config: RunConfig = ask(facts)
         if _images(config) != _images(first):  # a recipe may choose them by what it was told
             dataset = open_data(config, said)
     return PlannedRun(config, dataset, basis_of(config, recipe, chosen, facts))
 
 
-def _facts(config: RunConfig, dataset: Dataset, device: str) -> Facts:
+def facts_for(config: RunConfig, dataset: Dataset, device: str) -> Facts:
     """What there is to tell once the images are open."""
     batches = getattr(config.turns, "discriminator", 1)  # of reals in a step; moderated turns cannot be known before
     shown = _budget_images(config.budget, config.batch * batches)

@@ -13,7 +13,16 @@ from torch import Tensor
 
 from steadygan import cards
 from steadygan.config import BY_NAME, resolve
-from steadygan.data import Dataset, PrepareSettings, is_dataset, is_missing, open_dataset, prepare_cached, smaller
+from steadygan.data import (
+    Dataset,
+    PrepareSettings,
+    is_dataset,
+    is_missing,
+    open_dataset,
+    prepare_cached,
+    resplit,
+    smaller,
+)
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export import TrainedGenerator
 from steadygan.features import AnyFeatures, Scattering
@@ -205,7 +214,12 @@ def open_reals(
 
 
 def _opened(run: Run | None, data: str | Path | None, size: int | None, said: Reporter) -> Dataset:
-    """The images of a run, or others in the same form."""
+    """The images of a run, or others in the same form; held out are those that the run's split seed draws."""
+    split_seed = run.info().config.get("data", {}).get("split_seed", 0) if run else 0
+    return resplit(_in_form(run, data, size, said), split_seed, said.say)
+
+
+def _in_form(run: Run | None, data: str | Path | None, size: int | None, said: Reporter) -> Dataset:
     info: RunInfo | None = run.info() if run else None
     source = data if data is not None else info.data.source if info else ""
     if data is None and is_missing(source):

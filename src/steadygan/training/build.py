@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached, smaller
+from steadygan.data import Dataset, PrepareSettings, is_dataset, open_dataset, prepare_cached, resplit, smaller
 from steadygan.errors import ConfigError
 from steadygan.networks import Pair, classes_of
 from steadygan.networks.freezing import keep, layers_of
@@ -64,10 +65,12 @@ def make_parts(
     console: Reporter,
     dataset: Dataset | None = None,
     convolutions: tuple[LayerWay, ...] | None = None,
+    like: RunConfig | None = None,
 ) -> Parts:
     """Open the images, choose how to use the machine, build fresh networks; every `auto` is resolved in `config`.
 
-    `convolutions` is how a run that goes on computed them.
+    `convolutions` is how a run that goes on computed them. The weights are those that `like` would begin with wherever
+    both have a layer alike (see `alike`).
     """
     runtime = Runtime(replace(choose(config.runtime), convolutions=convolutions), config.runtime.compile)
     if dataset is None:
@@ -79,7 +82,10 @@ def make_parts(
         update={name: getattr(runtime.choices, name) for name in ("device", "precision", "layout")}
     )
     config = config.model_copy(update={"size": dataset.spec.size, "runtime": machine})
-    pair = Pair(*(runtime.place(network) for network in make_pair(config, dataset.spec)))
+    fresh = make_pair(config, dataset.spec)
+    if like is not None:
+        alike(fresh, config, like, dataset.spec)
+    pair = Pair(*(runtime.place(network) for network in fresh))
     settle_convolutions(pair, config, runtime)
     if runtime.main:
         held = f", {len(dataset.held_out):,} of them held out" if len(dataset.held_out) else ""
@@ -97,6 +103,10 @@ def make_parts(
 
 def open_data(config: RunConfig, console: Reporter) -> Dataset:
     """The data set of a run: a prepared folder, reduced if it is too large; all else is prepared into the cache."""
+    return resplit(_opened(config, console), config.data.split_seed, console.say)
+
+
+def _opened(config: RunConfig, console: Reporter) -> Dataset:
     source = config.data.source
     if not is_dataset(Path(source)):
         chosen = config.data.model_dump(include=set(PrepareSettings.model_fields))
@@ -118,6 +128,43 @@ def make_pair(config: RunConfig, spec: ImageSpec) -> Pair:
     """The two networks with fresh weights that depend on the seed alone."""
     seed_everything(config.seed, "weights")
     return config.networks.build(spec)
+
+
+def alike(pair: Pair, config: RunConfig, like: RunConfig, spec: ImageSpec) -> None:
+    """Give fresh networks the first weights of others, under the same seed, where name and shape agree.
+
+    One number more that is drawn for one layer would change all layers after it, and two runs that are to differ in one
+    thing would differ in all weights. Networks of another kind, and players with another initialisation, stay.
+    """
+    ours, theirs = config.networks, like.networks
+    if type(ours) is not type(theirs):
+        return
+    for name, network in make_pair(like.model_copy(update={"seed": config.seed}), spec)._asdict().items():
+        if getattr(ours, f"{name}_init", None) != getattr(theirs, f"{name}_init", None):
+            continue
+        given = {_plain(place): value for place, value in network.named_parameters()}
+        mine = getattr(pair, name)
+        for place, value in mine.named_parameters():
+            if (other := given.get(_plain(place))) is not None and other.shape == value.shape:
+                value.data.copy_(other.data)
+        _settle(mine)
+
+
+_POWER_ITERATIONS = 15  # as many as torch makes when it begins with a spectral norm
+
+
+def _plain(place: str) -> str:
+    """The name of a parameter, whether something (a spectral norm) stands before it or not."""
+    return place.replace("parametrizations.", "").removesuffix(".original")
+
+
+def _settle(network: nn.Module) -> None:
+    """Let spectral norms find the singular vectors of weights that are others now."""
+    with torch.no_grad():
+        for module in network.modules():
+            for place in getattr(module, "parametrizations", ()):
+                for _ in range(_POWER_ITERATIONS):
+                    getattr(module, place)
 
 
 def _keep_first(count: int, pair: Pair) -> str:

@@ -135,7 +135,8 @@ class DataSettings(Settings):
     """Where the images come from and how they are brought to one form (see `prepare`).
 
     `mirror` flips half of the reals left to right, at random: right for most photographs, wrong for text.
-    `held_out` is the share of the images that training does not see, at most 5,000 images.
+    `held_out` is the share of the images that training does not see, at most 5,000 images; `split_seed` other than 0
+    draws others for it, so that runs can differ in that, too.
     `labels` are those of tables or class folders, of "folders" alone, or "none".
     """
 
@@ -147,6 +148,7 @@ class DataSettings(Settings):
     duplicates: Literal["keep", "remove"] = "keep"
     labels: Literal["auto", "folders", "none"] = "auto"
     held_out: float = Field(default=0.1, ge=0, le=0.5)
+    split_seed: int = Field(default=0, ge=0, lt=2**63)
     mirror: bool = False
 
 

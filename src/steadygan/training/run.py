@@ -19,7 +19,7 @@ from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, Interrupted
 from steadygan.networks import Pair, count_parameters
 from steadygan.ops.images import to_uint8
-from steadygan.runs import BasisInfo, Run, RunInfo, StartInfo
+from steadygan.runs import BasisInfo, LayerWay, Run, RunInfo, StartInfo
 from steadygan.training.budget import too_short
 from steadygan.training.build import Parts, make_parts, make_session
 from steadygan.training.config import Budget, RunConfig
@@ -72,16 +72,18 @@ def train_in(
     console: Reporter | None = None,
     dataset: Dataset | None = None,
     basis: BasisInfo | None = None,
+    like: RunConfig | None = None,
+    convolutions: tuple[LayerWay, ...] | None = None,
 ) -> Run:
     """As `train`, in a folder that the caller has claimed; of several processes, the first has. `basis` is written into
-    `run.json`.
+    `run.json`; fresh weights are those of `like` where both have a layer alike, and `convolutions` are computed so.
     """
     by_default = config.budget.is_open()
     if by_default:
         config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
     console = console or reporter()
     with closing(console), enough_memory():
-        parts = make_parts(config, console, dataset)
+        parts = make_parts(config, console, dataset, convolutions, like)
         console = console if parts.runtime.main else Silent()
         start = _take_over(parts, console)
         parts, expected = try_out(parts, config.runtime.precision, console.say)
