@@ -53,6 +53,7 @@ MAY_LOAD_TORCH = {
     "turing": "asks a generator, unless it says results",
     "ablate": "measures the base and trains",
     "study-job": "trains",
+    "tune": "reads a recipe",
     "recipes": "the values of a recipe are the parts themselves",
     "techniques": "lists the parts themselves, with what their docstrings say",
     "cite": "asks the parts of a run for their papers",

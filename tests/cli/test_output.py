@@ -88,6 +88,7 @@ LINES = {
     "compare": ["compare", "läuft", "run"],
     "report": ["report", "läuft"],
     "ablate": ["ablate", "Zürich → 日本", *QUICK],
+    "tune": ["tune", "Zürich → 日本", "--over", "batch=8|16", "--images", "64", "-o", "gesucht", "--dry-run"],
     "study-job": ["study-job", "läuft", "r1", "0"],
     "doctor": ["doctor", "läuft"],
     "doctor's rules": ["doctor", "--rules"],

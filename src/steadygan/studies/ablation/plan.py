@@ -25,8 +25,8 @@ from steadygan.networks import Pair
 from steadygan.part import Value
 from steadygan.recipes.choose import DEFAULT
 from steadygan.recipes.start import facts_for, plan
+from steadygan.runs.study import FEWEST
 from steadygan.scoring import choose_metrics, choose_reference
-from steadygan.studies.ablation.statistics import FEWEST
 from steadygan.studies.ablation.study import ScorePlan, Study, StudyFolder, StudyMachine, StudyVariant
 from steadygan.studies.ablation.switching import setting_values
 from steadygan.studies.ablation.variants import asked, refused, variants_of

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +20,12 @@ from steadygan.recipes.facts import Facts
 from steadygan.records import Score
 from steadygan.rundir import atomic_write
 from steadygan.runs import LayerWay, Run
+from steadygan.runs.study import run_name
 from steadygan.studies.ablation.records import Outcome
 from steadygan.training.config import Budget, RunConfig, own_parts
 from steadygan.training.restoring import own_again
 
 BASE = "base"
-_LONGEST = 80  # characters of a folder's name that come from a variant's
 
 
 class StudyVariant(Value):
@@ -175,13 +173,13 @@ class StudyFolder:
 
     def run(self, variant: str, seed: int) -> Run:
         """The run of a variant under a seed."""
-        return Run(self.runs / _named(variant, seed))
+        return Run(self.runs / run_name(variant, seed))
 
     def job_log(self, variant: str, seed: int) -> Path:
-        return self.jobs / f"{_named(variant, seed)}.log"
+        return self.jobs / f"{run_name(variant, seed)}.log"
 
     def job_lock(self, variant: str, seed: int) -> Path:
-        return self.jobs / f"{_named(variant, seed)}.lock"
+        return self.jobs / f"{run_name(variant, seed)}.lock"
 
     def finished_json(self, variant: str, seed: int) -> Path:
         return self.run(variant, seed).path / "outcome.json"
@@ -225,10 +223,3 @@ class StudyFolder:
 
     def write_stopped(self, stopped: dict[str, str]) -> None:
         atomic_write(self.halving, json.dumps({"stopped": stopped}, indent=1) + "\n")
-
-
-def _named(variant: str, seed: int) -> str:
-    """A name that every system takes; where it is not the variant's own, its digest keeps two apart."""
-    plain = re.sub(r"[^A-Za-z0-9_.+=-]+", "-", variant)[:_LONGEST].strip("-.") or "variant"
-    digest = "" if plain == variant else f"-{hashlib.sha256(variant.encode()).hexdigest()[:6]}"
-    return f"{plain}{digest}-seed{seed}"

@@ -61,7 +61,7 @@ class Board:
 
     def ended(self, outcome: Outcome, state: Standing) -> None:
         self.say(line(outcome, state))
-        self.table = as_rich(so_far(state.study, state.outcomes))
+        self.table = as_rich(so_far(state.study, state.outcomes), self.console.width)
         self.look(state)
 
     def close(self) -> None:
