@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -407,7 +408,7 @@ def test_any_care_goes_on_after_any_other(pictures, tmp_path, first, then):
     assert (config["doctor"]["every_images"] is None) == ("treat" not in (first, then)), "looks that follow no clock"
 
 
-def test_a_run_from_before_there_was_care_goes_on(pictures, tmp_path, monkeypatch):
+def test_a_run_from_before_there_was_care_or_a_seed_of_the_split_goes_on(pictures, tmp_path, monkeypatch):
     state_dict = Session.state_dict
     new = ("changes", "care", "decides")
     monkeypatch.setattr(
@@ -416,7 +417,16 @@ def test_a_run_from_before_there_was_care_goes_on(pictures, tmp_path, monkeypatc
     done = run(pictures, tmp_path / "a", budget={"steps": 4})
     monkeypatch.undo()
     info = done.info()
-    done.write_info(info.model_copy(update={"config": {k: v for k, v in info.config.items() if k != "care"}}))
+    config = {name: value for name, value in info.config.items() if name != "care"}
+    del config["data"]["split_seed"]
+    done.write_info(info.model_copy(update={"config": config}))
+    meta = done.files.checkpoint(done.checkpoint().images) / "meta.json"
+    written = json.loads(meta.read_text())
+    meta.write_text(json.dumps(written | {"config": config}))
+    done.write_info(info.model_copy(update={"config": config | {"data": config["data"] | {"split_seed": 3}}}))
+    with pytest.raises(sg.ConfigError, match=r"data\.split_seed was None and is now 3"):
+        sg.resume(done.path, sg.Budget(steps=6), console=Quiet())
+    done.write_info(info.model_copy(update={"config": config}))
     sg.resume(done.path, sg.Budget(steps=6), console=Quiet())
     assert done.log()[-1].step == 6
 

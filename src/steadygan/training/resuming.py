@@ -8,7 +8,7 @@ from typing import Any
 
 from steadygan.care import AnyCare
 from steadygan.claim import writer
-from steadygan.config import difference, resolve
+from steadygan.config import difference, flatten, resolve
 from steadygan.data import is_missing, is_path
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
@@ -138,10 +138,13 @@ def _refuse_if_deleted(run: Run) -> None:
 
 def _same_settings(before: dict[str, Any], config: RunConfig, run: Run) -> None:
     """Refuse to continue under other settings than the checkpoint's own, but for those that change no weight."""
+    known, usual = flatten(before), flatten(RunConfig().dump())
     changed = {
-        name: values
-        for name, values in difference(before, config.dump()).items()
-        if not beside(config, name) and not _moved(name, *values)
+        name: (old, new)
+        for name, (old, new) in difference(before, config.dump()).items()
+        if not beside(config, name)
+        and not _moved(name, old, new)
+        and not (name not in known and name in usual and new == usual[name])  # of a version that did not have it yet
     }
     if changed:
         lines = "; ".join(f"{name} was {old!r} and is now {new!r}" for name, (old, new) in changed.items())
