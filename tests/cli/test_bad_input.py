@@ -237,7 +237,7 @@ RESULTS = {
 }
 
 USAGE = {
-    "trian": "no such command 'trian'. Did you mean 'train'?",
+    "trian": "no such command 'trian'. Did you mean 'train'",
     "--nope": "no such option: --nope",
     "train": "missing argument 'source'",
     "train pictures pictures": "unexpected extra argument",

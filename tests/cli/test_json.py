@@ -28,6 +28,7 @@ WORK = {
     "recipes": "dcgan",
     "train": "set --dry-run --recipe dcgan --batch 8 --steps 4 --threads 1 --precision float32 "
     "--set runtime.layout=channels_last --set runtime.convolution=plain --set networks.width=4",
+    "tune": "set --over batch=8|16 --recipe dcgan --images 64 -o new --dry-run",
     "turing": "run --pairs 3 --no-open",
 }
 """Every command that has `--json`, with work that takes no time."""

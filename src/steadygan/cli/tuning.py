@@ -58,13 +58,14 @@ def tune(
     request = SearchRequest(source, over, images, recipe, tuple(set_ or ()), metric, seed, prune)
     search = plan_search(request, reporter())
     home, threads = SearchFolder(out), max(1, cores() // jobs)
-    typer.echo(
+    told = (
         f"{trials} trials of {search.images:,} images, {jobs} at once with {threads} thread{'s' * (threads > 1)} each: "
-        f"{', '.join(shown(one) for one in search.ranges)}; {search.metric} of held-out images decides",
-        err=True,
+        f"{', '.join(shown(one) for one in search.ranges)}; {search.metric} of held-out images decides"
     )
     if dry_run:
+        answer(search, json, lambda: typer.echo(told))
         return
+    typer.echo(told, err=True)
     found = run_search(search, home, trials, jobs, threads, lambda text: print(text, file=sys.stderr, flush=True))
     answer(found, json, lambda: _show(found, home))
 

@@ -14,7 +14,7 @@ from steadygan.names import shown
 
 if TYPE_CHECKING:
     from steadygan.turing.folder import Kind
-    from steadygan.turing.outcome import Outcome
+    from steadygan.turing.outcome import Verdict
 
 
 def turing(
@@ -81,7 +81,7 @@ def _kind(pairs: int | None, sheets: int | None, letters: int | None) -> tuple[K
     return given[0] if given else ("pairs", None)
 
 
-def _results(run: Path) -> list[Outcome]:
+def _results(run: Path) -> list[Verdict]:
     from steadygan.runs import Run
     from steadygan.turing.folder import turing_folders
     from steadygan.turing.outcome import outcome
@@ -93,7 +93,7 @@ def _results(run: Path) -> list[Outcome]:
     return [outcome(test) for test in tests]
 
 
-def _show(found: list[Outcome]) -> None:
+def _show(found: list[Verdict]) -> None:
     for one in found:
         typer.echo(f"{one.name}  {one.run}, {one.checkpoint}, against {one.data}")
         for sentence in one.sentences:

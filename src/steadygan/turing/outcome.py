@@ -46,7 +46,7 @@ class SheetGuesses(Value):
     guesses: dict[str, str]
 
 
-class Outcome(Value):
+class Verdict(Value):
     """The result of one test. `unfinished` are answers that raters who began did not give.
 
     `fakes` begin with those taken for real most, `reals` with those taken for real least; both are empty for letters,
@@ -71,7 +71,7 @@ class Outcome(Value):
     sheets: tuple[SheetGuesses, ...] = ()
 
 
-def outcome(folder: TuringFolder) -> Outcome:
+def outcome(folder: TuringFolder) -> Verdict:
     """What the answers so far show; DataError if there are none."""
     test, answers = folder.test, folder.answers()
     if not answers:
@@ -80,7 +80,7 @@ def outcome(folder: TuringFolder) -> Outcome:
     votes = _votes(test, answers)
     fakes = [one for one in votes if one.truth == "fake"]
     reals = [one for one in votes if one.truth == "real"]
-    return Outcome(
+    return Verdict(
         name=folder.path.name,
         **test.model_dump(include={"kind", "created", "run", "checkpoint", "images", "data", "data_digest", "seed"}),
         questions=len(test.questions),

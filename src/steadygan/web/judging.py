@@ -24,7 +24,7 @@ from steadygan.names import to_json
 from steadygan.part import Value
 from steadygan.runs import Run
 from steadygan.turing.folder import Kind, TuringFolder, digest, named, rater_named, turing_folders
-from steadygan.turing.outcome import Outcome, outcome
+from steadygan.turing.outcome import Verdict, outcome
 from steadygan.turing.questions import SIDE, LetterQuestion, letter_places
 from steadygan.web.page import JsonAnswer, page
 from steadygan.web.studio import Studio
@@ -232,7 +232,7 @@ def _picture(folder: TuringFolder, name: str) -> bytes:
     return content
 
 
-def _sheets(folder: TuringFolder, found: Outcome) -> list[dict[str, Any]]:
+def _sheets(folder: TuringFolder, found: Verdict) -> list[dict[str, Any]]:
     """Sheets of letters with what is which."""
     sheets = []
     for sheet in found.sheets:

@@ -61,7 +61,7 @@ def test_python_and_the_command_line_begin_with_the_same_settings(begun):
 
 def test_the_command_line_has_an_option_for_every_plain_name():
     options = inspect.signature(training.train).parameters
-    assert set(PlainSettings.__annotations__) == set(options) - {"source", "out", "recipe", "set_", "dry_run"}
+    assert set(PlainSettings.__annotations__) == set(options) - {"source", "out", "recipe", "set_", "dry_run", "json"}
 
 
 def test_a_plain_name_that_there_is_not_is_answered_with_the_nearest(begun):

@@ -6,7 +6,7 @@ import pytest
 
 from judged import make_test, take
 from steadygan.errors import DataError
-from steadygan.turing.outcome import Outcome, outcome, sentences
+from steadygan.turing.outcome import Verdict, outcome, sentences
 from steadygan.turing.tally import turing_result
 
 
@@ -23,7 +23,7 @@ def test_fakes_that_passed_come_first_and_so_do_reals_that_did_not(tmp_path):
     assert [(one.real, one.answers) for one in found.fakes] == [(2, 2), (1, 2)] + [(0, 2)] * 4
     assert [(one.real, one.answers) for one in found.reals] == [(0, 2), (1, 2)] + [(2, 2)] * 4
     assert [one.rater for one in found.result.raters] == ["Ada", "Bo"]
-    assert Outcome.model_validate_json(found.model_dump_json()) == found
+    assert Verdict.model_validate_json(found.model_dump_json()) == found
 
 
 def test_of_single_pictures_each_has_its_own_votes(tmp_path):

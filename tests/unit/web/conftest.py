@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ from steadygan.web.studio import Studio, id_of
 
 NAMED = "http://127.0.0.1:8765"
 Maker = Callable[..., Path]
+
+
+def at_once(work: Coroutine[Any, Any, Any]) -> Any:
+    """What it gives, by a loop in a thread of its own: a browser of other tests may have left one running in this."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def tick(images: int, **other: Any) -> dict[str, Any]:

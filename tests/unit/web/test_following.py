@@ -16,7 +16,7 @@ from steadygan.web.following import Event, RunWatch, RunWatches
 from steadygan.web.glance import Glances
 from steadygan.web.lines import GrowingLines
 from steadygan.web.studio import Studio, id_of
-from unit.web.conftest import lines, make_run, score, tick
+from unit.web.conftest import at_once, lines, make_run, score, tick
 
 FINDING = {"rule": "mode-collapse", "severity": "serious", "says": "alike", "evidence": "0.01", "remedy": "wait"}
 
@@ -193,7 +193,7 @@ def test_many_viewers_have_one_watcher_and_are_told_the_same(runs: Path, monkeyp
         assert not watch.viewers
         assert watch.task is None
 
-    asyncio.run(all_of_it())
+    at_once(all_of_it())
 
 
 def test_a_viewer_that_reads_nothing_is_let_go(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_a_viewer_that_reads_nothing_is_let_go(runs: Path, monkeypatch: pytest.M
                 await asyncio.sleep(0.001)
             return queue.qsize()
 
-    assert asyncio.run(all_of_it()) < 40
+    assert at_once(all_of_it()) < 40
 
 
 def test_a_look_that_fails_is_not_the_last(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_a_look_that_fails_is_not_the_last(runs: Path, monkeypatch: pytest.Monke
                     add(runs / "a" / "log.jsonl", tick(1600))
         return found
 
-    assert "gone" in asyncio.run(names())
+    assert "gone" in at_once(names())
 
 
 def _raised(problem: Exception) -> Any:

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from browser.pages import HOSTILE
 from judged import choice, make_test, take
 from steadygan.turing.folder import TuringFolder, TuringTest
-from steadygan.turing.outcome import Outcome
+from steadygan.turing.outcome import Verdict
 from steadygan.web.app import create_app
 from steadygan.web.studio import Studio, id_of
 
@@ -72,7 +72,7 @@ def test_a_test_is_taken_from_its_beginning_to_its_result(
     assert f"{state['most']} of {state['most']}" in result.text
     file = site.get(f"/api{address}/result")
     assert file.headers["content-disposition"] == f'attachment; filename="a-{kind}-01.json"'
-    assert Outcome.model_validate_json(file.text).result.right == state["most"]
+    assert Verdict.model_validate_json(file.text).result.right == state["most"]
 
 
 def told(site: TestClient, place: str, kind: str) -> list[tuple[Any, ...]]:

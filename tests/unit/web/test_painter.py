@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from steadygan.web.painter import NotPainted, Painter
+from unit.web.conftest import at_once
 
 STAND_IN = """
 import json, os, sys, time
@@ -49,7 +50,7 @@ def with_painter(act: Callable[[Painter], Coroutine[Any, Any, None]], **options:
             await painter.close()
         assert not [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
 
-    asyncio.run(whole())
+    at_once(whole())
 
 
 def test_of_twenty_quick_requests_few_are_painted_and_the_last_is(tmp_path: Path) -> None:

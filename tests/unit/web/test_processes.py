@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from starlette.testclient import TestClient
 
 from steadygan.version import __version__
 from steadygan.web.studio import Studio
+from unit.web.conftest import at_once
 
 
 def test_a_process_says_how_it_ended(client: TestClient, studio: Studio) -> None:
@@ -63,7 +63,7 @@ def test_nothing_temporary_stays_when_the_studio_ends(runs: Path) -> None:
     job = studio.processes.start("version", ["--version"])
     job.process.wait()
     assert job.output.parent.is_dir()
-    asyncio.run(studio.close())
+    at_once(studio.close())
     assert not job.output.parent.exists()
     assert job.line == ""
 

@@ -39,7 +39,7 @@ class StudyTask:
 
 
 @dataclass
-class Job:
+class RunJob:
     """A task in a process; `slot` is which of the places side by side it has, and which GPU."""
 
     task: StudyTask
@@ -115,7 +115,7 @@ class Runner:
         ]
 
     def _all(self, tasks: Sequence[StudyTask], stop: StopRequest) -> None:
-        waiting, running, slots = list(tasks), list[Job](), list(range(self.jobs))
+        waiting, running, slots = list(tasks), list[RunJob](), list(range(self.jobs))
         try:
             while (waiting or running) and not stop.asked:
                 while waiting and slots:
@@ -134,7 +134,7 @@ class Runner:
                 "with the same command"
             )
 
-    def _start(self, task: StudyTask, slot: int) -> Job:
+    def _start(self, task: StudyTask, slot: int) -> RunJob:
         arguments = ["study-job", str(self.home.path), task.variant, str(task.seed), "--tied"]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.study.measured.threads)}
         if self.study.measured.device == "cuda":
@@ -149,9 +149,9 @@ class Runner:
                 env=environment,
                 start_new_session=True,  # Ctrl-C comes to us alone, and we hand it on once
             )
-        return Job(task, process, slot, time.monotonic())
+        return RunJob(task, process, slot, time.monotonic())
 
-    def _ended(self, job: Job, state: Standing) -> None:
+    def _ended(self, job: RunJob, state: Standing) -> None:
         task, run = job.task, (job.task.variant, job.task.seed)
         if job.process.stdin:
             job.process.stdin.close()
@@ -165,7 +165,7 @@ class Runner:
             self.home.write_results(outcomes)
             self.view.ended(done.outcome if done else self.failed[run], replace(state, outcomes=outcomes))
 
-    def _why(self, job: Job) -> str:
+    def _why(self, job: RunJob) -> str:
         """Why a job left no outcome, in its own words."""
         code, log = job.process.returncode, self.home.job_log(job.task.variant, job.task.seed)
         if code < 0:
@@ -182,7 +182,7 @@ class Runner:
         if not found:
             self.view.say("after a third of the budget no variant clearly loses: all go on")
 
-    def _state(self, running: Sequence[Job], waiting: int) -> Standing:
+    def _state(self, running: Sequence[RunJob], waiting: int) -> Standing:
         shares = {job.task: self._share(job.task) for job in running}
         each = sum(self.took) / len(self.took) if self.took else self.seconds
         left = waiting + sum(1 - share for share in shares.values())
@@ -211,7 +211,7 @@ def _gpu(slot: int) -> str:
     return mine[slot % len(mine)] if mine else str(slot)
 
 
-def _end(running: Sequence[Job]) -> None:
+def _end(running: Sequence[RunJob]) -> None:
     """Ask all jobs to stop, once, and wait until they have saved their state; a second Ctrl-C ends them at once."""
     try:
         for job in running:
