@@ -40,6 +40,7 @@ def trained(tmp_path, monkeypatch, capsys):
     return train
 
 
+@pytest.mark.slow
 def test_a_run_that_care_ended_is_a_finished_one_that_says_so_and_goes_on_as_it_says(trained):
     run, said = trained(Stop(REASON))
     assert run.checkpoint("latest").images == 64

@@ -141,6 +141,7 @@ def test_a_mistake_is_said_in_every_encoding(say, words):
     assert "this is a bug" not in say("ascii", *words)[2]
 
 
+@pytest.mark.slow
 def test_json_stays_json_and_means_the_same(say, world):
     for words in (["inspect", "Zürich → 日本", "--json"], ["compare", "läuft", "--json"]):
         found = [json.loads(say(encoding, *words)[1]) for encoding in ("utf-8", "ascii")]
@@ -234,6 +235,7 @@ def test_in_a_shell_a_closed_pipe_or_stream_is_no_failure(line, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("encoding", "words"), [("ascii", ["techniques", "r1"]), ("cp1252", ["trían →"])])
 def test_a_process_of_another_encoding_speaks_in_it(encoding, words):
     setting = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C.UTF-8"}

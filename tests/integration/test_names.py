@@ -146,6 +146,7 @@ def test_runs_on_and_in_folders_of_odd_names_are_trained_resumed_and_looked_at(r
     tomllib.loads(run("train", short, "--dry-run", *tiny))
 
 
+@pytest.mark.slow
 def test_a_path_that_is_not_there_is_said_on_one_line_whatever_it_is_called(run, capfdbinary, tmp_path):
     for name in ODD.values():
         for words in (["prepare", f"./{name}", "-o", "x"], ["train", f"./{name}"], ["inspect", f"./{name}"],

@@ -215,6 +215,7 @@ def source_of(folder: Path, kind: str, classes: int) -> Path:
     return fresh_run(folder / "run", dataset, kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("known", "there", "said"), [(10, 3, "knows 10 classes, .* 3;"), (10, 0, "knows 10 .* none;")])
 def test_other_classes_are_refused_with_both_numbers(tmp_path, known, there, said):
     source = source_of(tmp_path / "known", "sngan", known)

@@ -210,6 +210,7 @@ def _stop() -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_make_one_set(tmp_path: Path) -> None:
     source = fill(tmp_path / "in", range(400), side=32)
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}

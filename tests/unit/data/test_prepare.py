@@ -313,6 +313,7 @@ def test_settings_refuse_what_they_do_not_know() -> None:
             PrepareSettings.model_validate(wrong)
 
 
+@pytest.mark.slow
 def test_a_script_without_a_main_guard_is_not_run_again_by_the_workers(tmp_path: Path) -> None:
     fill(tmp_path / "in", 40)
     script = tmp_path / "script.py"

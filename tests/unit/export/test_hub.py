@@ -461,6 +461,7 @@ def test_without_a_connection_what_was_downloaded_is_used(far):
     assert sg.load("org/name").about["images"] == 640
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_model_of_the_hub(tmp_path, monkeypatch, run, kept):
     model = sg.load(run.path)
     there = save_folder(model, tmp_path / "model", run).path

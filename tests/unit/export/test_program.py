@@ -196,6 +196,7 @@ const {cases, seeds} = JSON.parse(require("fs").readFileSync(0, "utf8"));
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(NODE is None, reason="needs node")
 def test_the_page_s_own_script_makes_the_same_pictures_from_the_same_seeds() -> None:
     cases, wanted = [], []

@@ -110,6 +110,7 @@ def test_one_and_the_same_picture_is_no_question_and_the_report_says_so(tmp_path
     assert "a single class" in report.table()
 
 
+@pytest.mark.slow
 def test_the_command_reports_both_networks(tmp_path, glyphs, monkeypatch, capsys):
     run = fresh_run(tmp_path / "run", glyphs, "apart")
     small = {

@@ -63,6 +63,7 @@ def test_another_course_of_the_loss_is_another_picture(tmp_path: Path) -> None:
     assert np.array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "c.png"))
 
 
+@pytest.mark.slow
 def test_halves_of_the_loss_and_the_path_taken_are_drawn_where_there_are_any(tmp_path: Path) -> None:
     log = [tick(index) for index in range(20)]
     parts = {"a": {}, "b": {"loss_d_real": 0.5, "loss_d_fake": 0.7}, "c": {"path": 0.25}, "d": {"path": 0.0}}
@@ -74,6 +75,7 @@ def test_halves_of_the_loss_and_the_path_taken_are_drawn_where_there_are_any(tmp
     assert np.array_equal(without, never)
 
 
+@pytest.mark.slow
 def test_scores_get_their_own_place(tmp_path: Path) -> None:
     log = [tick(index) for index in range(20)]
     save_curves(log, tmp_path / "a.png")
@@ -97,6 +99,7 @@ def test_a_gradient_of_zero_is_a_gap_and_does_not_stretch_the_axis(tmp_path: Pat
     assert np.array_equal(pixels(tmp_path / "zero.png"), pixels(tmp_path / "gap.png"))
 
 
+@pytest.mark.slow
 def test_of_a_hundred_thousand_ticks_no_more_is_drawn_than_of_a_thousand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
