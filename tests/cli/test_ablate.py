@@ -54,6 +54,11 @@ def test_a_dry_run_says_how_much_it_is_and_does_nothing(ablate, world):
     assert "linear" in left  # counted in images
     assert "fine_tuning" in left
     assert plan["estimate"]["runs"] == 3 * len(plan["study"]["variants"]) > 100
+    assert plan["estimate"]["seconds"] == plan["estimate"]["runs"] * (0.5 * 60 + 25)
+    _, out, _ = ablate("pictures --vary r1 --seeds 2 --jobs 1 --images 1k --dry-run --json")
+    plan = json.loads(out)
+    alone = plan["estimate"]["seconds"] / 4 - 1000 / plan["study"]["measured"]["images_per_second"]
+    assert 25 + 12 + 4 < alone < 60, "a run scores its checkpoints, is looked at, and starts"
 
 
 @pytest.mark.parametrize(

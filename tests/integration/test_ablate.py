@@ -187,11 +187,11 @@ def test_a_run_that_fails_is_one_row_and_is_tried_again(images, tmp_path, whole)
 @pytest.mark.slow
 def test_halving_stops_what_clearly_loses_and_leaves_the_others_as_they_were(images, tmp_path, whole):
     folder = tmp_path / "study"
-    words = arguments(images, folder, "--halving", "--set", "optimizer.discriminator.lr=0.0002,1e-9")
+    words = arguments(images, folder, "--halving", "--set", "optimizer.generator.lr=0.0002,0.3")
     done = steadygan(*words)
     assert done.returncode == 0, done.stderr
     rows = {row[:2]: row for row in results(folder)}
-    assert {rows["optimizer.discriminator.lr=1e-9", seed][5] for seed in (0, 1)} == {"stopped early"}
-    assert "optimizer.discriminator.lr=1e-9 stops here: after a third" in done.stderr
+    assert {rows["optimizer.generator.lr=0.3", seed][5] for seed in (0, 1)} == {"stopped early"}
+    assert "optimizer.generator.lr=0.3 stops here: after a third" in done.stderr
     kept = [row for row in results(whole) if row[0] in (BASE, NOTHING)]
     assert [rows[row[:2]] for row in kept] == kept

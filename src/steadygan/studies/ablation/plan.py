@@ -43,7 +43,8 @@ _LOOK_SECONDS = 1.5  # about what the doctor takes for one
 _FEWEST_LOOKS, _MOST_LOOKS = 4, 24  # of it in a run, at the same images in all: what it finds says what collapsed
 _MOST_SCORED = 5_000
 _GRIDS = 40  # pictures of a run, of each of two kinds
-_START_SECONDS = 10.0  # that a job takes beside training: loading, drawing, scoring
+_CHECKPOINT_SECONDS = 1.0  # about what one takes with its score and its grids
+_START_SECONDS = 25.0  # that a job takes before and after training: loading torch, the report, the score that decides
 _KEPT = 3  # checkpoints of a run on the disk at once: the newest, the best, and the one being written
 _ROOM = 2**28  # bytes that should stay free
 
@@ -313,7 +314,10 @@ def _estimate(study: Study, request: Request, folder: StudyFolder | None) -> Out
     done = sum(1 for run in runs if folder and folder.finished(*run))
     jobs = jobs_for(study, request.jobs)
     images = study.budget.images
-    seconds = images / measured.images_per_second if images else 60 * (study.budget.minutes or 0)
+    seconds = 60 * (study.budget.minutes or 0)  # which all that a run does counts in
+    if images:
+        looks = images / measured.look_images * _LOOK_SECONDS
+        seconds = images / measured.images_per_second + _CHECKPOINTS * _CHECKPOINT_SECONDS + looks
     where = next(one for one in ((folder.path if folder else Path()).absolute(),
                                  *(folder.path if folder else Path()).absolute().parents) if one.exists())  # fmt: skip
     estimate = Outlay(
