@@ -172,6 +172,8 @@ def test_of_heavy_tails_a_decision_is_only_rarer_and_the_seed_far_off_is_named()
     assert astray.median == pytest.approx(-1.0)
     tame = effects(runs(base=[*BASE, 11.0], near=[9.0, 10.4, 8.1, 9.5, 11.1, 10.0]))[0]
     assert (tame.verdict, tame.outlier) == ("helped", None)
+    few = effects(runs(base=BASE[:4], far=[*(value - 1 for value in BASE[:3]), BASE[3] - 30]))[0]
+    assert (few.undecided, few.outlier) == ("few seeds", None), "of four nobody can say which is the odd one"
 
 
 def test_holm_adjusts_as_r_does():
