@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from steadygan.claim import alone, claimed, writer
+from steadygan.data import Dataset
 from steadygan.doctor.collapse import LIMITS
 from steadygan.errors import ConfigError, Diverged
 from steadygan.recipes.basis import basis_of
@@ -24,6 +25,7 @@ from steadygan.studies.ablation.records import Outcome
 from steadygan.studies.ablation.study import BASE, Finished, Study, StudyFolder
 from steadygan.studies.evaluate import evaluate
 from steadygan.training.budget import spent
+from steadygan.training.build import open_data
 from steadygan.training.config import Budget, RunConfig
 from steadygan.training.console import Reporter, reporter
 from steadygan.training.resuming import resume
@@ -58,15 +60,16 @@ def run_job(folder: Path, variant: str, seed: int, rung: bool = False, tied: boo
 
 def _make(home: StudyFolder, study: Study, which: tuple[str, int], rung: bool, console: Reporter) -> None:
     run, config = home.run(*which), study.config(*which)
+    dataset = open_data(config, console)
     try:
-        _train(study, config, run, budget_of(study, rung), console)
+        _train(study, config, run, budget_of(study, rung), console, dataset)
     except Diverged as problem:
         home.finish(Finished(outcome=_outcome(study, which, run, None, None, "diverged", str(problem))))
         return
     if rung:
         return
     peak = _peak_bytes(run, study)
-    scores = _scores(study, which, config, run, console)
+    scores = _scores(study, which, config, run, console, dataset)
     score = scores[study.score.metric]
     reason = "" if math.isfinite(score.value) else "its score is not a finite number"
     outcome = _outcome(study, which, run, score, _collapsed(run, config, scores), "finished", reason)
@@ -83,7 +86,7 @@ def budget_of(study: Study, rung: bool) -> Budget:
     return Budget(images=min(4 * study.measured.every_images, whole.images or 0))
 
 
-def _train(study: Study, config: RunConfig, run: Run, budget: Budget, console: Reporter) -> None:
+def _train(study: Study, config: RunConfig, run: Run, budget: Budget, console: Reporter, dataset: Dataset) -> None:
     """From nothing, or from where it was left."""
     if not run.files.run_json.exists() or not run.checkpoints():
         if run.path.exists():  # ended before its first checkpoint
@@ -93,7 +96,7 @@ def _train(study: Study, config: RunConfig, run: Run, budget: Budget, console: R
         base = study.config(BASE, config.seed)
         alike = config.networks == base.networks
         with claimed(run.path, config.data.source):
-            train_in(run.path, config, console, basis=_basis(study, config), like=base,
+            train_in(run.path, config, console, dataset, basis=_basis(study, config), like=base,
                      convolutions=study.measured.convolutions if alike else None)  # fmt: skip
     elif spent(budget, Progress(**_latest(run).meta.progress)) < 1:
         resume(run.path, budget, console=console, recipe=study.recipe_config())
@@ -110,12 +113,15 @@ def _basis(study: Study, config: RunConfig) -> BasisInfo | None:
     return None
 
 
-def _scores(study: Study, which: tuple[str, int], config: RunConfig, run: Run, console: Reporter) -> dict[str, Score]:
+def _scores(
+    study: Study, which: tuple[str, int], config: RunConfig, run: Run, console: Reporter, dataset: Dataset
+) -> dict[str, Score]:
     """The score that decides, of latents and reals that follow from the seed; variety where no doctor looked."""
     plan = study.score
     metrics = [plan.metric, *([] if config.doctor.most_time else [_VARIETY])]
     found = evaluate(
         run,
+        dataset,
         console=console,
         recipe=study.recipe_config(),
         metrics=metrics,
