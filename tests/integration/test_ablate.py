@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from steadygan.data import PrepareSettings, prepare
 from steadygan.errors import ConfigError
+from steadygan.studies.ablation.engines import RayCluster
 from steadygan.studies.ablation.job import run_job
 from steadygan.studies.ablation.plan import Request, make_plan
 from steadygan.studies.ablation.records import Outcome
@@ -137,13 +141,15 @@ def stopped(words: list[str], moment: Path, how: signal.Signals, seconds: float)
 
 
 @pytest.mark.slow
-def test_a_study_that_is_killed_again_and_again_says_the_same(images, tmp_path, whole):
+def test_a_study_that_is_killed_ten_times_says_the_same(images, tmp_path, whole):
     folder = tmp_path / "study"
     home, words = StudyFolder(folder), arguments(images, folder, "--jobs", "2")
     moments = [home.study_json, home.run(BASE, 0).files.log, home.run("spectral_norm", 0).files.latest,
                home.finished_json(BASE, 0), home.run(BASE, 1).files.run_json]  # fmt: skip
-    for number, moment in enumerate(moments):
-        stopped(words, moment, signal.SIGKILL, 0.1 * number)
+    chance = random.Random(0)
+    for moment in moments:
+        for _ in range(2):  # the second time it is there from the beginning, and any moment may come
+            stopped(words, moment, signal.SIGKILL, chance.uniform(0, 8))
     last = steadygan(*words)
     assert last.returncode == 0, last.stderr
     assert results(folder) == results(whole)
@@ -195,3 +201,90 @@ def test_halving_stops_what_clearly_loses_and_leaves_the_others_as_they_were(ima
     assert "optimizer.generator.lr=0.3 stops here: after a third" in done.stderr
     kept = [row for row in results(whole) if row[0] in (BASE, NOTHING)]
     assert [rows[row[:2]] for row in kept] == kept
+
+
+def test_without_ray_one_line_says_how_it_is_installed(made, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"pip install 'steadygan\[ray\]'"):
+        RayCluster().places(made.read(), 0)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    found = cluster_utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}, connect=False
+    )
+    for _ in range(2):
+        found.add_node(num_cpus=1)
+    yield found
+    found.shutdown()
+
+
+def processes(word: str) -> list[psutil.Process]:
+    """Those with a word in their command line."""
+    return [one for one in psutil.process_iter(["cmdline"]) if word in " ".join(one.info["cmdline"] or [])]
+
+
+def workers() -> list[psutil.Process]:
+    """Of Ray, that make a run."""
+    return [
+        one for one in psutil.process_iter(["cmdline"]) if "ray::on_a_worker" in " ".join(one.info["cmdline"] or [])
+    ]
+
+
+@pytest.mark.slow
+def test_a_cluster_of_two_machines_that_loses_a_worker_makes_the_study_of_one_machine(
+    images,
+    tmp_path,
+    whole,
+    cluster,
+    monkeypatch,
+):
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    folder = tmp_path / "study"
+    home, words = StudyFolder(folder), arguments(images, folder, "--engine", "ray")
+    process = subprocess.Popen(command(*words), stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not home.run(BASE, 0).files.latest.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = workers()
+    assert len(found) == 2, "a processor each"
+    found[0].kill()
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    assert "2 jobs side by side" in said
+    assert results(folder) == results(whole)
+    assert not workers()
+
+
+@pytest.mark.slow
+def test_a_study_on_a_cluster_that_is_stopped_leaves_no_job_and_goes_on_here(
+    images, tmp_path, whole, cluster, monkeypatch
+):
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    folder = tmp_path / "study"
+    home, words = StudyFolder(folder), arguments(images, folder)
+    process = subprocess.Popen(command(*words, "--engine", "ray"), stderr=subprocess.PIPE, text=True)
+    while not home.run(BASE, 0).files.log.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.terminate()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert not processes(str(folder))
+    assert steadygan(*words).returncode == 0
+    assert results(folder) == results(whole)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_and_one_without_room_are_one_line(images, tmp_path, cluster, monkeypatch):
+    words = [*arguments(images, tmp_path / "study", "--engine", "ray"), "--dry-run"]
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    done = steadygan(*words)
+    assert done.returncode == 2
+    assert "steadygan: no Ray cluster answers at RAY_ADDRESS=127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+    done = steadygan(*words, "--set", "runtime.threads=2")
+    assert done.returncode == 2
+    assert "no machine of the Ray cluster has 2 CPU for a job" in done.stderr

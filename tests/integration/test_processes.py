@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,9 +21,13 @@ from tiny import TINY, fingerprint, set_options
 pytestmark = pytest.mark.distributed
 
 
-def _launch(script: list[str]) -> subprocess.CompletedProcess[str]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]  # standalone: a port of its own
-    return subprocess.run([sys.executable, *launcher, *script], capture_output=True, text=True, check=False)
+def _line(script: list[str], processes: int = 2) -> list[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]  # with its own port
+    return [sys.executable, *launcher, *script]
+
+
+def _launch(script: list[str], processes: int = 2) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(_line(script, processes), capture_output=True, text=True, check=False)
 
 
 def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch_norm(tmp_path, pictures):
@@ -132,6 +139,60 @@ def test_processes_of_one_run_are_one_writer_and_share_the_folder_that_the_first
         done = _launch([*line, "--size", "16"])
         assert done.returncode == 0, done.stderr[-3000:]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["dcgan-squares-01", "dcgan-squares-02"]
+
+
+GAME = TINY | {
+    "loss": "relativistic",
+    "penalties": ["r1"],
+    "networks": {"kind": "r3gan", "width": 8, "latent_dim": 8},
+    "optimizer": {"generator": "sgd", "discriminator": "sgd"},
+}
+"""Nothing in it is random but latents, or goes by the batch as a whole; plain descent does not enlarge rounding."""
+
+
+def _weights(run: Path, images: int) -> torch.Tensor:
+    folder = sg.Run(run).files.checkpoint(images)
+    tensors = [load_file(folder / f"{part}.safetensors") for part in ("average", "discriminator", "generator")]
+    return torch.cat([value.double().flatten() for part in tensors for value in part.values()])
+
+
+@pytest.mark.slow
+def test_two_and_four_processes_play_the_game_of_one(tmp_path, pictures):
+    words = ["-m", "steadygan", "train", str(pictures), "--recipe", "dcgan", "--size", "16", *set_options(GAME)]
+    for count, seed in ((1, 0), (2, 0), (4, 0), (1, 1)):
+        out = ["-o", str(tmp_path / f"{count}-{seed}"), "--steps", "6", "--seed", str(seed)]
+        done = _launch([*words, *out], count)
+        assert done.returncode == 0, done.stderr[-3000:]
+    one, two, four, other = (_weights(tmp_path / name, 48) for name in ("1-0", "2-0", "4-0", "1-1"))
+    # sums in another order: some last bits of float32
+    torch.testing.assert_close(two, one, rtol=0, atol=2e-6)
+    torch.testing.assert_close(four, one, rtol=0, atol=2e-6)
+    assert (one - other).abs().max() > 1e-2
+    for start, after in ((2, 4), (4, 1)):  # a run goes on with another number of processes
+        out = tmp_path / f"{start}-to-{after}"
+        assert _launch([*words, "-o", str(out), "--steps", "3"], start).returncode == 0
+        done = _launch(["-m", "steadygan", "resume", str(out), "--steps", "6"], after)
+        assert done.returncode == 0, done.stderr[-3000:]
+        torch.testing.assert_close(_weights(out, 48), one, rtol=0, atol=2e-6)
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_ends_the_others_and_the_run_goes_on_from_its_checkpoint(tmp_path, pictures):
+    out = tmp_path / "run"
+    words = ["-m", "steadygan", "train", str(pictures), "-o", str(out), "--steps", "100000", *set_options(TINY)]
+    process = subprocess.Popen(_line([*words, "--size", "16"]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not sg.Run(out).files.latest.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ranks = psutil.Process(process.pid).children()
+    assert len(ranks) == 2
+    ranks[1].kill()
+    assert process.wait(timeout=300) != 0
+    assert not any(rank.is_running() for rank in ranks)
+    steps = sg.Run(out).checkpoint("latest").images // 8
+    done = _launch(["-m", "steadygan", "resume", str(out), "--steps", str(steps + 8)])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert sg.Run(out).log()[-1].step == steps + 8
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path, pictures, monkeypatch, capsys):

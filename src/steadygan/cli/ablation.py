@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,6 +46,10 @@ def ablate(
     size: Annotated[int | None, typer.Option(help="Pixels of a side.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     jobs: Annotated[int, typer.Option(help="Runs side by side. [default: by processors, GPUs and memory]", min=0)] = 0,
+    engine: Annotated[
+        Literal["here", "ray"],
+        typer.Option(help="Where runs are made: processes here, or the machines of a Ray cluster."),
+    ] = "here",
     halving: Annotated[
         bool, typer.Option("--halving", help="After a third of the budget stop what clearly loses, at most half.")
     ] = False,
@@ -57,6 +61,7 @@ def ablate(
     """Find out which technique helps: the same training with and without it, in pairs, over several seeds."""
     from steadygan.recipes.start import placed
     from steadygan.studies.ablation.ablate import ablate as run_study
+    from steadygan.studies.ablation.engines import Processes, RayCluster
     from steadygan.studies.ablation.plan import Request, make_plan
     from steadygan.studies.ablation.study import StudyFolder
     from steadygan.training.config import Budget
@@ -75,6 +80,7 @@ def ablate(
         features=features,
         halving=halving,
         jobs=jobs,
+        engine=RayCluster() if engine == "ray" else Processes(),
     )
     if dry_run:
         plan = make_plan(request, StudyFolder(out) if out else None, reporter())

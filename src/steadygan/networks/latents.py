@@ -17,16 +17,21 @@ class Latents(NamedTuple):
     dim: int
     kind: Latent = "normal"
 
-    def draw(self, *count: int, device: torch.device | str | None = None) -> Tensor:
-        """Latents (*count, dim) from the global random state of the device: those of training."""
-        return _DRAWN[self.kind](torch.empty(*count, self.dim, device=device))
+    def draw(
+        self, *count: int, device: torch.device | str | None = None, random: torch.Generator | None = None
+    ) -> Tensor:
+        """Latents (*count, dim), those of training: from `random`, else from the global state of the device."""
+        return _DRAWN[self.kind](torch.empty(*count, self.dim, device=device), random)
 
     def of(self, shares: Tensor) -> Tensor:
         """Latents float32 (N, dim) at these shares of the distribution, float64 in 0..1 without the ends."""
         return _QUANTILES[self.kind](shares).float()
 
 
-_DRAWN: dict[Latent, Callable[[Tensor], Tensor]] = {"normal": Tensor.normal_, "uniform": lambda x: x.uniform_(-1, 1)}
+_DRAWN: dict[Latent, Callable[[Tensor, torch.Generator | None], Tensor]] = {
+    "normal": lambda latents, random: latents.normal_(generator=random),
+    "uniform": lambda latents, random: latents.uniform_(-1, 1, generator=random),
+}
 _QUANTILES: dict[Latent, Callable[[Tensor], Tensor]] = {
     "normal": torch.special.ndtri,
     "uniform": lambda shares: 2 * shares - 1,

@@ -15,7 +15,6 @@ from steadygan.terminal import GONE, when_asked_to_stop
 from steadygan.training.budget import spent
 from steadygan.training.caring import decide
 from steadygan.training.listeners import Listener
-from steadygan.training.seeds import seed_everything
 from steadygan.training.session import Session
 from steadygan.training.snapshot import Snapshot, take
 
@@ -106,15 +105,11 @@ def _snapshot(session: Session, listeners: Sequence[Listener]) -> Snapshot:
 def step(session: Session, batches: Batches) -> None:
     """One round of the game, with randomness that depends on nothing but seed, process and step."""
     runtime, progress = session.runtime, session.progress
-    share = session.config.batch // runtime.world
-    seed_everything(session.config.seed, "step", runtime.rank, progress.steps)
+    next_latent = session.seeded(progress.steps)
 
     def next_real() -> tuple[Tensor, ...]:
         images, labels = next(batches)
         return runtime.to_layout(images), *session.given(labels)
-
-    def next_latent() -> Tensor:
-        return session.latents.draw(share, device=runtime.device)
 
     session.images_this_step = session.game.step(next_real, next_latent)
     progress.steps += 1

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from steadygan.data.loader import Batches
 from steadygan.training.game import Game, bare, eager
-from steadygan.training.seeds import derive, seed_everything
+from steadygan.training.seeds import derive
 from steadygan.training.session import Session
 
 
@@ -35,9 +35,8 @@ def first_not_finite(session: Session) -> str:
 def _play_again(session: Session, step: int) -> str:
     """One step, with the randomness and about the images that it had; every penalty takes part."""
     game, config, runtime = session.game, session.config, session.runtime
-    share = config.batch // runtime.world
     position = session.progress.images * step // session.progress.steps // config.batch * config.batch
-    seed_everything(config.seed, "step", runtime.rank, step)
+    next_latent = session.seeded(step)
     game.d_turns = 0  # at which every lazy penalty is due
     with closing(
         Batches(
@@ -55,7 +54,7 @@ def _play_again(session: Session, step: int) -> str:
     given = session.given(labels)
     with _watching(game) as seen:
         real = game.as_training_images(runtime.to_layout(images))
-        fake = game.fakes(session.latents.draw(share, device=runtime.device), *given)
+        fake = game.fakes(next_latent(), *given)
         game.d_step(real, fake, *given)
         seen.loss("discriminator's", game.report["loss_d"] + game.report["penalty"])
         game.g_step(real, fake, *given)

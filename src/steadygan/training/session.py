@@ -19,6 +19,7 @@ from steadygan.training.average import Average
 from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.game import Game, bare
 from steadygan.training.runtime import Runtime
+from steadygan.training.seeds import derive, seed_everything
 from steadygan.training.threads import Threads
 
 Say = Callable[[str], None]
@@ -94,6 +95,21 @@ class Session:
     @property
     def latents(self) -> Latents:
         return latents_of(self.config.networks)
+
+    def seeded(self, step: int) -> Callable[[], Tensor]:
+        """Seed this process for a step; gives the source of its latents, its part of those that one process would draw.
+
+        Several processes so play the game of one, as far as nothing else in it is random or goes by the whole batch.
+        """
+        runtime, config, latents = self.runtime, self.config, self.latents
+        if runtime.world == 1:
+            seed_everything(config.seed, "step", 0, step)
+            return lambda: latents.draw(config.batch, device=runtime.device)
+        seed_everything(config.seed, "step", "process", runtime.rank, step)  # for noise that is nobody's latent
+        alone = torch.Generator(runtime.device)
+        alone.manual_seed(derive(config.seed, "step", 0, step))
+        share = config.batch // runtime.world
+        return lambda: latents.draw(config.batch, device=runtime.device, random=alone)[runtime.rank * share :][:share]
 
     def given(self, labels: Tensor | None) -> tuple[Tensor, ...]:
         """What the networks are given with a batch of images: its labels, if they are conditional, else nothing."""

@@ -11,6 +11,7 @@ from steadygan.errors import ConfigError, StorageError, os_errors
 from steadygan.names import path_of
 from steadygan.runs.study import StudyTable
 from steadygan.studies.ablation.answer import so_far
+from steadygan.studies.ablation.engines import Engine
 from steadygan.studies.ablation.plan import Request, StudyPlan, make_plan
 from steadygan.studies.ablation.records import Outcome
 from steadygan.studies.ablation.runner import Runner, Standing, Watcher
@@ -34,7 +35,7 @@ def ablate(request: Request, out: Path) -> StudyTable:
             for line in found.lines():
                 view.say(line)
             home.write(found.study)
-            outcomes = _runner(found, home, view).run()
+            outcomes = _runner(found, home, request.engine, view).run()
         finally:
             view.close()
         table = so_far(found.study, outcomes)
@@ -43,10 +44,10 @@ def ablate(request: Request, out: Path) -> StudyTable:
     return table
 
 
-def _runner(found: StudyPlan, home: StudyFolder, view: Watcher) -> Runner:
+def _runner(found: StudyPlan, home: StudyFolder, engine: Engine, view: Watcher) -> Runner:
     it = found.estimate
     rounds = max(1, -(-(it.runs - it.done) // it.jobs))
-    return Runner(found.study, home, it.jobs, it.seconds / rounds, _Saving(view, home))
+    return Runner(found.study, home, engine, it.jobs, it.seconds / rounds, _Saving(view, home))
 
 
 class _Saving(Watcher):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from steadygan.care import Watch
@@ -27,6 +26,7 @@ from steadygan.recipes.choose import DEFAULT
 from steadygan.recipes.start import facts_for, plan
 from steadygan.runs.study import FEWEST
 from steadygan.scoring import choose_metrics, choose_reference
+from steadygan.studies.ablation.engines import Engine, Processes
 from steadygan.studies.ablation.study import ScorePlan, Study, StudyFolder, StudyMachine, StudyVariant
 from steadygan.studies.ablation.switching import setting_values
 from steadygan.studies.ablation.variants import asked, refused, variants_of
@@ -69,6 +69,7 @@ class Request:
     checkpoint: str = "best"
     halving: bool = False
     jobs: int = 0
+    engine: Engine = Processes()  # noqa: RUF009 - frozen
 
 
 class Outlay(Value):
@@ -242,7 +243,7 @@ def _threads(request: Request, asked: int, variants: Sequence[StudyVariant]) -> 
 
 
 def _usual_jobs(request: Request, variants: int, processors: int) -> int:
-    """All variants of a seed side by side, as far as there are processors; a GPU each; see `jobs_for`."""
+    """All variants of a seed side by side, as far as there are processors; a GPU each."""
     device = request.settings.get("runtime", {}).get("device", "auto")
     if choose_device(device) == "cuda":
         return torch.cuda.device_count()
@@ -312,7 +313,7 @@ def _run_bytes(pair: Pair, config: RunConfig, dataset: Dataset) -> int:
 def _estimate(study: Study, request: Request, folder: StudyFolder | None) -> Outlay:
     runs, measured = study.runs(), study.measured
     done = sum(1 for run in runs if folder and folder.finished(*run))
-    jobs = jobs_for(study, request.jobs)
+    jobs = request.engine.places(study, request.jobs)
     images = study.budget.images
     seconds = 60 * (study.budget.minutes or 0)  # which all that a run does counts in
     if images:
@@ -334,21 +335,6 @@ def _estimate(study: Study, request: Request, folder: StudyFolder | None) -> Out
             "free some space, or vary less"
         )
     return estimate
-
-
-def jobs_for(study: Study, asked: int = 0) -> int:
-    """How many runs go side by side: as asked, else as many as there are processors, GPUs and memory for.
-
-    One where minutes count and processors are shared, since neighbours would slow each other.
-    """
-    measured, runs = study.measured, len(study.runs())
-    if measured.device == "cuda":
-        return min(runs, asked or torch.cuda.device_count())
-    if study.budget.minutes:
-        return asked or 1
-    fitting = int(psutil.virtual_memory().available / 2**20 / max(measured.memory_mb, 1))
-    processors = max(1, (cores() - (cores() >= 3)) // measured.threads)
-    return max(1, min(runs, asked or min(processors, fitting)))
 
 
 def _grown(stored: Study, study: Study, folder: StudyFolder) -> Study:

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from steadygan.errors import ConfigError, Interrupted
+from steadygan.studies.ablation.engines import Engine, JobHandle
 from steadygan.studies.ablation.halving import losing
 from steadygan.studies.ablation.job import without_run
 from steadygan.studies.ablation.records import Outcome
@@ -40,10 +39,10 @@ class StudyTask:
 
 @dataclass
 class RunJob:
-    """A task in a process; `slot` is which of the places side by side it has, and which GPU."""
+    """A task that runs; `slot` is which of the places side by side it has, and which GPU."""
 
     task: StudyTask
-    process: subprocess.Popen[bytes]
+    handle: JobHandle
     slot: int
     began: float
 
@@ -76,6 +75,7 @@ class Runner:
 
     study: Study
     home: StudyFolder
+    engine: Engine
     jobs: int
     seconds: float
     view: Watcher
@@ -120,7 +120,7 @@ class Runner:
             while (waiting or running) and not stop.asked:
                 while waiting and slots:
                     running.append(self._start(waiting.pop(0), slots.pop(0)))
-                for job in [job for job in running if job.process.poll() is not None]:
+                for job in [job for job in running if job.handle.poll() is not None]:
                     running.remove(job)
                     slots.append(job.slot)
                     self._ended(job, self._state(running, len(waiting)))
@@ -135,29 +135,17 @@ class Runner:
             )
 
     def _start(self, task: StudyTask, slot: int) -> RunJob:
-        arguments = ["study-job", str(self.home.path), task.variant, str(task.seed), "--tied"]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(self.study.measured.threads)}
-        if self.study.measured.device == "cuda":
-            environment["CUDA_VISIBLE_DEVICES"] = _gpu(slot)
+        line = ["study-job", str(self.home.path.absolute()), task.variant, str(task.seed), "--tied"]
         self.home.jobs.mkdir(parents=True, exist_ok=True)
-        with self.home.job_log(task.variant, task.seed).open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "steadygan", *arguments, *(["--rung"] if task.rung else [])],
-                stdin=subprocess.PIPE,  # which ends when this process does, whatever ends it
-                stdout=log,
-                stderr=log,
-                env=environment,
-                start_new_session=True,  # Ctrl-C comes to us alone, and we hand it on once
-            )
-        return RunJob(task, process, slot, time.monotonic())
+        log = self.home.job_log(task.variant, task.seed)
+        handle = self.engine.start([*line, *(["--rung"] if task.rung else [])], log, self.study, slot)
+        return RunJob(task, handle, slot, time.monotonic())
 
     def _ended(self, job: RunJob, state: Standing) -> None:
         task, run = job.task, (job.task.variant, job.task.seed)
-        if job.process.stdin:
-            job.process.stdin.close()
         self.took.append(time.monotonic() - job.began)
         done = self.home.finished(*run)
-        if done is None and not (task.rung and job.process.returncode == 0):
+        if done is None and not (task.rung and job.handle.wait() == 0):
             self.failed[run] = without_run(self.study, run, self.home.run(*run), "failed", self._why(job))
         if done is not None or run in self.failed:
             _same_protocol(self.study, self.home)
@@ -167,7 +155,7 @@ class Runner:
 
     def _why(self, job: RunJob) -> str:
         """Why a job left no outcome, in its own words."""
-        code, log = job.process.returncode, self.home.job_log(job.task.variant, job.task.seed)
+        code, log = job.handle.wait(), self.home.job_log(job.task.variant, job.task.seed)
         if code < 0:
             why = " as the system does when memory is used up" if code == -getattr(signal, "SIGKILL", 9) else ""
             return f"its process was ended by signal {-code}{',' if why else ''}{why}"
@@ -205,22 +193,16 @@ def _last_lines(file: os.PathLike[str]) -> list[str]:
     return []
 
 
-def _gpu(slot: int) -> str:
-    """The GPU of a place, of those that this process may use."""
-    mine = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    return mine[slot % len(mine)] if mine else str(slot)
-
-
 def _end(running: Sequence[RunJob]) -> None:
     """Ask all jobs to stop, once, and wait until they have saved their state; a second Ctrl-C ends them at once."""
     try:
         for job in running:
-            job.process.terminate()
+            job.handle.terminate()
         for job in running:
-            job.process.wait()
+            job.handle.wait()
     except KeyboardInterrupt:
         for job in running:
-            job.process.kill()
+            job.handle.kill()
         raise
 
 
