@@ -269,7 +269,7 @@ def test_a_study_on_a_cluster_that_is_stopped_leaves_no_job_and_goes_on_here(
     while not home.run(BASE, 0).files.log.exists() and process.poll() is None:
         time.sleep(0.05)
     process.terminate()
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 130, said
     assert not processes(str(folder))
     assert steadygan(*words).returncode == 0
