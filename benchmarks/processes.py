@@ -3,8 +3,8 @@
     python benchmarks/processes.py pictures/ --seconds 20
     RAY_ADDRESS=... python benchmarks/processes.py pictures/ --study 8
 
-First: `dcgan` at 64 pixels with a batch of 64 by 1, 2 and 4 processes, which share the processors among them, in rounds,
-one after another; the median rate of the ticks after the first third, in images of all processes a second. With
+First: `dcgan` at 64 pixels with a batch of 64 by 1, 2 and 4 processes, which share the processors among them, in
+rounds, one after another; the median rate of the ticks after the first third, in images of all processes a second. With
 `--study`: so many runs of a few steps, one at a time, as processes here and as tasks of Ray, in turn; seconds a run.
 """
 
@@ -84,7 +84,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if options.study:
-            for engine in ("here", "ray"):
+            for engine in ("local", "ray"):
                 print(f"{engine}: {study(options.source, options.study, engine, out):.1f} s a run", flush=True)
             return
         found: dict[int, list[float]] = {count: [] for count in COUNTS}
@@ -94,10 +94,8 @@ def main() -> None:
                 print(f"{count}: {found[count][-1]:,.0f} images/s", flush=True)
         alone = statistics.median(found[1])
         for count, rates in found.items():
-            middle = statistics.median(rates)
-            print(
-                f"{count} processes: {middle:,.0f} images/s ({min(rates):,.0f} to {max(rates):,.0f}), {middle / alone:.2f}"
-            )
+            middle, span = statistics.median(rates), f"{min(rates):,.0f} to {max(rates):,.0f}"
+            print(f"{count} processes: {middle:,.0f} images/s ({span}), {middle / alone:.2f}")
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ def ablate(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     jobs: Annotated[int, typer.Option(help="Runs side by side. [default: by processors, GPUs and memory]", min=0)] = 0,
     engine: Annotated[
-        Literal["here", "ray"],
+        Literal["local", "ray"],
         typer.Option(help="Where runs are made: processes here, or the machines of a Ray cluster."),
-    ] = "here",
+    ] = "local",
     halving: Annotated[
         bool, typer.Option("--halving", help="After a third of the budget stop what clearly loses, at most half.")
     ] = False,
