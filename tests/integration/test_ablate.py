@@ -203,10 +203,10 @@ def test_halving_stops_what_clearly_loses_and_leaves_the_others_as_they_were(ima
     assert [rows[row[:2]] for row in kept] == kept
 
 
-def test_without_ray_one_line_says_how_it_is_installed(made, monkeypatch):
+def test_without_ray_one_line_says_how_it_is_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"pip install 'steadygan\[ray\]'"):
-        RayCluster().places(made.read(), 0)
+        RayCluster().ready()
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,10 @@ def cluster():
         initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}, connect=False
     )
     for _ in range(2):
-        found.add_node(num_cpus=1)
+        try:
+            found.add_node(num_cpus=1)
+        except Exception:  # Ray gives a node half a minute, which a busy machine may not
+            found.add_node(num_cpus=1)
     yield found
     found.shutdown()
 

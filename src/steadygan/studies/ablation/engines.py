@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from steadygan.errors import ConfigError
 from steadygan.studies.ablation.processes import on_a_worker, start
 from steadygan.studies.ablation.study import Study
 
+_REACH_SECONDS = 10.0
 _TRIES_AGAIN = 3  # of a job whose worker was lost; it goes on from its last checkpoint
 
 
@@ -32,6 +34,9 @@ class JobHandle(Protocol):
 class Engine(Protocol):
     """Where jobs run. Each ends with the program that started it, whatever ended that, and saves its state."""
 
+    def ready(self) -> None:
+        """ConfigError if nothing can be started there."""
+
     def places(self, study: Study, asked: int) -> int:
         """How many jobs go side by side: as `asked`, else as many as there is room for."""
 
@@ -42,6 +47,9 @@ class Engine(Protocol):
 @dataclass(frozen=True)
 class Processes:
     """Processes of this machine."""
+
+    def ready(self) -> None:
+        pass
 
     def places(self, study: Study, asked: int) -> int:
         """As many as there are processors, GPUs and memory for; one where minutes count and processors are shared,
@@ -68,6 +76,9 @@ class RayCluster:
     All of them see the study's folder and the images under the same names, and have the same packages. A job whose
     worker is lost is made again elsewhere, from its last checkpoint.
     """
+
+    def ready(self) -> None:
+        _cluster()
 
     def places(self, study: Study, asked: int) -> int:
         """As many as the machines of the cluster have processors or GPUs for. ConfigError if none has."""
@@ -133,11 +144,19 @@ def _cluster() -> Any:
         raise ConfigError("--engine ray runs jobs on a Ray cluster: pip install 'steadygan[ray]'") from problem
     if not ray.is_initialized():
         try:
+            _reached(os.environ.get("RAY_ADDRESS", ""))
             ray.init(logging_level=logging.ERROR, log_to_driver=False, configure_logging=False, include_dashboard=False)
-        except (ConnectionError, RuntimeError, ValueError) as problem:
+        except Exception as problem:  # Ray raises bare ones, too
             where = " at RAY_ADDRESS=" + os.environ["RAY_ADDRESS"] if "RAY_ADDRESS" in os.environ else ""
             raise ConfigError(
                 f"no Ray cluster answers{where} ({str(problem).splitlines()[0]}); start one with `ray start --head`, "
                 "or leave --engine out"
             ) from problem
     return ray
+
+
+def _reached(address: str) -> None:
+    """OSError if nobody listens there, which Ray itself takes minutes to find."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_SECONDS).close()

@@ -131,6 +131,7 @@ def make_plan(request: Request, folder: StudyFolder | None = None, console: Repo
     _check_budget(request.budget)
     if request.seeds < 1:
         raise ConfigError(f"--seeds {request.seeds}: give one seed or more")
+    request.engine.ready()
     stored = folder.read() if folder else None
     fixed, values = _settings(request)
     wanted = asked(request.vary, values)
