@@ -218,7 +218,7 @@ def cluster():
     for _ in range(2):
         try:
             found.add_node(num_cpus=1)
-        except Exception:  # Ray gives a node half a minute, which a busy machine may not
+        except Exception:  # noqa: BLE001 - Ray gives a node half a minute, which a busy machine may not
             found.add_node(num_cpus=1)
     yield found
     found.shutdown()
