@@ -17,6 +17,7 @@ FILES = [file for file in sorted(TESTS.rglob("*.py")) if file != Path(__file__).
 MAY_READ_A_CLOCK = {
     "integration/test_ablate.py": "the slow tests kill some time after a moment, and give up on what never comes",
     "integration/test_kill.py": "the slow tests kill at a random moment, and give up on what never starts",
+    "integration/test_processes.py": "a slow test kills a process after a moment, and gives up on what never comes",
     "unit/web/test_painter.py": "a painter that is slow, beside which requests pile up",
 }
 CLOCKS = {"time", "timeit"}

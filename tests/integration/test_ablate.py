@@ -254,7 +254,7 @@ def test_a_cluster_of_two_machines_that_loses_a_worker_makes_the_study_of_one_ma
     found = workers()
     assert len(found) == 2, "a processor each"
     found[0].kill()
-    _, said = process.communicate(timeout=600)
+    _, said = process.communicate()
     assert process.returncode == 0, said
     assert "2 jobs side by side" in said
     assert results(folder) == results(whole)
@@ -272,7 +272,7 @@ def test_a_study_on_a_cluster_that_is_stopped_leaves_no_job_and_goes_on_here(
     while not home.run(BASE, 0).files.log.exists() and process.poll() is None:
         time.sleep(0.05)
     process.terminate()
-    _, said = process.communicate(timeout=600)
+    _, said = process.communicate()
     assert process.returncode == 130, said
     assert not processes(str(folder))
     assert steadygan(*words).returncode == 0

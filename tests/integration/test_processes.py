@@ -187,7 +187,7 @@ def test_a_process_that_is_killed_ends_the_others_and_the_run_goes_on_from_its_c
     ranks = psutil.Process(process.pid).children()
     assert len(ranks) == 2
     ranks[1].kill()
-    assert process.wait(timeout=300) != 0
+    assert process.wait() != 0
     assert not any(rank.is_running() for rank in ranks)
     steps = sg.Run(out).checkpoint("latest").images // 8
     done = _launch(["-m", "steadygan", "resume", str(out), "--steps", str(steps + 8)])

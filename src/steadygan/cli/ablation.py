@@ -61,7 +61,7 @@ def ablate(
     """Find out which technique helps: the same training with and without it, in pairs, over several seeds."""
     from steadygan.recipes.start import placed
     from steadygan.studies.ablation.ablate import ablate as run_study
-    from steadygan.studies.ablation.engines import Processes, RayCluster
+    from steadygan.studies.ablation.engines import LocalProcesses, RayCluster
     from steadygan.studies.ablation.plan import Request, make_plan
     from steadygan.studies.ablation.study import StudyFolder
     from steadygan.training.config import Budget
@@ -80,7 +80,7 @@ def ablate(
         features=features,
         halving=halving,
         jobs=jobs,
-        engine=RayCluster() if engine == "ray" else Processes(),
+        engine=RayCluster() if engine == "ray" else LocalProcesses(),
     )
     if dry_run:
         plan = make_plan(request, StudyFolder(out) if out else None, reporter())

@@ -15,8 +15,8 @@ import torch
 
 from steadygan.data.pool import cores
 from steadygan.errors import ConfigError
-from steadygan.studies.ablation.processes import on_a_worker, start
 from steadygan.studies.ablation.study import Study
+from steadygan.studies.processes import on_a_worker, start
 
 _REACH_SECONDS = 10.0
 _TRIES_AGAIN = 3  # of a job whose worker was lost; it goes on from its last checkpoint
@@ -45,8 +45,8 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Processes:
-    """Processes of this machine."""
+class LocalProcesses:
+    """LocalProcesses of this machine."""
 
     def ready(self) -> None:
         pass

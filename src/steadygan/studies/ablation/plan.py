@@ -26,7 +26,7 @@ from steadygan.recipes.choose import DEFAULT
 from steadygan.recipes.start import facts_for, plan
 from steadygan.runs.study import FEWEST
 from steadygan.scoring import choose_metrics, choose_reference
-from steadygan.studies.ablation.engines import Engine, Processes
+from steadygan.studies.ablation.engines import Engine, LocalProcesses
 from steadygan.studies.ablation.study import ScorePlan, Study, StudyFolder, StudyMachine, StudyVariant
 from steadygan.studies.ablation.switching import setting_values
 from steadygan.studies.ablation.variants import asked, refused, variants_of
@@ -69,7 +69,7 @@ class Request:
     checkpoint: str = "best"
     halving: bool = False
     jobs: int = 0
-    engine: Engine = Processes()  # noqa: RUF009 - frozen
+    engine: Engine = LocalProcesses()  # noqa: RUF009 - frozen
 
 
 class Outlay(Value):

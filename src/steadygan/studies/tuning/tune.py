@@ -15,7 +15,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -26,6 +25,7 @@ from steadygan.claim import LOCK, alone
 from steadygan.errors import ConfigError, Diverged, Interrupted, SteadyganError, os_errors
 from steadygan.names import shown
 from steadygan.runs.ending import ending_of
+from steadygan.studies.processes import start
 from steadygan.studies.tuning.search import CHECKS, Search, SearchFolder, SearchResult, texts
 
 if TYPE_CHECKING:
@@ -192,15 +192,7 @@ class _Searching:
         self._launch(job, "evaluate", run, "--metrics", self.search.metric, f"--json={out}")
 
     def _launch(self, job: _TrialJob, *arguments: str) -> None:
-        with self.home.job(job.number, "log").open("ab") as log:
-            job.process = subprocess.Popen(
-                [sys.executable, "-m", "steadygan", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": str(self.threads)},
-                start_new_session=True,  # Ctrl-C comes to us alone, and we hand it on once
-            )
+        job.process = start(arguments, self.home.job(job.number, "log"), self.threads)
 
     def _hopeless(self, job: _TrialJob) -> bool:
         """End a run that is worse than what most others were at its last check; whether it was ended."""

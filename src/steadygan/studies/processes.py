@@ -1,4 +1,4 @@
-"""A job as a process of its own; light enough for a Ray worker, which only waits for it."""
+"""Jobs of studies as processes of their own; light enough for a Ray worker, which only waits for one."""
 
 from __future__ import annotations
 
