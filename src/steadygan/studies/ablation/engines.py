@@ -46,7 +46,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class LocalProcesses:
-    """LocalProcesses of this machine."""
+    """Processes of this machine."""
 
     def ready(self) -> None:
         pass

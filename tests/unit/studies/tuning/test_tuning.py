@@ -139,7 +139,7 @@ def program(tmp_path, monkeypatch):
         file.write_text(f'#!/bin/sh\nshift 2\nexec {PYTHON} {tmp_path / "program.py"} "$@"\n')
         file.chmod(0o755)
         (tmp_path / "program.py").write_text(PROGRAM.replace("FIRST", first))
-        monkeypatch.setattr(module.sys, "executable", str(file))
+        monkeypatch.setattr(sys, "executable", str(file))
 
     write()
     return write
