@@ -17,9 +17,18 @@ class JobProcess(subprocess.Popen[bytes]):
 
     def poll(self) -> int | None:
         code = super().poll()
-        if code is not None and self.stdin:
-            self.stdin.close()
+        if code is not None:
+            self._let_go()
         return code
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = super().wait(timeout)
+        self._let_go()
+        return code
+
+    def _let_go(self) -> None:
+        if self.stdin:
+            self.stdin.close()
 
 
 def start(line: Sequence[str], log: Path, threads: int, environment: Mapping[str, str] | None = None) -> JobProcess:
