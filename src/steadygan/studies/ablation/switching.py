@@ -108,7 +108,8 @@ def _long(entry: Technique) -> str:
 def _switch(entry: Technique, word: str, seams: tuple[str, ...] = ()) -> Switch:
     def turn(config: RunConfig) -> Switched:
         change, off = _change(entry, seams or entry.group.seams, config)
-        title = f"without {word}" if off else word
+        place, _, name = word.rpartition("=")
+        title = f"{place} without {name}".strip() if off else word
         return Switched(f"{_WITHOUT}{word}" if off else word, title, override(config, change))
 
     return Switch(word, turn)

@@ -57,6 +57,12 @@ def test_what_a_recipe_has_is_switched_off_and_the_rest_stays():
     assert changes_of("steady", "ema")["no-ema"] == {"ema.half_life_images": 0}
 
 
+def test_what_is_switched_off_is_named_in_words():
+    words = ["r1", "networks.generator_norm=batch"]
+    found = variants_of(*base_of("steady"), asked(words, {}), words)
+    assert [one.title for one in found.variants[1:]] == ["without r1", "networks.generator_norm without batch"]
+
+
 def test_a_penalty_comes_to_those_that_are_there():
     kinds = [one["kind"] for one in changes_of("steady", "lecam")["lecam"]["penalties"]]
     assert kinds == ["r1", "r2", "lecam"]
