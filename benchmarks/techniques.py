@@ -3,7 +3,7 @@
     python benchmarks/techniques.py cifar10-jpeg-30k.zip aerial:data.held_out=0.2 -o runs/techniques
 
 Each set is a folder or file, perhaps with a setting of its own behind a colon. Four studies of `steadygan ablate`, one
-after another, at 32 pixels and a quarter of the networks' usual width; the same command goes on with what is there, and
+after another, at 32 pixels with narrow networks; the same command goes on with what is there, and
 with everything there only prints the table. docs/what-helped.md says what came of it.
 """
 
