@@ -31,7 +31,7 @@ from steadygan.training.changing import override
 from steadygan.training.check import check
 from steadygan.training.config import RunConfig
 from steadygan.training.loop import step
-from steadygan.training.session import Meter, Progress
+from steadygan.training.session import Meter, Progress, Session
 from tiny_recipes import spec_of, tiny_recipe
 
 
@@ -56,7 +56,7 @@ class FakeGPU(FakeTensorMode):
 
 def session_of(config: RunConfig, spec: ImageSpec, pair: Pair, runtime: Any) -> Any:
     """What a step needs of a run."""
-    return SimpleNamespace(
+    session = SimpleNamespace(
         config=config,
         runtime=runtime,
         progress=Progress(),
@@ -66,6 +66,8 @@ def session_of(config: RunConfig, spec: ImageSpec, pair: Pair, runtime: Any) -> 
         meter=Meter(),
         given=lambda labels: (labels,) if spec.classes else (),
     )
+    session.seeded = partial(Session.seeded, session)
+    return session
 
 
 def play(config: RunConfig, spec: ImageSpec, steps: int) -> None:
