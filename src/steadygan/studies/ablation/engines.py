@@ -124,7 +124,7 @@ class _RayJob:
             except self.ray.exceptions.RayError as problem:
                 self.code = 1
                 with self.log.open("a", encoding="utf-8") as said:
-                    said.write(f"steadygan: Ray gave it up: {str(problem).strip().splitlines()[-1]}\n")
+                    said.write(f"steadygan: Ray gave it up: {_lines(problem)[-1]}\n")
         return self.code
 
 
@@ -149,10 +149,14 @@ def _cluster() -> Any:
         except Exception as problem:  # Ray raises bare ones, too
             where = " at RAY_ADDRESS=" + os.environ["RAY_ADDRESS"] if "RAY_ADDRESS" in os.environ else ""
             raise ConfigError(
-                f"no Ray cluster answers{where} ({str(problem).splitlines()[0]}); start one with `ray start --head`, "
+                f"no Ray cluster answers{where} ({_lines(problem)[0]}); start one with `ray start --head`, "
                 "or leave --engine out"
             ) from problem
     return ray
+
+
+def _lines(problem: Exception) -> list[str]:
+    return str(problem).strip().splitlines() or [type(problem).__name__]
 
 
 def _reached(address: str) -> None:
