@@ -5,7 +5,7 @@
 Each checkpoint kept by each run makes `--count` pictures with its averaged generator, the same ones for every judge;
 judged by the Fréchet distance to as many reals, in the features of the classifier and in each of `--features`. All
 runs must be of the size that the reals are brought to. A run leaves many checkpoints with `--set checkpoint.keep=10`
-and `--set checkpoint.every_images=N`, or by `quality.py --curve 10`.
+and `--set checkpoint.every_images=N`, or by `minutes.py --curve 10`.
 """
 
 from __future__ import annotations

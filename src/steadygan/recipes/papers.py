@@ -247,6 +247,11 @@ _ALL = (
         "Hung-Yu Tseng, Lu Jiang, Ce Liu, Ming-Hsuan Yang, Weilong Yang",
     ),
     _conference(
+        "2409.11321", "ICLR", 2025, "SOAP: Improving and Stabilizing Shampoo using Adam for Language Modeling",
+        "Nikhil Vyas, Depen Morwani, Rosie Zhao, Mujin Kwun, Itai Shapira, David Brandfonbrener, Lucas Janson, "
+        "Sham Kakade",
+    ),
+    _conference(
         "2501.05441", "NeurIPS", 2024, "The GAN is dead; long live the GAN! A Modern GAN Baseline",
         "Yiwen Huang, Aaron Gokaslan, Volodymyr Kuleshov, James Tompkin",
     ),

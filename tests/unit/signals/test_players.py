@@ -14,7 +14,7 @@ from steadygan.signals.layers import gradients, layer_of, updates
 from steadygan.signals.players import Players
 from steadygan.signals.units import Units
 from steadygan.signals.untouched import untouched
-from steadygan.training.optim import SGD, Adam, PlayerOptimizer, RMSProp
+from steadygan.training.optim import SGD, SOAP, Adam, PlayerOptimizer, RMSProp
 
 
 class Mean(nn.Module):
@@ -124,6 +124,8 @@ def test_a_spectral_norm_does_not_hide_the_layer_that_a_weight_belongs_to():
         Adam(lr=1e-3, weight_decay=0.1),
         Adam(lr={"kind": "linear", "start": 1e-2, "end": 1e-3, "images": 100}, beta2=0.9),
         RMSProp(lr=1e-3),
+        SOAP(lr=1e-3),
+        SOAP(lr=1e-2, beta1=0.5, every=2),
         SGD(lr=1e-2),
         SGD(lr=1e-2, momentum=0.9),
     ],

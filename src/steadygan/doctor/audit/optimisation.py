@@ -7,7 +7,7 @@ import math
 from steadygan.doctor.audit.plan import SQUARED, AuditRule, RunPlan, always, most
 from steadygan.doctor.remedies import PLAYERS
 
-_LARGEST = {"adam": 1.0, "rmsprop": 1.0, "sgd": 500.0}
+_LARGEST = {"adam": 1.0, "soap": 1.0, "rmsprop": 1.0, "sgd": 500.0}
 """Largest rate of each optimizer as a multiple of Adam's."""
 
 _MISTAKES = "Fake satellite images, mistake"
@@ -36,7 +36,7 @@ def _high(plan: RunPlan) -> list[str]:
 
 
 def _low(plan: RunPlan) -> list[str]:
-    adams = [player for player in PLAYERS if plan.setting(f"optimizer.{player}.kind") == "adam"]
+    adams = [player for player in PLAYERS if plan.setting(f"optimizer.{player}.kind") in ("adam", "soap")]
     slow = {player: rate for player in adams if (rate := _rate(plan, player)) * 8 < _usual(plan, player)}
     steps = plan.steps or math.inf
     return [name for name, rate in slow.items() if rate * 50 < _usual(plan, name) or rate * steps < 0.5]
