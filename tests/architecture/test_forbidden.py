@@ -61,6 +61,7 @@ READS_THE_DEVICE = {"item", "cpu", "tolist", "numpy"}
 MAY_READ_THE_DEVICE = {
     "listeners.py": "once per tick, to write the means down",
     "run.py": "once, for the picture of what the discriminator sees",
+    "soap.py": "on Metal alone, which may lack the decompositions, once in some turns",
     "speed.py": "the timing of one layer, before training",
     "snapshot.py": "drawing the labels of pictures, from a table in the memory of the host",
     "sampling.py": "pictures, once per tick",

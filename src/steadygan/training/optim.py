@@ -78,7 +78,7 @@ class SOAP(OptimizerBase):
 
     beta1 0 and beta2 0.99 as the regularised losses of GANs want them; the paper's are for language models. The basis
     follows in one of `every` turns. A side of a weight longer than `largest_side` keeps its own coordinates.
-    `lr` and `beta2` may be schedules.
+    `lr` and `beta2` may be schedules; `weight_decay` is decoupled as in `Adam`.
     """
 
     paper: ClassVar[str] = "arXiv:2409.11321"
@@ -89,11 +89,13 @@ class SOAP(OptimizerBase):
     lr: Positive = 1e-3
     beta1: float = Field(default=0.0, ge=0, lt=1)
     beta2: BelowOne = 0.99
+    weight_decay: float = Field(default=0.0, ge=0)
     every: int = Field(default=10, ge=1)
     largest_side: int = Field(default=1024, ge=1)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return SOAPOptimizer(parameters, **self.rates(0), every=self.every, largest_side=self.largest_side)
+        form = self.model_dump(include={"weight_decay", "every", "largest_side"})
+        return SOAPOptimizer(parameters, **self.rates(0), **form)
 
     def rates(self, images: int) -> dict[str, Any]:
         return {**super().rates(images), "betas": (self.beta1, at(self.beta2, images))}

@@ -39,6 +39,8 @@ class SOAPOptimizer(torch.optim.Optimizer):
                         gradient = gradient.masked_fill(refused > 0, 0)  # what is not finite would stay so times 0
                     _remember(self.state[weight], gradient, group)
                     update, scale = _update(self.state[weight], weight, group)
+                    if group["weight_decay"]:
+                        update.add_(weight, alpha=group["weight_decay"] / scale)
                     weight.sub_(update if refused is None else update.mul_(1 - refused), alpha=group["lr"] * scale)
             group["turns"] += 1
 
@@ -46,7 +48,7 @@ class SOAPOptimizer(torch.optim.Optimizer):
 def moved(left: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> Tensor:
     """The update of a weight for a learning rate of 1, by what its last gradients have left as its state."""
     update, scale = _update(left, weight, group)
-    return update * scale
+    return update * scale + group["weight_decay"] * weight
 
 
 def _update(left: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> tuple[Tensor, float]:

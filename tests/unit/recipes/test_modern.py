@@ -23,4 +23,12 @@ def test_small_pictures_get_larger_batches_and_a_plain_discriminator():
     small, large = (steady(Facts(size=size)) for size in (32, 64))
     assert (small.batch, small.networks.downsampling.kind, small.networks.patches) == (32, "strided", 0)
     assert (large.batch, large.networks.downsampling.kind, large.networks.patches) == (16, "residual", 2)
-    assert large.optimizer.generator.lr == 2 * small.optimizer.generator.lr
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [({}, "soap"), ({"device": "cuda"}, "adam"), ({"device": "mps"}, "adam"), ({"size": 1, "channels": 2}, "adam")],
+)
+def test_the_optimizer_is_the_one_that_was_measured_there(facts, kind):
+    optimizer = steady(Facts(**facts)).optimizer
+    assert {optimizer.generator.kind, optimizer.discriminator.kind} == {kind}

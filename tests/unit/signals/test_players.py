@@ -125,7 +125,7 @@ def test_a_spectral_norm_does_not_hide_the_layer_that_a_weight_belongs_to():
         Adam(lr={"kind": "linear", "start": 1e-2, "end": 1e-3, "images": 100}, beta2=0.9),
         RMSProp(lr=1e-3),
         SOAP(lr=1e-3),
-        SOAP(lr=1e-2, beta1=0.5, every=2),
+        SOAP(lr=1e-3, beta1=0.5, every=2, weight_decay=0.1),
         SGD(lr=1e-2),
         SGD(lr=1e-2, momentum=0.9),
     ],
