@@ -73,7 +73,7 @@ def steady(facts: Facts) -> RunConfig:
     """
     gpu, large = facts.device == "cuda", facts.size >= _LARGE
     measured = facts.device == "cpu" and not facts.points
-    optimizer = SOAP(lr=1e-3) if measured else Adam(lr=5e-4, beta1=0.0, beta2=0.99)
+    optimizer = SOAP(lr=1e-3, largest_side=128) if measured else Adam(lr=5e-4, beta1=0.0, beta2=0.99)
     networks = DCGAN(
         width=64 if gpu else 32,
         upsampling=Nearest(),
