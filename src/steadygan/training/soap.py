@@ -29,7 +29,7 @@ class SOAPOptimizer(torch.optim.Optimizer):
         super().__init__(parameters, {**rates, "turns": 0})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """One update of every weight that has a gradient."""
         refused = self.found_inf
         for group in self.param_groups:
