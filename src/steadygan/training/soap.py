@@ -13,7 +13,7 @@ _EPS = 1e-8
 
 
 class SOAPOptimizer(torch.optim.Optimizer):
-    """Shampoo with Adam in the preconditioner's eigenbasis. Vyas et al. (2024), arXiv:2409.11321, Algorithms 3 and 4.
+    """Shampoo with Adam in the preconditioner's eigenbasis. Vyas et al. (2025), arXiv:2409.11321, Algorithms 3 and 4.
 
     A weight is taken as (out, places, in). The places of a convolution's kernel stay as they are; each of the other two
     sides is turned to the eigenvectors of its covariance, the mean of G Gᵀ or Gᵀ G that decays with beta2, if it is
