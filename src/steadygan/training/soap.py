@@ -17,16 +17,16 @@ class SOAPOptimizer(torch.optim.Optimizer):
 
     A weight is taken as (out, places, in). The places of a convolution's kernel stay as they are; each of the other two
     sides is turned to the eigenvectors of its covariance, the mean of G Gᵀ or Gᵀ G that decays with beta2, if it is
-    longer than 1 and at most `largest_side`. Vectors, such as biases, get plain Adam. The eigenvectors are found at a
-    weight's first gradient, and follow by one step of orthogonal iteration in `every` turns. A gradient counts before
-    the basis is chosen that it is turned to; the authors choose first, and move nothing at the first turn. No weight
-    moves where `found_inf` is 1; the host waits for no device to know.
+    longer than 1 and at most `largest_side`. Vectors, such as biases, get plain Adam, and so does all until `every`
+    gradients are counted: fewer leave directions without a part in any, whose eigenvectors would be those of rounding
+    (the authors take the first gradient's). Then Adam begins anew along the eigenvectors, which follow by one step of
+    orthogonal iteration in `every` turns. No weight moves where `found_inf` is 1; the host waits for no device to know.
     """
 
     found_inf: Tensor | None = None
 
     def __init__(self, parameters: Iterable[nn.Parameter], **rates: Any) -> None:
-        super().__init__(parameters, {**rates, "turns": 0})
+        super().__init__(parameters, rates)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -42,7 +42,6 @@ class SOAPOptimizer(torch.optim.Optimizer):
                     if group["weight_decay"]:
                         update.add_(weight, alpha=group["weight_decay"] / scale)
                     weight.sub_(update if refused is None else update.mul_(1 - refused), alpha=group["lr"] * scale)
-            group["turns"] += 1
 
 
 def moved(left: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> Tensor:
@@ -53,7 +52,7 @@ def moved(left: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> Tensor
 
 def _update(left: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> tuple[Tensor, float]:
     """Adam's quotient along the bases, turned back, and what it is still to be multiplied by: both bias corrections."""
-    first, second = (1 - beta ** left["count"] for beta in group["betas"])
+    first, second = (1 - beta ** left["age"] for beta in group["betas"])
     along = left["exp_avg_sq"].sqrt().add_(_EPS * math.sqrt(second))
     torch.div(left["exp_avg"], along, out=along)  # each pass over the weights saved is a tenth of what this costs
     update = _turn(along, [basis if basis is None else basis.T for basis in left["bases"]])
@@ -67,19 +66,18 @@ def _remember(left: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> 
     if not left:
         lengths = [len(matrix) if gradient.ndim > 1 else 1 for matrix in matrices]
         turned = [1 < length <= group["largest_side"] for length in lengths]
-        left["count"], left["exp_avg"], left["exp_avg_sq"] = 0, torch.zeros_like(sides), torch.zeros_like(sides)
+        left["counted"], left["exp_avg"], left["exp_avg_sq"] = 0, torch.zeros_like(sides), torch.zeros_like(sides)
         left["covariances"] = [sides.new_zeros(n, n) if turn else None for n, turn in zip(lengths, turned, strict=True)]
-        left["bases"] = [None, None]
+        left["age"], left["bases"] = 0, [None, None]
     beta1, beta2 = group["betas"]
-    left["count"] += 1
+    left["counted"] += 1
     for side, (covariance, matrix) in enumerate(zip(left["covariances"], matrices, strict=True)):
         if covariance is not None:
             covariance.addmm_(matrix, matrix.T, beta=beta2, alpha=1 - beta2)
-            if left["bases"][side] is None:
-                left["bases"][side] = _factors(torch.linalg.eigh, covariance)[1]
-            elif group["turns"] % group["every"] == 0:
+            if left["counted"] % group["every"] == 0:
                 _follow(left, side, covariance)
     along = _turn(sides, left["bases"])
+    left["age"] += 1
     left["exp_avg"] = left["exp_avg"].lerp_(along, 1 - beta1) if beta1 else along
     left["exp_avg_sq"].mul_(beta2).addcmul_(along, along, value=1 - beta2)
 
@@ -87,6 +85,12 @@ def _remember(left: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> 
 def _follow(left: dict[str, Any], side: int, covariance: Tensor) -> None:
     """Turn a side to the present eigenvectors, the largest first, and what is remembered along with it."""
     basis = left["bases"][side]
+    if basis is None:
+        left["bases"][side] = _factors(torch.linalg.eigh, covariance)[1]
+        left["age"] = 0
+        left["exp_avg"].zero_()
+        left["exp_avg_sq"].zero_()
+        return
     order = (basis * (covariance @ basis)).sum(0).argsort(descending=True)
     found = left["bases"][side] = _factors(torch.linalg.qr, covariance @ basis[:, order])[0]
     left["exp_avg_sq"] = left["exp_avg_sq"].index_select(2 * side, order)
