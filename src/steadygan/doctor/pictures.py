@@ -30,7 +30,9 @@ _LEARNED, _NEAR = 0.7, 1.2
 _CAME = 0.6  # of it, that pictures had before they became worse: then it came later, and training does not begin so
 _PARTS = 8  # of the run so far, at whose ends that is looked for
 _FADING = 0.9  # of what it was at half the images: what goes away by itself is no fault
-_MODES = 0.5  # of the contrast: two unrelated pictures differ by about 1.4 of it
+# Of the contrast: two unrelated pictures differ by about 1.4 of it. Healthy runs with batches of 16 stay below 0.5 with
+# Adam; with SOAP, whose statistics lag more, they reach 0.6.
+_MODES = 0.7
 
 
 def _near(case: Case) -> bool:

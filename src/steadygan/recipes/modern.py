@@ -77,7 +77,8 @@ def steady(facts: Facts) -> RunConfig:
     """
     gpu, large = facts.device == "cuda", facts.size >= _LARGE
     measured = facts.device == "cpu" and not facts.points
-    optimizer = _ON_A_PROCESSOR if measured else Adam(lr=5e-4, beta1=0.0, beta2=0.99)
+    adam = Adam(lr=1e-3 if large and not gpu else 5e-4, beta1=0.0, beta2=0.99)
+    optimizer = _ON_A_PROCESSOR if measured else adam
     networks = DCGAN(
         width=64 if gpu else 32,
         upsampling=Nearest(),
