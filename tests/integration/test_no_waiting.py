@@ -71,9 +71,12 @@ def test_gradients_and_moments_have_the_very_strides_of_their_weights_as_fused_k
     game = make_game(config, Pair(*(one.to(memory_format=LAYOUTS[layout]) for one in networks)), spec)
     seen = []
 
+    def like(value, weight):
+        return isinstance(value, torch.Tensor) and value.shape == weight.shape
+
     def look(optimizer, *_):
         for weight in (one for group in optimizer.param_groups for one in group["params"]):
-            beside = [one for one in optimizer.state[weight].values() if one.shape == weight.shape]
+            beside = [one for one in optimizer.state[weight].values() if like(one, weight)]
             seen.extend((one.stride(), weight.stride()) for one in (weight.grad, *beside))
 
     for optimizer in game.optimizers.values():

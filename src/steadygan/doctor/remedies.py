@@ -12,7 +12,7 @@ from steadygan.doctor.case import Case
 
 PLAYERS = ("generator", "discriminator")
 
-_LR = {"adam": 2e-4, "rmsprop": 5e-5, "sgd": 1e-2}  # of optimizers whose settings do not say
+_LR = {"adam": 2e-4, "soap": 1e-3, "rmsprop": 5e-5, "sgd": 1e-2}  # of optimizers whose settings do not say
 _SIZES = ("start", "end", "value", "low", "high")  # of schedules
 _STEEPNESS = ("r1", "perturbed_r1", "wgan_gp", "dragan")
 _UNLEAKED = 0.8  # of the images may be augmented without a trace: Karras et al. (2020), section 2.2

@@ -77,24 +77,26 @@ class SOAP(OptimizerBase):
     """Adam in the eigenbasis of each layer's gradients. Vyas et al. (2025), Algorithms 3 and 4; see `SOAPOptimizer`.
 
     beta1 0 and beta2 0.99 as the regularised losses of GANs want them; the paper's are for language models. The basis
-    follows in one of `every` turns. A side of a weight longer than `largest_side` keeps its own coordinates.
+    is found after `every` turns of Adam and follows in one of as many. A side of a weight longer than `largest_side`
+    keeps its own coordinates: with sides of 256 turned as well pictures were no better, and it cost twice as much.
     `lr` and `beta2` may be schedules; `weight_decay` is decoupled as in `Adam`.
     """
 
     paper: ClassVar[str] = "arXiv:2409.11321"
-    helps: ClassVar[str] = "Small networks on a processor: half of Adam's images gave better pictures than all of them."
+    helps: ClassVar[str] = "Small networks on a processor: half as many images as with Adam gave better pictures."
     hurts: ClassVar[str] = "A fifth more time for a step of a small pair; twice the rate ruined a run at 64 pixels."
 
     kind: Literal["soap"] = "soap"
     lr: Positive = 1e-3
     beta1: float = Field(default=0.0, ge=0, lt=1)
     beta2: BelowOne = 0.99
+    eps: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     every: int = Field(default=10, ge=1)
-    largest_side: int = Field(default=1024, ge=1)
+    largest_side: int = Field(default=128, ge=1)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        form = self.model_dump(include={"weight_decay", "every", "largest_side"})
+        form = self.model_dump(include={"eps", "weight_decay", "every", "largest_side"})
         return SOAPOptimizer(parameters, **self.rates(0), **form)
 
     def rates(self, images: int) -> dict[str, Any]:

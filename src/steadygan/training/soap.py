@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_EPS = 1e-8
-
 
 class SOAPOptimizer(torch.optim.Optimizer):
     """Shampoo with Adam in the preconditioner's eigenbasis. Vyas et al. (2025), arXiv:2409.11321, Algorithms 3 and 4.
 
     A weight is taken as (out, places, in). The places of a convolution's kernel stay as they are; each of the other two
     sides is turned to the eigenvectors of its covariance, the mean of G Gᵀ or Gᵀ G that decays with beta2, if it is
-    longer than 1 and at most `largest_side`. Vectors, such as biases, get plain Adam, and so does all until `every`
-    gradients are counted: fewer leave directions without a part in any, whose eigenvectors would be those of rounding
-    (the authors take the first gradient's). Then Adam begins anew along the eigenvectors, which follow by one step of
-    orthogonal iteration in `every` turns. No weight moves where `found_inf` is 1; the host waits for no device to know.
+    longer than 1 and at most `largest_side`. All begins with plain Adam, until `every` gradients are counted (the
+    authors take the eigenvectors of the first one): along directions without a part in any they would be those of
+    rounding. A side is left alone that is so long beside the others that even `every` gradients have to leave such.
+    Then Adam begins anew along the eigenvectors, which follow by one step of orthogonal iteration in `every` turns.
+    Vectors, such as biases, keep Adam. No weight moves where `found_inf` is 1; but for the first eigenvectors nothing
+    waits for the device.
     """
 
     found_inf: Tensor | None = None
@@ -53,7 +53,7 @@ def moved(left: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> Tensor
 def _update(left: dict[str, Any], weight: Tensor, group: dict[str, Any]) -> tuple[Tensor, float]:
     """Adam's quotient along the bases, turned back, and what it is still to be multiplied by: both bias corrections."""
     first, second = (1 - beta ** left["age"] for beta in group["betas"])
-    along = left["exp_avg_sq"].sqrt().add_(_EPS * math.sqrt(second))
+    along = left["exp_avg_sq"].sqrt().add_(group["eps"] * math.sqrt(second))
     torch.div(left["exp_avg"], along, out=along)  # each pass over the weights saved is a tenth of what this costs
     update = _turn(along, [basis if basis is None else basis.T for basis in left["bases"]])
     return update.transpose(1, 2).reshape(weight.shape), math.sqrt(second) / first
@@ -65,7 +65,8 @@ def _remember(left: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> 
     matrices = sides.flatten(1), sides.flatten(0, 1).T
     if not left:
         lengths = [len(matrix) if gradient.ndim > 1 else 1 for matrix in matrices]
-        turned = [1 < length <= group["largest_side"] for length in lengths]
+        most = [min(group["largest_side"], group["every"] * matrix.shape[1]) for matrix in matrices]
+        turned = [1 < length <= limit for length, limit in zip(lengths, most, strict=True)]
         left["counted"], left["exp_avg"], left["exp_avg_sq"] = 0, torch.zeros_like(sides), torch.zeros_like(sides)
         left["covariances"] = [sides.new_zeros(n, n) if turn else None for n, turn in zip(lengths, turned, strict=True)]
         left["age"], left["bases"] = 0, [None, None]
@@ -83,12 +84,11 @@ def _remember(left: dict[str, Any], gradient: Tensor, group: dict[str, Any]) -> 
 
 
 def _follow(left: dict[str, Any], side: int, covariance: Tensor) -> None:
-    """Turn a side to the present eigenvectors, the largest first, and what is remembered along with it."""
+    """Turn a side to the present eigenvectors, and what is remembered along with it, or anew the first time."""
     basis = left["bases"][side]
     if basis is None:
         left["bases"][side] = _factors(torch.linalg.eigh, covariance)[1]
-        left["age"] = 0
-        left["exp_avg"].zero_()
+        left["age"], left["exp_avg"] = 0, torch.zeros_like(left["exp_avg"])  # the old one may be the gradient itself
         left["exp_avg_sq"].zero_()
         return
     order = (basis * (covariance @ basis)).sum(0).argsort(descending=True)
@@ -108,5 +108,9 @@ def _turn(sides: Tensor, bases: Sequence[Tensor | None]) -> Tensor:
 
 
 def _factors(decompose: Callable[[Tensor], Sequence[Tensor]], matrix: Tensor) -> list[Tensor]:
-    """Factors of a matrix; by the processor where the device, Metal, cannot be relied on to have the routine."""
-    return [factor.to(matrix.device) for factor in decompose(matrix.cpu() if matrix.device.type == "mps" else matrix)]
+    """Factors of a matrix, laid out as a file gives them back: products of another layout have other last digits.
+
+    By the processor where the device, Metal, cannot be relied on to have the routine.
+    """
+    factors = decompose(matrix.cpu() if matrix.device.type == "mps" else matrix)
+    return [factor.to(matrix.device).contiguous() for factor in factors]

@@ -116,7 +116,7 @@ FIRES: Table[list[Case]] = Table(
             case(signals={"dead.generator": ramp(0.7, 0.7)}),
         ],
         "dead-discriminator": [case(signals={"dead.discriminator": ramp(0.05, 0.8), "dead.generator": [0.0] * LOOKS})],
-        "batch-norm-modes": [case(signals={"modes": ramp(0.1, 0.9)})],
+        "batch-norm-modes": [case(signals={"modes": ramp(0.1, 0.9)}), case(signals={"modes": ramp(0.75, 0.75)})],
         "input-range": [
             case(signals=inputs(0, 110, 60, 255)),
             case(signals=inputs(0, 0.4, 0.25, 1)),
@@ -223,7 +223,7 @@ HEALTHY: Table[list[Case]] = Table(
             case(signals={"dead.discriminator": ramp(0.05, 0.8)}),
         ],
         "dead-discriminator": [case(signals={"dead.discriminator": ramp(0, 0.2)})],
-        "batch-norm-modes": [case(signals={"modes": ramp(0.9, 0.2)})],
+        "batch-norm-modes": [case(signals={"modes": ramp(0.9, 0.2)}), case(signals={"modes": ramp(0.6, 0.6)})],
         "input-range": [
             case(signals=HEALTHY_INPUTS),
             case(signals=inputs(-1.01, 0, 0.5, 1.01)),  # as interpolation leaves it

@@ -30,5 +30,6 @@ def test_small_pictures_get_larger_batches_and_a_plain_discriminator():
     [({}, "soap"), ({"device": "cuda"}, "adam"), ({"device": "mps"}, "adam"), ({"size": 1, "channels": 2}, "adam")],
 )
 def test_the_optimizer_is_the_one_that_was_measured_there(facts, kind):
-    optimizer = steady(Facts(**facts)).optimizer
-    assert {optimizer.generator.kind, optimizer.discriminator.kind} == {kind}
+    config = steady(Facts(**facts))
+    assert {config.optimizer.generator.kind, config.optimizer.discriminator.kind} == {kind}
+    assert {penalty.every for penalty in config.penalties} == {8 if kind == "soap" else 4}

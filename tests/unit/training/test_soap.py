@@ -100,10 +100,33 @@ def test_a_side_that_is_too_long_keeps_its_own_coordinates():
     assert not torch.allclose(one, played(SOAP(lr=0.1, every=2), start, moves), atol=1e-3)
 
 
-def test_what_was_saved_goes_on_to_the_same_bits():
+def test_a_side_that_the_gradients_of_a_basis_cannot_fill_keeps_its_own_coordinates():
+    moves, start = gradients((1, 6), 4), torch.zeros(1, 6, dtype=torch.float64)
+    adam = Adam(lr=0.1, beta1=0, beta2=0.99)
+    assert torch.allclose(played(SOAP(lr=0.1, every=5), start, moves), played(adam, start, moves))
+    assert not torch.allclose(
+        played(SOAP(lr=0.1, every=6), start, moves * 2), played(adam, start, moves * 2), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("beta1", [0.0, 0.5])
+def test_it_leaves_a_gradient_as_it_is_that_is_kept_in_place(beta1):
+    settings, start = SOAP(lr=0.1, beta1=beta1, every=2), torch.zeros(6, 5, dtype=torch.float64)
+    moves, weight = gradients((6, 5), 5), nn.Parameter(start.clone())
+    optimizer = settings.build([weight])
+    weight.grad = torch.zeros_like(start)
+    for move in moves:
+        weight.grad.copy_(move)
+        optimizer.step()
+        assert torch.equal(weight.grad, move)
+    assert torch.equal(weight.detach(), played(settings, start, moves))
+
+
+@pytest.mark.parametrize("beta1", [0.0, 0.5])
+def test_what_was_saved_goes_on_to_the_same_bits(beta1):
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 2, 3))
-    optimizer = PlayerOptimizer(network, SOAP(every=2), torch.ones(()))
+    optimizer = PlayerOptimizer(network, SOAP(every=2, beta1=beta1), torch.ones(()))
     batches = torch.randn(8, 4, 3, 8, 8)
 
     def go_on(network, optimizer, batches):
@@ -114,7 +137,7 @@ def test_what_was_saved_goes_on_to_the_same_bits():
     go_on(network, optimizer, batches[:3])
     again = nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Conv2d(6, 2, 3))
     again.load_state_dict(network.state_dict())
-    other = PlayerOptimizer(again, SOAP(every=2), torch.ones(()))
+    other = PlayerOptimizer(again, SOAP(every=2, beta1=beta1), torch.ones(()))
     other.load_state_dict(unpack(*pack(optimizer.state_dict())))
     pairs = zip(go_on(network, optimizer, batches[3:]), go_on(again, other, batches[3:]), strict=True)
     assert all(torch.equal(one, two) for one, two in pairs)
