@@ -79,7 +79,9 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     real = _batch(config, pair, dataset, runtime)
     steps = period(config)
     play = player(config, copies, dataset.spec, runtime, lambda: real)
-    rate, shown = measured_rate(play, steps * (_REPEATS if steps <= _LONG_PERIOD else 2))
+    players = (config.optimizer.generator, config.optimizer.discriminator)
+    warm_up = max(_WARM_UP, *(getattr(one, "every", 0) for one in players))  # SOAP is cheaper before it has a basis
+    rate, shown = measured_rate(play, steps * (_REPEATS if steps <= _LONG_PERIOD else 2), warm_up)
     runtime.forget()
     # one speed for all processes: how often they meet depends on it
     rate = float(runtime.mean(torch.tensor(rate, device=runtime.device)))
@@ -107,13 +109,13 @@ def player(
     return play
 
 
-def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int) -> tuple[float, float]:
+def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int, warm_up: int = _WARM_UP) -> tuple[float, float]:
     """Images per second and images per step; `play` plays a step and says of what kind it was and how many it showed.
 
     A step's kind is what makes some longer than others: the turns played in it and the penalties that were due. Every
     step counts with the shortest time of its kind, for the machine may be busy, and with the images it showed itself.
     """
-    for _ in range(_WARM_UP):
+    for _ in range(warm_up):
         play()
     best: dict[Hashable, float] = {}
     kinds, images = [], 0

@@ -14,8 +14,10 @@ from steadygan.objectives import R1
 from steadygan.training import trial
 from steadygan.training.budget import expected_seconds, too_short
 from steadygan.training.build import make_pair
-from steadygan.training.config import Budget, RunConfig
+from steadygan.training.config import Budget, Optimizers, RunConfig
+from steadygan.training.optim import SOAP
 from steadygan.training.runtime import Choices, Runtime
+from steadygan.training.soap import SOAPOptimizer
 from steadygan.training.trial import Forecast, estimate, measured_rate, with_cadence
 from tiny import draw
 
@@ -124,6 +126,19 @@ def test_a_lazy_penalty_costs_its_share(dataset, clock, monkeypatch, every):
     seconds = {"d": 1.0, "g": 1.0, "penalty": 8.0}
     found = played(dataset, clock, monkeypatch, seconds, penalties=(R1(every=every),))
     assert found.images_per_second == pytest.approx(8 / (2 + 8 / every))
+
+
+def test_the_steps_that_soap_plays_before_it_has_a_basis_are_not_what_a_run_takes(dataset, clock, monkeypatch):
+    soap = SOAP(every=7)
+    step = SOAPOptimizer.step
+
+    def slower_with_a_basis(optimizer, closure=None):
+        step(optimizer)
+        clock.now += float(any(left["bases"][0] is not None for left in optimizer.state.values()))
+
+    monkeypatch.setattr(SOAPOptimizer, "step", slower_with_a_basis)
+    players = Optimizers(generator=soap, discriminator=soap)
+    assert played(dataset, clock, monkeypatch, {"d": 1.0, "g": 1.0}, optimizer=players).images_per_second == 8 / 4
 
 
 def test_several_turns_of_the_discriminator_show_as_many_batches(dataset, clock, monkeypatch):
