@@ -74,7 +74,7 @@ class Adam(OptimizerBase):
 
 
 class SOAP(OptimizerBase):
-    """Adam in the eigenbasis of each layer's gradients. Vyas et al. (2025), Algorithms 3 and 4; see `SOAPOptimizer`.
+    """Adam in the eigenbasis of each layer's gradients. Vyas et al. (2025), Algorithms 3 and 4.
 
     beta1 0 and beta2 0.99 as the regularised losses of GANs want them; the paper's are for language models. The basis
     is found after `every` turns of Adam and follows in one of as many. A side of a weight longer than `largest_side`
