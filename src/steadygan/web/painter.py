@@ -16,7 +16,7 @@ from steadygan.errors import SteadyganError
 
 _LINE = 64_000_000  # bytes of an answer: some dozens of large pictures
 _PATIENCE_SECONDS = 120.0
-_LEAVE_SECONDS = 3.0
+_LEAVE_SECONDS = 30.0  # a killed process leaves at once, on a busy machine some seconds later
 _PROGRAM = (sys.executable, "-m", "steadygan")
 Asked = Mapping[str, Any]
 
