@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +23,9 @@ import pytest
 from steadygan.rundir import atomic_path
 from steadygan.visual.curves import save_curves
 from tiny import TINY, draw
+
+# What a script starts with `&` ignores Ctrl-C, and so does all that it starts; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples are the same on every machine, none is kept in a folder, and a busy machine is no failure.
 hypothesis.settings.register_profile("steady", derandomize=True, database=None, deadline=None)

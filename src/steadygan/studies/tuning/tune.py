@@ -13,7 +13,6 @@ import json
 import math
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -79,8 +78,7 @@ class _TrialJob:
     def stop(self) -> None:
         """Let its process save its state, and wait for it."""
         if self.process and self.process.poll() is None:
-            with suppress(OSError):
-                self.process.send_signal(signal.SIGINT)
+            self.process.terminate()  # not by Ctrl-C, which all that a script starts with `&` ignores
             self.process.wait()
 
 
@@ -114,8 +112,7 @@ class _Searching:
         """Stop what is at work."""
         for job in self.working:
             if job.process and job.process.poll() is None:
-                with suppress(OSError):
-                    job.process.send_signal(signal.SIGINT)
+                job.process.terminate()
         for job in self.working:
             job.stop()
             job.held.close()

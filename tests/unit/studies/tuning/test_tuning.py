@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def searched(**more):
 
 
 PROGRAM = """
-import json, pathlib, signal, sys
+import json, pathlib, signal, sys, time
 command, rest = sys.argv[1], sys.argv[2:]
 def option(name): return rest[rest.index(name) + 1]
 run = pathlib.Path(option("-o") if command == "train" else rest[0])
@@ -123,7 +124,9 @@ with (run / "scores.jsonl").open("w") as file:
     for at in range(1, 13):
         print(json.dumps({"step": at, "images": 100 * at, "metric": "fd-training", "value": 900 if bad else 10 + at,
                           "protocol": "p", "better": "lower"}), file=file, flush=True)
-if bad: signal.pause()
+if bad:
+    time.sleep(20)
+    (run / "went on").touch()
 sys.exit()
 """
 
@@ -217,9 +220,16 @@ def test_a_search_in_which_nothing_works_ends_soon(program, tmp_path):
         tune(searched(), SearchFolder(tmp_path / "search"), 20, 1, 1, print)
 
 
-def test_a_trial_worse_than_most_ends_early(program, tmp_path):
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def test_a_trial_worse_than_most_ends_early(program, tmp_path, ctrl_c):
+    """Even with Ctrl-C ignored, as it is in all that a script starts with `&`."""
     program(SCORES)
-    found = tune(searched(), SearchFolder(tmp_path / "search"), 7, 1, 1, print)
+    before = signal.signal(signal.SIGINT, ctrl_c)
+    try:
+        found = tune(searched(), SearchFolder(tmp_path / "search"), 7, 1, 1, print)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not list(tmp_path.rglob("went on"))
     assert [row.number for row in found.trials if row.state == "pruned"] == [6]
     assert "worse than half" in found.trials[-1].reason
 
