@@ -147,10 +147,6 @@ class StudyFolder:
         return self.path / "results.jsonl"
 
     @property
-    def table_json(self) -> Path:
-        return self.path / "table.json"
-
-    @property
     def table_md(self) -> Path:
         return self.path / "table.md"
 
