@@ -13,6 +13,7 @@ from steadygan.cli import bench
 from steadygan.cli.main import app
 from steadygan.records import Score, Tick, append
 from steadygan.rundir import RunDir
+from telling import telling
 from tiny import draw
 
 PARSER = {"annotated_doc", "click", "colorama", "rich", "shellingham", "typer", "typing_extensions"}
@@ -107,7 +108,9 @@ def packages(modules: list[str]) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("line", WITHOUT_TORCH)
+@pytest.mark.parametrize(
+    "line", telling(WITHOUT_TORCH, "compare run run", "report run", "doctor run", "inspect pictures --json", "--help")
+)
 def test_a_command_that_needs_no_tensors_loads_no_torch_and_little_else(world, line):
     assert packages(loaded(world, line)) <= WITHOUT_TORCH[line]
 

@@ -12,6 +12,7 @@ import pytest
 from steadygan import rundir
 from steadygan.cli.main import app, main
 from steadygan.cli.options import with_json_spelled_out
+from telling import telling
 from tiny import TINY, draw, set_options
 
 QUICK = (
@@ -76,7 +77,7 @@ def test_every_command_that_has_it_is_tried_here():
     assert {function.__name__ for function in functions if "json" in get_type_hints(function)} == {*WORK}
 
 
-@pytest.mark.parametrize("place", ["{} {} --json", "{} --json {}", "{} {} --json -"])
+@pytest.mark.parametrize("place", telling(["{} {} --json", "{} --json {}", "{} {} --json -"], "{} --json {}"))
 @pytest.mark.parametrize("name", WORK)
 def test_alone_it_prints_json_and_nothing_else_wherever_it_stands(here, capsys, name, place):
     assert exit_code(place.format(name, WORK[name])) == 0
@@ -84,7 +85,9 @@ def test_alone_it_prints_json_and_nothing_else_wherever_it_stands(here, capsys, 
     assert sorted(path.name for path in here.iterdir()) == ["run", "set"]
 
 
-@pytest.mark.parametrize("option", ["--json found.json", "--json=found", "--json new/found.JSON"])
+@pytest.mark.parametrize(
+    "option", telling(["--json found.json", "--json=found", "--json new/found.JSON"], "--json=found")
+)
 @pytest.mark.parametrize("name", WORK)
 def test_with_a_file_it_is_written_there_and_the_rest_is_for_people(here, capsys, name, option):
     assert exit_code(f"{name} {WORK[name]} {option}") == 0
@@ -102,7 +105,9 @@ OUTPUTS = [(name, "json") for name in WORK] + [("inspect", "html"), ("evaluate",
 
 
 @pytest.mark.parametrize(("name", "option"), OUTPUTS)
-@pytest.mark.parametrize("path", ["a.png/b", "folder", "x" * 300, "closed/b", "closed/new/b"])
+@pytest.mark.parametrize(
+    "path", telling(["a.png/b", "folder", "x" * 300, "closed/b", "closed/new/b"], "a.png/b", "closed/b")
+)
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(here, capsys, monkeypatch, name, option, path):
     """The work would complain of something else: there is nothing to work on."""
     (here / "a.png").touch()

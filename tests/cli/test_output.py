@@ -116,7 +116,12 @@ SLOW = {  # once is enough
 
 @pytest.mark.parametrize(
     ("encoding", "name"),
-    [(encoding, name) for name in LINES for encoding in ENCODINGS if encoding == "ascii" or name not in SLOW],
+    [
+        pytest.param(encoding, name, marks=() if encoding in ("ascii", ENCODINGS[row % 3]) else pytest.mark.slow)
+        for row, name in enumerate(LINES)
+        for encoding in ENCODINGS
+        if encoding == "ascii" or name not in SLOW
+    ],
 )
 def test_every_command_speaks_in_every_encoding(say, encoding, name):
     code, _, err = say(encoding, *LINES[name])

@@ -94,6 +94,12 @@ FILES = {
     ("bench device", "out"): ("bench device --device cpu --minutes 0.000001 -o {}", ".png"),
     ("bench device", "json"): ("bench device --device cpu --minutes 0.000001 --json {}", ".json"),
 }
+SLOW = {(name, "json") for name in ("probe", "ablate", "tune", "turing", "evaluate")} | {
+    ("project", "out"),
+    ("evaluate", "nearest"),
+}
+"""Long ones of which one like it is tested by default."""
+
 WALKS = {"a walk": ("sample run -n 2 --frames 2 -o {}", ".gif")}
 FOLDERS = {
     ("prepare", "out"): ("prepare pictures --size 16 -o {}", ""),
@@ -229,7 +235,7 @@ ERRORS = (*WRONG, *SICK)
 
 
 def takes_long(name: object) -> bool:
-    return "bench" in str(name) or name == ("probe", "json")
+    return "bench" in str(name) or name in SLOW
 
 
 def called(it: object) -> str:

@@ -35,9 +35,13 @@ def _gather(parts: dict[str, tuple[Any, dict[str, Tensor]]]) -> tuple[dict[str, 
 
 
 def unpack(plain: Any, tensors: dict[str, Tensor]) -> Any:
-    """The tree that `pack` split; tuples come back as lists, which is all `load_state_dict` asks for."""
+    """The tree that `pack` split; tuples come back as lists, which is all `load_state_dict` asks for.
+
+    Tensors are copied: they lie in their file at any address, torch's own at multiples of 64, and on processors without
+    AVX-512 a product of matrices is rounded by where they lie. A run gone on with would end otherwise.
+    """
     if isinstance(plain, dict) and _TENSOR in plain:
-        return tensors[plain[_TENSOR]]
+        return tensors[plain[_TENSOR]].clone()
     if isinstance(plain, dict) and _DICT in plain:
         return dict(unpack(plain[_DICT], tensors))
     if isinstance(plain, dict):
