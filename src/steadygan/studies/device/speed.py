@@ -53,7 +53,7 @@ def variants(runtime: Runtime) -> list[Variant]:
 
     found = [Variant("float32", other(precision="float32"), tf32=False if cuda else None)]
     found += [Variant("TF32", other(precision="float32"), tf32=True)] * cuda
-    found += [Variant("bfloat16", other(precision="bfloat16"))] * (has_bfloat16(runtime.device.type) is not False)
+    found += [Variant("bfloat16", other(precision="bfloat16"))]
     found += [Variant(layout, other(layout=layout)) for layout in ("channels_last", "channels_first")]
     found += [Variant("cudnn.benchmark", runtime, benchmark=True)] * cuda
     return [Variant(SHIPPED, runtime), *(way for way in found if not way.is_shipped(choices))]
