@@ -271,6 +271,7 @@ USAGE = {
     "prepare -o new --xyz http://127.0.0.1/{z}/{x}/{y}.png --zoom 18 --bbox 5,45,15,55": "are not fetched unasked",
     "prepare -o new --xyz http://127.0.0.1/{z}/{x}/{y}.png --zoom 3 --bbox 9,45,5,55": "west,south,east,north",
     "prepare -o new --xyz ftp://h/{z}/{x}/{y} --zoom 3 --bbox 5,45,9,55": "begins with http",
+    "prepare pictures -o new --limit 1.5": "write it as 200000, 200_000, 200k",
     "prepare pictures -o new --workers -1": "invalid value for '--workers'",
     "sample run": "missing option '-o'",
     "sample run -n 0 -o grid.png": "invalid value for '-n'",

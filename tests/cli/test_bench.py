@@ -24,6 +24,8 @@ from steadygan.cli.main import main
         ("prepare nowhere", "there is no folder nowhere"),
         ("modes --data ring --minutes -1", "minutes: "),
         ("modes --data ring --minutes nan", "minutes: "),
+        ("modes --data ring --images 1.5", "write it as 200000, 200_000, 200k"),
+        ("modes --data ring --samples 1.5", "write it as 200000, 200_000, 200k"),
         ("modes --data ring --recipes nope", "no recipe 'nope'"),
         ("modes --data ring --set x=3", "x: no such setting"),
         ("modes --data nowhere", "there is no file or folder nowhere"),

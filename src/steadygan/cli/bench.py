@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from steadygan.cli.answers import answer, print_json
-from steadygan.cli.options import Device, Json, writable
+from steadygan.cli.options import Device, Json, how_many, writable
 
 app = typer.Typer(help="Measure this machine and this program; prints JSON, `device` a table.")
 
@@ -51,10 +51,13 @@ def modes(
     ] = "stacked-glyphs",
     recipes: Annotated[str, typer.Option(help="Names, with commas between.")] = "dcgan,steady",
     seeds: Annotated[int, typer.Option(help="Runs of each recipe.", min=1)] = 3,
-    images: Annotated[int | None, typer.Option(help="Images each run is shown. [default: 200,000]", min=1)] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Images each run is shown. [default: 200,000]", parser=how_many, metavar="N")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Or minutes each run may take.")] = None,
     samples: Annotated[
-        int | None, typer.Option(help="Samples to count. [default: 25,600, of points 2,500]", min=1)
+        int | None,
+        typer.Option(help="Samples to count. [default: 25,600, of points 2,500]", parser=how_many, metavar="N"),
     ] = None,
     size: Annotated[int, typer.Option(help="Pixels of a side of stacked pictures.", min=8)] = 32,
     set_: Annotated[

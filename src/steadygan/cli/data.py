@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from steadygan.cli.answers import answer
-from steadygan.cli.options import Json, writable
+from steadygan.cli.options import Json, how_many, writable
 from steadygan.names import shown
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ Labels = Annotated[
     str, typer.Option(help="auto: of tables, or class folders; folders: of those alone; none: no classes.")
 ]
 HeldOut = Annotated[float, typer.Option(help="Share that training never sees, at most 5,000 images.")]
-Limit = Annotated[int | None, typer.Option(help="Use no more than so many files, taken evenly.")]
+Limit = Annotated[
+    int | None, typer.Option(help="Use no more than so many files, taken evenly.", parser=how_many, metavar="N")
+]
 Tile = Annotated[int | None, typer.Option(help="Cut huge images, GeoTIFF too, into tiles of so many pixels.")]
 Stride = Annotated[int | None, typer.Option(help="With --tile: pixels from tile to tile. [default: those of a tile]")]
 Content = Annotated[float | None, typer.Option(help="With --tile: share of a tile that must be data. [default: 0.5]")]
