@@ -22,7 +22,7 @@ _VIRTUAL = VirtualBatchNorm(reference=8)
 NETWORKS = {
     "dcgan": DCGAN(**_SMALL),
     "virtual": DCGAN(**_SMALL, generator_norm=_VIRTUAL, discriminator_norm=_VIRTUAL, latent="uniform"),
-    "closing": DCGAN(**_SMALL, closing_layers=1),
+    "closing": DCGAN(**_SMALL, closing_layers=1, self_modulation=3),
     "satellite": Satellite(width=4, latent_dim=8),
     "upsample": Upsample(**_SMALL),
     "msg": MSG(width=8, max_width=8, latent_dim=8),

@@ -60,6 +60,7 @@ SETTINGS = {
     "spectral": {"networks": {"spectral_norm": "both"}},
     "closing": {"networks": {"closing_layers": 1}},
     "patches": {"networks": {"patches": 1}},
+    "self_modulation": {"networks": {"self_modulation": 3}},
     "schedule": {"optimizer": {"generator": {"lr": {"kind": "cosine", "start": 1e-3, "end": 1e-4, "images": 16}}}},
     "lazy": {"penalties": [{"kind": "r1", "every": 2}]},
 }

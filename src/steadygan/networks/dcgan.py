@@ -27,7 +27,7 @@ from steadygan.networks.choices import (
 from steadygan.networks.latents import Latent, Latents
 from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm, VirtualBatchNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
-from steadygan.ops.layers import LatentConv2d, spectrally_normalise_
+from steadygan.ops.layers import LatentConv2d, LatentSequential, SelfModulationLayer, spectrally_normalise_
 from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
@@ -74,6 +74,12 @@ class GeneratorParts(_Parts):
     upsampling: AnyUpsampling = Transposed()
     activation: AnyActivation = ReLU()
     latent: Latent = "normal"
+    self_modulation: int = Field(default=0, ge=0)
+
+    def block(self, width: int, latent_dim: int) -> list[nn.Module]:
+        """What stands behind a convolution with `width` channels."""
+        told = [SelfModulationLayer(width, latent_dim, self.self_modulation)] if self.self_modulation else []
+        return [*self.norm.layers(width), *told, self.activation.layer()]
 
 
 class DiscriminatorParts(_Parts):
@@ -113,11 +119,10 @@ class DCGANGenerator(nn.Module):
 
         layers: list[nn.Module] = [LatentConv2d(latent_dim, widths[0], sides[0], bias=bias)]
         for (inside, outside), (small, large) in zip(pairwise([*widths, closing[0]]), pairwise(sides), strict=True):
-            layers += [*parts.norm.layers(inside), parts.activation.layer()]
-            layers.append(parts.upsampling.layer(inside, outside, small, large, bias))
+            layers += [*parts.block(inside, latent_dim), parts.upsampling.layer(inside, outside, small, large, bias)]
         for inside, outside in pairwise(closing):
-            layers += [*parts.norm.layers(inside), parts.activation.layer(), same(inside, outside, 3, bias)]
-        self.layers = parts.norm.generating(nn.Sequential(*layers, nn.Tanh()), Latents(latent_dim, parts.latent))
+            layers += [*parts.block(inside, latent_dim), same(inside, outside, 3, bias)]
+        self.layers = parts.norm.generating(LatentSequential(*layers, nn.Tanh()), Latents(latent_dim, parts.latent))
         parts.finish(self)
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -188,6 +193,8 @@ class DCGAN(NetworkSettings):
     With `patches` the discriminator also judges each place of so many of its inner maps, the smallest first and as far
     as there are any, and adds the means to its verdict on the whole: Isola et al. (2017), arXiv:1611.07004, section
     3.2.2, at several depths.
+    With `self_modulation` the generator's latent reaches every layer, not the first alone: behind each norm a network
+    with so many hidden units makes a scale and a shift for each channel. Chen et al. (2019), arXiv:1810.01365.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
@@ -211,6 +218,7 @@ class DCGAN(NetworkSettings):
     minibatch: AnyMinibatch = NoMinibatch()
     closing_layers: int = Field(default=0, ge=0)
     patches: int = Field(default=0, ge=0)
+    self_modulation: int = Field(default=0, ge=0)
 
     def problems(self, spec: ImageSpec) -> list[str]:
         wrong = refusals(self.kind, spec, SIZES)
@@ -228,6 +236,7 @@ class DCGAN(NetworkSettings):
             init=self.generator_init,
             spectral_norm=self.spectral_norm in ("generator", "both"),
             closing_layers=self.closing_layers,
+            self_modulation=self.self_modulation,
         )
 
     def discriminator_parts(self) -> DiscriminatorParts:

@@ -66,6 +66,32 @@ class ResidualDown(nn.Module):
         return (self.down(maps) + self.skip(avg_pool2d(maps, 2))) * math.sqrt(0.5)
 
 
+class SelfModulationLayer(nn.Module):
+    """Scales and shifts each channel of an image by what its latent says. Chen et al. (2019), section 2.
+
+    maps · (1 + γ(z)) + β(z), where a dense layer, ReLU and another dense layer make γ and β of each channel: (N, width,
+    H, W) and the latent (N, latent_dim, 1, 1) -> (N, width, H, W).
+    """
+
+    def __init__(self, width: int, latent_dim: int, hidden: int) -> None:
+        super().__init__()
+        self.told = nn.Sequential(nn.Linear(latent_dim, hidden), nn.ReLU(), nn.Linear(hidden, 2 * width))
+
+    def forward(self, maps: Tensor, latent: Tensor) -> Tensor:
+        scale, shift = self.told(latent.flatten(1))[:, :, None, None].chunk(2, dim=1)
+        return maps * (1 + scale) + shift
+
+
+class LatentSequential(nn.Sequential):
+    """Layers that make an image of latents (N, latent_dim, 1, 1), which some of them are told besides."""
+
+    def forward(self, latent: Tensor) -> Tensor:
+        maps = latent
+        for layer in self:
+            maps = layer(maps, latent) if isinstance(layer, SelfModulationLayer) else layer(maps)
+        return maps
+
+
 class PixelNormLayer(nn.Module):
     """Each pixel's feature vector is brought to length 1 per root channel. Karras et al. (2018), section 4.2.
 

@@ -207,6 +207,10 @@ _ALL = (
         "Alexia Jolicoeur-Martineau",
     ),
     _conference(
+        "1810.01365", "ICLR", 2019, "On Self Modulation for Generative Adversarial Networks",
+        "Ting Chen, Mario Lucic, Neil Houlsby, Sylvain Gelly",
+    ),
+    _conference(
         "1811.09567", "ECCV", 2020, "How does Lipschitz Regularization Influence GAN Training?",
         "Yipeng Qin, Niloy Mitra, Peter Wonka",
     ),

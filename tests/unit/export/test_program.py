@@ -40,8 +40,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "generator_norm": "pixel",
         "generator_activation": "silu",
     },
-    "closing layers, virtual batch norm": {
+    "closing layers, self-modulation behind virtual batch norm": {
         "closing_layers": 1,
+        "self_modulation": 3,
         "generator_norm": {"kind": "virtual_batch", "reference": 3},
     },
 }

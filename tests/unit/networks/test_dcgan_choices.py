@@ -21,7 +21,7 @@ from steadygan.networks.dcgan import DCGAN, DCGANDiscriminator, DCGANGenerator, 
 from steadygan.networks.norms import AnyNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling
 from steadygan.ops.init import dcgan_init_, he_init_
-from steadygan.ops.layers import NearestConv2d
+from steadygan.ops.layers import NearestConv2d, SelfModulationLayer
 from steadygan.spec import ImageSpec
 
 UNIONS = {
@@ -489,6 +489,35 @@ def test_closing_layers_stand_at_the_resolution_of_the_image_in_both_players(cou
     assert not any(isinstance(m, nn.BatchNorm2d) for m in pair.discriminator.layers[: 3 if count > 1 else 1])
 
 
+def told(layer, maps, latent):
+    """What a self-modulation makes of maps, channel by channel."""
+    dense, _, last = layer.told
+    hidden = (latent @ dense.weight.T + dense.bias).clamp(min=0)
+    scales, shifts = (hidden @ last.weight.T + last.bias).reshape(len(latent), 2, -1).unbind(1)
+    return torch.stack([maps[:, c] * (1 + scales[:, c, None, None]) + shifts[:, c, None, None]
+                        for c in range(maps.shape[1])], 1)  # fmt: skip
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_with_self_modulation_the_latent_scales_and_shifts_what_each_norm_gives(norm):
+    networks = DCGAN(**TINY, generator_norm=norm, closing_layers=1, self_modulation=6, generator_init="he")
+    generator, latent = networks.build(SPEC).generator, torch.randn(3, 5)
+    maps, widths, plain = latent[:, :, None, None], [], True
+    for layer in generator.layers:
+        plain = not isinstance(layer, SelfModulationLayer)
+        widths += [] if plain else [maps.shape[1]]
+        maps = layer(maps) if plain else told(layer, maps, latent)
+    assert len(widths) == 3  # behind the latent's layer, the upsampling and the closing one, but the last
+    close(generator(latent), maps)
+
+
+def test_behind_a_reference_batch_each_image_is_told_its_own_latent():
+    networks = DCGAN(**TINY, generator_norm=small(norms.VirtualBatchNorm), self_modulation=6, generator_init="he")
+    generator, latent = networks.build(SPEC).generator, torch.randn(4, 5)
+    close(generator(latent)[2:], generator(latent[2:]))
+    assert not torch.allclose(generator(latent)[:2], generator(latent[2:]), atol=1e-3)
+
+
 @pytest.mark.parametrize("patches", [1, 2])
 def test_the_mean_verdicts_on_the_places_of_inner_maps_are_added_to_that_on_the_whole(patches):
     networks = DCGAN(width=4, discriminator_norm="none", dropout=0.3, patches=patches)
@@ -524,8 +553,11 @@ def test_dropout_drops_in_training_only_and_only_in_the_discriminator():
     assert not any(isinstance(m, nn.Dropout) for m in pair.generator.modules())
 
 
-@pytest.mark.parametrize("settings", [{"dropout": 1.0}, {"dropout": -0.1}, {"closing_layers": -1},
-                                      {"spectral_norm": "all"}, {"upsampling": "strided"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [{"dropout": 1.0}, {"dropout": -0.1}, {"closing_layers": -1}, {"self_modulation": -1}, {"spectral_norm": "all"},
+     {"upsampling": "strided"}],
+)  # fmt: skip
 def test_what_makes_no_sense_is_refused(settings):
     with pytest.raises(ValidationError, match=next(iter(settings))):
         DCGAN(**settings)
