@@ -23,6 +23,11 @@ _LARGE = 48
 # with Adam 53.0, and 43.6 after 43,200. CIFAR-10, 32 pixels, after 96,000: 15.3, with penalties every eighth step 15.0;
 # of half the rate 19.2, of twice the rate 15.0; with Adam 24.8, and 19.2 after 192,000.
 _ON_A_PROCESSOR = SOAP(lr=1e-3)
+# Channels of the widest maps on a processor, to which all layers cost the same if coarse ones are as wide as a DCGAN's.
+# Aerial, 64 pixels, distance in the time of 21,600 images without this limit and with a latent that only the first
+# layer is told, 39.6: with the limit 33.4, with the latent told to all 30.9, with both 15.0 and 17.2 (two seeds).
+# CIFAR-10, 32 pixels, in the time of 96,000 images, 15.0: with the latent told 15.0, with that and a limit of 64 14.7.
+_WIDEST = 96
 _PUBLISHED_IMAGES = 20_000_000
 # size: gamma at the start, of which a tenth remains; augmentation and half life at the end (Huang et al. 2024)
 _R3GAN = {32: (0.05, 0.55, 5_000_000), 64: (2.0, 0.3, 500_000), 256: (150.0, 0.3, 500_000)}
@@ -65,17 +70,20 @@ def r3gan(facts: Facts) -> RunConfig:
 def steady(facts: Facts) -> RunConfig:
     """The default: a relativistic loss with R1 and R2 on convolutional networks small enough for a processor.
 
-    The DCGAN's generator with nearest upsampling, at half the textbook's width, against its discriminator without batch
-    norm; relativistic pairing with both zero-centred penalties (Huang et al. 2024, section 2, who take them at every
-    step) every eighth step. Above 64 pixels gamma grows with their number, from 0.3. Images on a processor are learned
-    with SOAP (Vyas et al. 2025), which makes as good pictures of half as many as Adam and takes a fifth more time.
+    The DCGAN's generator with nearest upsampling, at half the textbook's width and with its latent told to every layer
+    (Chen et al. 2019), against its discriminator without batch norm; relativistic pairing with both zero-centred
+    penalties (Huang et al. 2024, section 2, who take them at every step) every eighth step. Above 64 pixels gamma grows
+    with their number, from 0.3. Images on a processor are learned with SOAP (Vyas et al. 2025), which makes as good
+    pictures of half as many as Adam and takes a fifth more time, by networks whose coarse maps are no wider than
+    others: see `_WIDEST`.
     Batch, and whether the discriminator has shortcuts and judges places of its inner maps besides, follow the size of
     the images, augmentation how often they come again: see `_LARGE` and `as_often_as_seen`.
     Elsewhere Adam with beta1 0 and beta2 0.99, and penalties every fourth step; CUDA gets the full width and batch 64,
     which nobody has measured yet.
     Source: Jolicoeur-Martineau (2019), arXiv:1807.00734; Mescheder et al. (2018), arXiv:1801.04406;
     Huang et al. (2024), arXiv:2501.05441; Odena et al. (2016), doi:10.23915/distill.00003;
-    Isola et al. (2017), arXiv:1611.07004; Karras et al. (2020), arXiv:1912.04958; Vyas et al. (2025), arXiv:2409.11321.
+    Isola et al. (2017), arXiv:1611.07004; Chen et al. (2019), arXiv:1810.01365; Karras et al. (2020), arXiv:1912.04958;
+    Vyas et al. (2025), arXiv:2409.11321.
     """
     gpu, large = facts.device == "cuda", facts.size >= _LARGE
     measured = facts.device == "cpu" and not facts.points
@@ -84,10 +92,12 @@ def steady(facts: Facts) -> RunConfig:
     optimizer = _ON_A_PROCESSOR if measured else adam
     networks = DCGAN(
         width=64 if gpu else 32,
+        max_width=_WIDEST if measured else 512,
         upsampling=Nearest(),
         downsampling=Residual() if large else Strided(),
         discriminator_norm=NoNorm(),
         patches=2 if large else 0,
+        self_modulation=32,
     )
     gamma = round(0.3 * max(1.0, facts.size / 64) ** 2, 3)
     return RunConfig(
