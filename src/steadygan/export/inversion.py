@@ -95,8 +95,10 @@ def invert_one(
     rng = torch.Generator().manual_seed(derive(seed, "project", "noise"))
     losses, done = torch.zeros(len(latents), device=latents.device), 0
     for end, share in _LEFT:
-        kept = losses.argsort()[: max(1, round(share * how.starts))]
+        most = max(1, round(share * how.starts)) if done else len(losses)  # few steps may leave none for a stage
+        kept = losses.argsort()[:most]
         latents, given = latents.detach()[kept].clone().requires_grad_(), tuple(labels[kept] for labels in given)
+        losses = losses[kept]
         adam = torch.optim.Adam([latents], betas=(0.9, 0.99))
         while done < round(end * how.steps):
             adam.param_groups[0]["lr"] = how.rate * _pace((done + 1) / how.steps)

@@ -76,6 +76,17 @@ def test_the_nearest_picture_of_a_linear_generator_is_the_mean_colour(colour, fe
     torch.testing.assert_close(latent * 0.2, torch.tensor(colour), atol=0.01, rtol=0)
 
 
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_however_few_the_steps_the_start_that_is_nearest_is_kept(steps):
+    model = sg.TrainedGenerator(PlainColours(), {}, ImageSpec(size=16, channels=3), 3, {})
+    still = Inversion(steps=steps, starts=8, candidates=64, rate=1e-9, noise=0, features=0, polish=0)
+    candidates, grey = draw(model, still, 0, None), torch.full((3, 16, 16), 128, dtype=torch.uint8)
+    nearest = candidates.latents[candidates.latents.square().sum(1).argsort()[:7]]
+    starts = torch.cat([nearest, nearest.mean(0, keepdim=True)])  # whose mean is grey as no other is
+    latent, _ = invert_one(model, grey, candidates, still)
+    torch.testing.assert_close(latent, starts[starts.square().sum(1).argmin()], atol=1e-3, rtol=0)
+
+
 def test_own_pictures_are_found_much_nearer_than_random_ones_and_strange_ones_are_not(tmp_path):
     model = generator()
     path, own = saved(model, tmp_path), model.sample(2, seed=9).plain()
