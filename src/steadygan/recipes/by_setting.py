@@ -79,7 +79,7 @@ BY_SETTING = [
         "What a picture is to be reaches the fine layers, too, not through all coarse ones alone.",
         "Some passes over each map and two small dense layers for it: a twentieth of the speed.",
         ("arXiv:1810.01365",),
-        "--set networks.self_modulation=32",
+        "--set networks.self_modulation=32 --set networks.generator_norm.affine=false",
     ),
     _entry(
         "fine_tuning",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from steadygan.augment import ADA, AsIs, DiffAugment
 from steadygan.networks import DCGAN, R3GAN, Points
-from steadygan.networks.norms import NoNorm
+from steadygan.networks.norms import BatchNorm, NoNorm
 from steadygan.networks.resampling import Nearest, Residual, Strided
 from steadygan.objectives import R1, R2, Relativistic
 from steadygan.recipes.facts import Facts
@@ -95,6 +95,7 @@ def steady(facts: Facts) -> RunConfig:
         max_width=_WIDEST if measured else 512,
         upsampling=Nearest(),
         downsampling=Residual() if large else Strided(),
+        generator_norm=BatchNorm(affine=False),
         discriminator_norm=NoNorm(),
         patches=2 if large else 0,
         self_modulation=32,
