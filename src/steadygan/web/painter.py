@@ -36,14 +36,14 @@ class Painter:
     def __init__(self, most: int = 2, idle_seconds: float = 300, program: Sequence[str] = _PROGRAM) -> None:
         self.most, self.idle_seconds, self.program = most, idle_seconds, program
         self._desks: dict[Path, _Desk] = {}
-        self._aside: set[Process] = set()
+        self._alive: set[Process] = set()
 
     async def ask(self, run: Path, request: Asked, view: str = "", rank: int = 0) -> dict[str, Any] | None:
         """The answer to a request of a `view`; None if a newer one of that view took its place while it waited.
 
         Of several views that wait the one of the lowest `rank` is next. NotPainted says why there is no answer.
         """
-        desk = self._desks.pop(run, None) or _Desk([*self.program, *_words(run)], self.idle_seconds)
+        desk = self._desks.pop(run, None) or _Desk([*self.program, *_words(run)], self.idle_seconds, self._alive)
         self._desks[run] = desk  # the last is the one asked for last
         while len(self._desks) > self.most:
             await self._desks.pop(next(iter(self._desks))).close()
@@ -51,8 +51,7 @@ class Painter:
 
     async def aside(self, run: Path, request: Asked) -> AsyncIterator[dict[str, Any]]:
         """All answers to a request that takes long, by a process of its own, which ends with this."""
-        process = await _started([*self.program, *_words(run)])
-        self._aside.add(process)
+        process = await _started([*self.program, *_words(run)], self._alive)
         try:
             await _send(process, {**request, "id": 0})
             assert process.stdout
@@ -63,20 +62,20 @@ class Painter:
                     return
             raise NotPainted("the process that made pictures ended; try it again")
         finally:
-            self._aside.discard(process)
-            await _ended(process)
+            await _ended(process, self._alive)
 
     async def close(self) -> None:
-        """End all processes."""
+        """End all processes, those too whose end nobody had the time to wait for."""
         desks, self._desks = list(self._desks.values()), {}
-        await asyncio.gather(*(desk.close() for desk in desks), *(_ended(one) for one in self._aside))
+        await asyncio.gather(*(desk.close() for desk in desks))
+        await asyncio.gather(*(_ended(one, self._alive) for one in self._alive))
 
 
 class _Desk:
     """The process of one run and what waits for it: one request of each view."""
 
-    def __init__(self, words: Sequence[str], idle_seconds: float) -> None:
-        self.words, self.idle_seconds = words, idle_seconds
+    def __init__(self, words: Sequence[str], idle_seconds: float, alive: set[Process]) -> None:
+        self.words, self.idle_seconds, self.alive = words, idle_seconds, alive
         self.process: Process | None = None
         self._waiting: dict[str, tuple[int, Asked, asyncio.Future[dict[str, Any] | None]]] = {}
         self._working: asyncio.Task[None] | None = None
@@ -126,7 +125,7 @@ class _Desk:
     async def _answered(self, request: Asked) -> dict[str, Any]:
         for _ in range(2):
             if self.process is None or self.process.returncode is not None:
-                self.process = await _started(self.words)
+                self.process = await _started(self.words, self.alive)
             try:
                 return await asyncio.wait_for(self._exchange(self.process, request), _PATIENCE_SECONDS)
             except (ConnectionError, EOFError, TimeoutError):
@@ -152,18 +151,20 @@ class _Desk:
     async def _end(self) -> None:
         process, self.process = self.process, None
         if process:
-            await _ended(process)
+            await _ended(process, self.alive)
 
 
 def _words(run: Path) -> list[str]:
     return ["serve-pictures", "--", str(run.resolve())]
 
 
-async def _started(words: Sequence[str]) -> Process:
+async def _started(words: Sequence[str], alive: set[Process]) -> Process:
     try:
-        return await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LINE)
+        process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LINE)
     except OSError as problem:
         raise NotPainted(f"the process that makes pictures cannot be started: {problem.strerror}") from problem
+    alive.add(process)
+    return process
 
 
 async def _send(process: Process, request: Asked) -> None:
@@ -172,12 +173,13 @@ async def _send(process: Process, request: Asked) -> None:
     await process.stdin.drain()
 
 
-async def _ended(process: Process) -> None:
-    """End a process: it has nothing to save."""
+async def _ended(process: Process, alive: set[Process]) -> None:
+    """End a process, which has nothing to save; it is `alive` until it was waited for."""
     with suppress(ProcessLookupError):
         process.kill()
     with suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), _LEAVE_SECONDS)
+    alive.discard(process)
 
 
 def _answer(line: bytes) -> dict[str, Any]:

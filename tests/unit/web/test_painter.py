@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from base64 import b64decode
 from collections.abc import Callable, Coroutine
@@ -126,6 +127,35 @@ def test_what_takes_long_tells_news_and_ends_when_nobody_listens(tmp_path: Path)
         assert not child.is_running()
         with pytest.raises(NotPainted, match="ended"):
             [answer async for answer in painter.aside(tmp_path, {"do": "die"})]
+
+    with_painter(act)
+
+
+def test_whose_leaving_was_cut_short_is_waited_for_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a page that is closed cancels its request at every step; a loop that closes before would leave warnings."""
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def noted(*words: Any, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await start(*words, **options))
+        return started[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+
+    async def act(painter: Painter) -> None:
+        heard = asyncio.Event()
+
+        async def listen() -> None:
+            async for _ in painter.aside(tmp_path, {"do": "photo", "news": 1, "seconds": 100}):
+                heard.set()
+
+        listening = asyncio.create_task(listen())
+        await heard.wait()
+        while not listening.done():
+            listening.cancel()
+            await asyncio.sleep(0)
+        await painter.close()
+        assert [process.returncode for process in started] == [-signal.SIGKILL]
 
     with_painter(act)
 
