@@ -194,7 +194,8 @@ class DCGAN(NetworkSettings):
     as there are any, and adds the means to its verdict on the whole: Isola et al. (2017), arXiv:1611.07004, section
     3.2.2, at several depths.
     With `self_modulation` the generator's latent reaches every layer, not the first alone: behind each norm a network
-    with so many hidden units makes a scale and a shift for each channel. Chen et al. (2019), arXiv:1810.01365.
+    with so many hidden units makes a scale and a shift for each channel. Chen et al. (2019), arXiv:1810.01365. The
+    paper's norms, and those of `steady`, have none of their own (`generator_norm.affine=false`); with 0 they want them.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
