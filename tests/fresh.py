@@ -28,8 +28,9 @@ NETWORKS = {
     "msg": MSG(width=8, max_width=8, latent_dim=8),
     "sngan": SNGAN(width=4, latent_dim=8),
     "apart": SNGAN(width=4, latent_dim=8, conditional=False),
+    "told": DCGAN(width=4, latent_dim=8, self_modulation=4, conditional=None),
 }
-"""Networks of every family, as small as they get; of those here only `sngan` is told classes."""
+"""Networks of every family, as small as they get; of those here only `sngan` and `told` are told classes."""
 
 
 def fresh_run(
@@ -44,8 +45,10 @@ def fresh_run(
     run.run_json.write_text(json.dumps(info))
     pair = untrained(path, seed)
     change(pair)
-    given = (torch.arange(64) % 10,) if getattr(pair.generator, "classes", 0) else ()
+    classes = getattr(pair.generator, "classes", 0)
+    given = (torch.arange(64) % classes,) if classes else ()
     measure_statistics(pair.generator.eval(), [(torch.randn(64, networks.latent_dim), *given)])
-    tensors = {"average": weights(pair.generator), "discriminator": weights(pair.discriminator)}
+    tensors = {"discriminator": weights(pair.discriminator)}
+    tensors |= dict.fromkeys(("generator", "average"), weights(pair.generator))
     atomic_write(run.best, checkpoint.save(run, 640, tensors).name + "\n")
     return path

@@ -224,6 +224,27 @@ def test_other_classes_are_refused_with_both_numbers(tmp_path, known, there, sai
         sg.train(tmp_path / "there" / "pictures", "sngan", tmp_path / "r", start=source, steps=1, settings=SHORT)
 
 
+@pytest.mark.parametrize(("known", "there"), [(3, 2), (3, 0), (0, 2), (2, 2)])
+def test_where_a_part_of_its_own_tells_classes_apart_it_alone_begins_afresh(tmp_path, capsys, known, there):
+    source = source_of(tmp_path / "known", "told", known)
+    source_of(tmp_path / "there", "dcgan", there)
+    settings = {**SHORT, "batch": 4, "size": 16}
+    run = sg.train(tmp_path / "there" / "set", out=tmp_path / "r", start=source, steps=1, settings=settings)
+    said = capsys.readouterr().err
+    assert (f"what tells {there} classes apart begins afresh" in said) == (there > 0 and known != there)
+    assert (f"its {known} classes are left out" in said) == (not there)
+    before, start = weights_at(sg.Run(source), "best"), weights_at(run, "images-000000000")
+    for part in PARTS:
+        of_classes = {place for place in start[part] if place.startswith(("embedding.", "projection."))}
+        assert len(of_classes) == (there > 0)
+        kept = {place for place in before[part] if not place.startswith(("embedding.", "projection."))}
+        assert start[part].keys() == kept | of_classes
+        kept |= of_classes if known == there else set()
+        assert all(torch.equal(before[part][place], start[part][place]) for place in kept)
+        assert all(len(start[part][place]) == there for place in of_classes)
+    assert sg.load(run.path).classes == there
+
+
 def test_networks_that_know_no_class_stay_so_on_images_with_labels(tmp_path):
     source = source_of(tmp_path / "known", "apart", 0)
     source_of(tmp_path / "there", "dcgan", 2)

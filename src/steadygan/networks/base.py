@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -63,7 +63,11 @@ class NetworkSettings(Part):
 
     `latent` is the distribution of the generator's numbers: standard normal, or uniform on -1..1 as the DCGAN paper
     has it (Radford et al. 2016, figure 1) and the eleven hacks advise against.
+
+    `class_parts` are the modules of either network without which it is the one that is told no classes.
     """
+
+    class_parts: ClassVar[tuple[str, ...]] = ()
 
     latent: Latent = "normal"
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from steadygan.networks.base import NetworkSettings, Pair, logits_of, refusals
 from steadygan.networks.choices import (
@@ -27,6 +28,7 @@ from steadygan.networks.choices import (
 from steadygan.networks.latents import Latent, Latents
 from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm, VirtualBatchNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
+from steadygan.ops.conditional import Projection
 from steadygan.ops.layers import LatentConv2d, LatentSequential, SelfModulationLayer, spectrally_normalise_
 from steadygan.part import Value
 from steadygan.spec import ImageSpec
@@ -104,14 +106,17 @@ _TEXTBOOK_DISCRIMINATOR = DiscriminatorParts()
 class DCGANGenerator(nn.Module):
     """Layers that double the side, each with norm and activation; tanh at the end. Radford et al. (2016), section 3.
 
-    (N, latent_dim) -> (N, channels, size, size) in -1..1. By default as figure 1: transposed convolutions 4×4, batch
-    norm, ReLU.
+    (N, latent_dim), and labels int64 (N,) if `classes` > 0 -> (N, channels, size, size) in -1..1. By default as
+    figure 1: transposed convolutions 4×4, batch norm, ReLU. With classes all that is told the latent is told the sum of
+    it and a vector learned for the class.
     """
 
     def __init__(self, *, latent_dim: int = 100, size: int = 64, channels: int = 3, width: int = 64,
-                 max_width: int = 512, parts: GeneratorParts = _TEXTBOOK_GENERATOR) -> None:  # fmt: skip
+                 max_width: int = 512, classes: int = 0, parts: GeneratorParts = _TEXTBOOK_GENERATOR,
+                 ) -> None:  # fmt: skip
         super().__init__()
-        self.latent_dim = latent_dim
+        self.latent_dim, self.classes = latent_dim, classes
+        self.embedding = nn.Embedding(classes, latent_dim) if classes else None
         sides = sides_of(size)
         widths = widths_of(sides, width, max_width)
         closing = [max(1, width // 2)] * parts.closing_layers + [channels]
@@ -125,21 +130,25 @@ class DCGANGenerator(nn.Module):
         self.layers = parts.norm.generating(LatentSequential(*layers, nn.Tanh()), Latents(latent_dim, parts.latent))
         parts.finish(self)
 
-    def forward(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, *given: Tensor) -> Tensor:
+        if self.embedding is not None:
+            latent = latent + self.embedding(*given)
         return self.layers(latent[:, :, None, None])
 
 
 class DCGANDiscriminator(nn.Module):
     """Layers that halve the side, each but the first with norm, and activation. Radford et al. (2016), section 3.
 
-    (N, channels, size, size) -> logits (N,); with features also the last feature map (N, C, side, side), as it is
-    before `minibatch`. By default strided convolutions 4×4, batch norm, leaky ReLU 0.2. To the verdict on the whole
-    image come the mean verdicts on all places of up to `patches` of the maps before the last.
+    (N, channels, size, size), and labels int64 (N,) if `classes` > 0 -> logits (N,); with features also the last
+    feature map (N, C, side, side), as it is before `minibatch`. By default strided convolutions 4×4, batch norm, leaky
+    ReLU 0.2. To the verdict on the whole image come the mean verdicts on all places of up to `patches` of the maps
+    before the last, and with classes the projection of the last map's mean (Miyato and Koyama 2018, equation 8).
     """
 
-    def __init__(self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512,
+    def __init__(self, *, size: int = 64, channels: int = 3, width: int = 64, max_width: int = 512, classes: int = 0,
                  parts: DiscriminatorParts = _TEXTBOOK_DISCRIMINATOR) -> None:  # fmt: skip
         super().__init__()
+        self.classes = classes
         sides = sides_of(size)[::-1]
         opening = [channels] + [max(1, width // 2)] * parts.closing_layers
         widths = [opening[-1], *widths_of(sides, width, max_width)[::-1]]
@@ -159,11 +168,18 @@ class DCGANDiscriminator(nn.Module):
         self.head = nn.Conv2d(widths[-1] + parts.minibatch.channels(), 1, sides[-1], bias=bias)
         self.places = [end for end, _ in judged]
         self.local_heads = nn.ModuleList(nn.Conv2d(width, 1, 1, bias=False) for _, width in judged)
+        self.projection = Projection(classes, widths[-1]) if classes else None
+        if self.projection is not None:
+            nn.init.normal_(self.projection.embedding.weight, std=widths[-1] ** -0.5)
+            if parts.spectral_norm:
+                spectral_norm(self.projection.embedding)
         parts.finish(self)
 
-    def forward(self, images: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor, *given: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         features, local = self._through(images)
         logits = sum(local, start=logits_of(self.head(self.minibatch(features))))
+        if self.projection is not None:
+            logits = logits + self.projection(features.mean((2, 3)), *given)
         return (logits, features) if with_features else logits
 
     def _through(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -196,11 +212,15 @@ class DCGAN(NetworkSettings):
     With `self_modulation` the generator's latent reaches every layer, not the first alone: behind each norm a network
     with so many hidden units makes a scale and a shift for each channel. Chen et al. (2019), arXiv:1810.01365. The
     paper's norms, and those of `steady`, have none of their own (`generator_norm.affine=false`); with 0 they want them.
+    `conditional` false, the paper's, tells neither network the classes of the images; None follows the labels of the
+    data: Mirza and Osindero (2014), arXiv:1411.1784; Miyato and Koyama (2018), arXiv:1802.05637.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
     helps: ClassVar[str] = "Small and fast, the reference most results are compared with; enough up to 128 pixels."
     hurts: ClassVar[str] = "Plain stacks without skip connections: larger and more varied images want deeper networks."
+
+    class_parts: ClassVar[tuple[str, ...]] = ("embedding", "projection")
 
     kind: Literal["dcgan"] = "dcgan"
     latent_dim: int = Field(default=100, ge=1)
@@ -220,11 +240,14 @@ class DCGAN(NetworkSettings):
     closing_layers: int = Field(default=0, ge=0)
     patches: int = Field(default=0, ge=0)
     self_modulation: int = Field(default=0, ge=0)
+    conditional: bool | None = False
 
     def problems(self, spec: ImageSpec) -> list[str]:
         wrong = refusals(self.kind, spec, SIZES)
         if self.patches and isinstance(self.discriminator_norm, VirtualBatchNorm):
             wrong.append("networks.patches: discriminator_norm=virtual_batch does not go with it; choose another norm")
+        if self.conditional and not spec.classes:
+            wrong.append("networks.conditional: this data set has no labels; leave networks.conditional out")
         return wrong
 
     def generator_parts(self) -> GeneratorParts:
@@ -258,5 +281,6 @@ class DCGAN(NetworkSettings):
         width = self.width or max(16, min(64, 4096 // spec.size))
         form: dict[str, Any] = {"size": spec.size, "channels": spec.channels, "width": width}
         form["max_width"] = self.max_width
+        form["classes"] = 0 if self.conditional is False else spec.classes
         generator = DCGANGenerator(latent_dim=self.latent_dim, **form, parts=self.generator_parts())
         return Pair(generator, DCGANDiscriminator(**form, parts=self.discriminator_parts()))

@@ -157,7 +157,7 @@ def spectrally_normalise_(network: nn.Module) -> None:
     """Divide the weight of every convolution and dense layer by its largest singular value, from now on.
 
     Miyato et al. (2018), section 2.1; one power iteration for each forward pass in training. To be called after the
-    initialisation, from which the iteration starts.
+    initialisation, from which the iteration starts. Embeddings stay as they are.
     """
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import nn
 
 from steadygan.config import difference
 from steadygan.errors import ConfigError, DataError
@@ -38,9 +39,13 @@ class Origin:
     saved: SavedCheckpoint | None = None
 
     def networks(self, recipe: RunConfig | None = None) -> Networks:
-        """The settings of its networks; `recipe` has those of the user's own. If they know no class they never will."""
+        """The settings of its networks; `recipe` has those of the user's own.
+
+        If they know no class they never will, unless what tells classes apart is a part of its own.
+        """
         found = stored_networks(self.stored, recipe, self.where, self.info.recipe)
-        if not _told(found, self.spec) and hasattr(found, "conditional") and is_ours(found):
+        fixed = hasattr(found, "conditional") and is_ours(found) and not _class_parts(found)
+        if fixed and not _told(found, self.spec):
             return found.model_copy(update={"conditional": False})  # type: ignore[attr-defined] # ours are models
         return found
 
@@ -61,7 +66,7 @@ class Origin:
 
     def check_images(self, networks: Networks, spec: ImageSpec) -> None:
         """ConfigError if networks that fit these images would have another form."""
-        problems, known, there = [], _told(self._networks_or(networks), self.spec), _told(networks, spec)
+        problems, (known, there) = [], self._classes(networks, spec)
         if spec.size != self.spec.size:
             problems.append(
                 f"size: {self.where} makes images of {self.spec.size} pixels, these have {spec.size}; prepare them at "
@@ -72,7 +77,7 @@ class Origin:
                 f"data.channels: {self.where} makes images of {self.spec.channels} channels, these have "
                 f"{spec.channels}; prepare them alike, or train without --from"
             )
-        if known != there:
+        if known != there and not _class_parts(networks):
             way_out = f"give images of {known} classes" if known else "leave networks.conditional out"
             problems.append(
                 f"labels: {self.where} knows {known or 'no'} classes, with these images it would be {there or 'none'}; "
@@ -85,18 +90,40 @@ class Origin:
         """The settings of its networks; those of the user's own are known by their weights alone, so they pass."""
         return own if self.stored.get("kind") == OWN else self.networks()
 
-    def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """The weights of each network there is; of an exported generator those of the average, for both."""
-        if self.saved:
-            return checkpoint.load(self.saved, _PARTS)
-        return dict.fromkeys(("generator", "average"), read_exported(self.where).tensors)
+    def _classes(self, networks: Networks, spec: ImageSpec) -> tuple[int, int]:
+        """How many classes its networks know, and how many they would know of these images."""
+        return _told(self._networks_or(networks), self.spec), _told(networks, spec)
 
-    def sentence(self) -> str:
+    def tensors(self, networks: Networks, spec: ImageSpec, fresh: Mapping[str, nn.Module]) -> dict[str, dict[str, Any]]:
+        """The weights of each network there is; of an exported generator those of the average, for both.
+
+        What tells other classes apart is as in `fresh`.
+        """
+        if self.saved:
+            found = checkpoint.load(self.saved, _PARTS)
+        else:
+            found = dict.fromkeys(("generator", "average"), read_exported(self.where).tensors)
+        known, there = self._classes(networks, spec)
+        if known == there:
+            return found
+        parts = tuple(f"{part}." for part in _class_parts(networks))
+        return {
+            name: {place: tensor for place, tensor in tensors.items() if not place.startswith(parts)}
+            | {place: tensor for place, tensor in fresh[name].state_dict().items() if place.startswith(parts)}
+            for name, tensors in found.items()
+        }
+
+    def sentence(self, networks: Networks, spec: ImageSpec) -> str:
         """What the user is told."""
         seen = f"{self.info.images:,} images seen"
+        known, there = self._classes(networks, spec)
+        also = ""
+        if known != there:
+            also = f", what tells {there} classes apart begins afresh" if there else f", its {known} classes are left out"
         if self.saved:
-            return f"starts from {self.saved.folder} ({seen}): generator, average and discriminator as they were there"
-        return f"starts from {self.where} ({seen}): an exported file has no discriminator, so that begins afresh"
+            kept = "generator, average and discriminator as they were there"
+            return f"starts from {self.saved.folder} ({seen}): {kept}{also}"
+        return f"starts from {self.where} ({seen}): an exported file has no discriminator, so that begins afresh{also}"
 
 
 def open_origin(source: str | Path) -> Origin:
@@ -145,6 +172,11 @@ def _of_file(path: Path, source: str) -> Origin:
         before=about.get("start"),
     )
     return Origin(path, stored, spec, start)
+
+
+def _class_parts(networks: Networks) -> tuple[str, ...]:
+    """The modules of its networks that could be left out or begin anew; of the user's own nothing is known."""
+    return getattr(networks, "class_parts", ()) if is_ours(networks) else ()
 
 
 def _told(networks: Networks, spec: ImageSpec) -> int:

@@ -117,14 +117,15 @@ def _take_over(parts: Parts, console: Reporter) -> StartInfo | None:
     origin = open_origin(config.start.source)
     origin.check_networks(config)
     origin.check_images(config.networks, spec)
-    tensors = origin.tensors()
+    fresh = parts.pair._asdict() | {"average": parts.average.network}
+    tensors = origin.tensors(config.networks, spec, fresh)
     if config.freeze.discriminator and "discriminator" not in tensors:
         raise ConfigError(
             f"freeze.discriminator: {origin.where} has no discriminator that could stay as it is; give --from the "
             "folder of its run, or leave the setting out"
         )
     parts.load_weights(tensors, origin.where)
-    console.say(origin.sentence())
+    console.say(origin.sentence(config.networks, spec))
     return origin.info
 
 
