@@ -54,6 +54,8 @@ def recipe_of(recipe: str | RunConfig) -> Recipe:
     """
     if isinstance(recipe, RunConfig):
         return lambda facts: recipe
+    if not isinstance(recipe, str):
+        raise ConfigError(f"recipe: {recipe!r} is no text; give a name, FILE.toml, FILE.py:FUNCTION, or a RunConfig")
     if recipe in RECIPES:
         return RECIPES[recipe]
     if recipe.endswith(".toml"):

@@ -116,6 +116,11 @@ def test_a_limit_in_a_file_replaces_the_whole_budget_of_its_recipe(tmp_path):
     assert (budget.images, budget.steps, budget.minutes) == (5000, None, None)
 
 
+def test_a_function_itself_is_refused_with_what_can_be_given():
+    with pytest.raises(ConfigError, match=r"recipe: <function .* is no text; give a name, .* or a RunConfig"):
+        choose_recipe(lambda facts: sg.RunConfig())
+
+
 def test_what_can_be_refused_is_refused_before_the_images_are_touched(tmp_path):
     nowhere = tmp_path / "nothing here"
     for settings, words in (
