@@ -119,7 +119,8 @@ class Origin:
         known, there = self._classes(networks, spec)
         also = ""
         if known != there:
-            also = f", what tells {there} classes apart begins afresh" if there else f", its {known} classes are left out"
+            also = f"what tells {there} classes apart begins afresh" if there else f"its {known} classes are left out"
+            also = f", {also}"
         if self.saved:
             kept = "generator, average and discriminator as they were there"
             return f"starts from {self.saved.folder} ({seen}): {kept}{also}"

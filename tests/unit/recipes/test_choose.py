@@ -117,7 +117,7 @@ def test_a_limit_in_a_file_replaces_the_whole_budget_of_its_recipe(tmp_path):
 
 
 def test_a_function_itself_is_refused_with_what_can_be_given():
-    with pytest.raises(ConfigError, match=r"recipe: <function .* is no text; give a name, .* or a RunConfig"):
+    with pytest.raises(sg.ConfigError, match=r"recipe: <function .* is no text; give a name, .* or a RunConfig"):
         choose_recipe(lambda facts: sg.RunConfig())
 
 
