@@ -28,7 +28,7 @@ NETWORKS = {
     "msg": MSG(width=8, max_width=8, latent_dim=8),
     "sngan": SNGAN(width=4, latent_dim=8),
     "apart": SNGAN(width=4, latent_dim=8, conditional=False),
-    "told": DCGAN(width=4, latent_dim=8, self_modulation=4, conditional=None),
+    "told": DCGAN(width=4, latent_dim=8, self_modulation=4, conditional=True),
 }
 """Networks of every family, as small as they get; of those here only `sngan` and `told` are told classes."""
 

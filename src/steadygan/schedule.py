@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Discriminator, Field, Tag
 
 from steadygan.part import Part
 
@@ -60,18 +60,26 @@ class ScheduleSettings(Part, ABC):
 
 
 class _Ramp(ScheduleSettings):
-    """From `start` to `end` over the first `images` images, `end` ever after."""
+    """From `start` to `end` over the first `images` images, `end` ever after.
+
+    Without `images` it is as long as the run (see `Budget.schedule_images`); in an object of the user's own, where
+    nobody fills them in, it stays at `start`.
+    """
 
     start: float
     end: float
-    images: Count
+    images: Count | None = None
+
+    def share(self, images: int) -> float:
+        """How much of the way is done after so many images seen, 0 to 1."""
+        return min(images / self.images, 1.0) if self.images else 0.0
 
     def extremes(self) -> tuple[float, float]:
         return min(self.start, self.end), max(self.start, self.end)
 
 
 class Linear(_Ramp):
-    """A straight line from `start` to `end` over the first `images` images; `end` ever after.
+    """A straight line from `start` to `end` over the first `images` images, by default all; `end` ever after.
 
     Goodfellow et al. (2016), equation 8.14.
     """
@@ -83,12 +91,11 @@ class Linear(_Ramp):
     kind: Literal["linear"] = "linear"
 
     def __call__(self, images: int) -> float:
-        share = min(images / self.images, 1.0)
-        return self.start + share * (self.end - self.start)
+        return self.start + self.share(images) * (self.end - self.start)
 
 
 class Cosine(_Ramp):
-    """Half a cosine wave from `start` to `end` over the first `images` images; `end` ever after.
+    """Half a cosine wave from `start` to `end` over the first `images` images, by default all; `end` ever after.
 
     end + (1 + cos(pi n / N)) / 2 (start - end): Loshchilov and Hutter (2017), equation 5, without restarts.
     Huang et al. (2024) let learning rate, beta2, gamma, augmentation and average follow it.
@@ -101,8 +108,7 @@ class Cosine(_Ramp):
     kind: Literal["cosine"] = "cosine"
 
     def __call__(self, images: int) -> float:
-        share = min(images / self.images, 1.0)
-        return self.end + (1 + math.cos(math.pi * share)) / 2 * (self.start - self.end)
+        return self.end + (1 + math.cos(math.pi * self.share(images))) / 2 * (self.start - self.end)
 
 
 class WarmUp(ScheduleSettings):
@@ -173,6 +179,20 @@ Scheduled = Annotated[
 def at(value: float | ScheduleSettings, images: int) -> float:
     """The value of a number or a schedule after so many images seen."""
     return value(images) if isinstance(value, ScheduleSettings) else value
+
+
+def with_length(value: Any, images: int | None) -> Any:
+    """The same settings, in which all schedules without a length of their own take so many images."""
+    if isinstance(value, _Ramp):
+        return value if value.images else value.model_copy(update={"images": images})
+    if isinstance(value, tuple):
+        return tuple(with_length(part, images) for part in value)
+    if isinstance(value, BaseModel):
+        parts = {name: getattr(value, name) for name in type(value).model_fields}
+        new = {name: with_length(part, images) for name, part in parts.items()}
+        update = {name: part for name, part in new.items() if part is not parts[name] and part != parts[name]}
+        return value.model_copy(update=update) if update else value
+    return value
 
 
 def _within(low: float, high: float, wanted: str, open_below: bool = False) -> Callable[[Any], Any]:

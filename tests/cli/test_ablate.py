@@ -48,7 +48,7 @@ def test_a_dry_run_says_how_much_it_is_and_does_nothing(ablate, world):
     code, out, _ = ablate("pictures --vary all --minutes 0.5 --dry-run --json")
     plan = json.loads(out)
     assert code == 0
-    assert plan["study"]["budget"] == {"images": None, "steps": None, "minutes": 0.5}
+    assert plan["study"]["budget"] == {"images": None, "steps": None, "minutes": 0.5, "schedule_images": None}
     assert plan["estimate"]["jobs"] == 1
     left = {one["name"]: one["reason"] for one in plan["study"]["left_out"]}
     assert "linear" in left  # counted in images

@@ -19,6 +19,7 @@ from quiet import Quiet
 from steadygan import records
 from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
+from steadygan.schedule import Cosine
 from steadygan.training.run import train
 from steadygan.training.sampling import generate, rows
 from steadygan.training.seeds import fixed_latents
@@ -145,6 +146,49 @@ def test_resume_continues_to_a_larger_budget_as_if_it_had_never_stopped(pictures
     timeless = {"seconds", "images_per_second", "input_wait_fraction", "memory_mb"}
     ticks = [{t.images: t.model_dump(exclude=timeless) for t in r.log()} for r in (whole, part)]
     assert {n: ticks[1][n] for n in ticks[0] if n > 112} == {n: t for n, t in ticks[0].items() if n > 112}
+
+
+FALLING = {"optimizer": {"generator": {"lr": {"kind": "cosine", "start": 1e-3, "end": 1e-4}}}}
+
+
+def falling(images: int, length: int):
+    """The rate of `FALLING` after so many images of a run of this length."""
+    return pytest.approx(Cosine(start=1e-3, end=1e-4, images=length)(images))
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "length"),
+    [
+        ({"steps": 10}, None, 80),
+        ({"images": 80}, sg.Budget(images=160), 160),
+        ({"steps": 10}, sg.Budget(steps=20), 160),
+    ],
+)
+def test_a_schedule_without_a_length_ends_with_the_run_and_follows_another_budget(
+    pictures, tmp_path, first, then, length
+):
+    part = run(pictures, tmp_path / "part", budget=first, **FALLING)
+    ticks = part.log()
+    assert ticks[-1].images == 80
+    assert ticks[-1].lr_g == pytest.approx(1e-4)
+    assert ticks[len(ticks) // 2].lr_g > 3e-4
+    assert part.info().config["budget"]["schedule_images"] == 80
+    if then:
+        part = sg.resume(part.path, then, console=Quiet())
+        assert {tick.images: tick.lr_g for tick in part.log()}[96] == falling(96, length)
+        assert part.log()[-1].lr_g == pytest.approx(1e-4)
+    assert part.info().config["budget"]["schedule_images"] == length
+    assert part.info().config["optimizer"]["generator"]["lr"]["images"] is None
+
+
+def test_by_minutes_a_schedule_is_as_long_as_the_run_is_expected_to_be(pictures, tmp_path):
+    part = run(pictures, tmp_path / "part", budget={"minutes": 1 / 60, "steps": 200}, **FALLING)
+    length = part.info().config["budget"]["schedule_images"]
+    assert 8 < length <= 1_600
+    part = sg.resume(part.path, sg.Budget(minutes=1, steps=201), console=Quiet())
+    length, last = part.info().config["budget"]["schedule_images"], part.log()[-1]
+    assert length <= 201 * 8
+    assert last.lr_g == falling(last.images, length)
 
 
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])

@@ -228,7 +228,7 @@ def test_other_classes_are_refused_with_both_numbers(tmp_path, known, there, sai
 def test_where_a_part_of_its_own_tells_classes_apart_it_alone_begins_afresh(tmp_path, capsys, known, there):
     source = source_of(tmp_path / "known", "told", known)
     source_of(tmp_path / "there", "dcgan", there)
-    settings = {**SHORT, "batch": 4, "size": 16}
+    settings = {**SHORT, "batch": 4, "networks": {"conditional": there > 0}}
     run = sg.train(tmp_path / "there" / "set", out=tmp_path / "r", start=source, steps=1, settings=settings)
     said = capsys.readouterr().err
     assert (f"what tells {there} classes apart begins afresh" in said) == (there > 0 and known != there)

@@ -19,6 +19,7 @@ from steadygan.schedule import (
     WarmUp,
     at,
     number,
+    with_length,
 )
 
 EXAMPLES = {
@@ -133,3 +134,21 @@ def test_how_many_is_one_or_more(wrong):
 
 def test_a_number_in_text_may_have_a_fraction():
     assert (number("2.5"), number("2.5k"), number(0.1), number(None)) == (2.5, 2500, 0.1, None)
+
+
+@pytest.mark.parametrize("schedule", [Linear, Cosine])
+def test_a_schedule_without_a_length_takes_that_of_the_run_and_one_with_keeps_its_own(schedule):
+    class Part(BaseModel):
+        inner: Owner
+        others: tuple[Owner, ...]
+
+    free, own = schedule(start=1, end=0.5), schedule(start=1, end=0.5, images=10)
+    assert free(0) == free(10**6) == 1
+    part = Part(inner=Owner(rate=free, chance=0.25), others=(Owner(rate=own), Owner(rate=free)))
+    filled = with_length(part, 100)
+    assert filled.inner.rate == schedule(start=1, end=0.5, images=100)
+    assert filled.others[0].rate == own
+    assert filled.others[1].rate(100) == 0.5
+    assert filled.inner.chance == 0.25
+    assert with_length(filled, 7) == filled  # lengths that are there stay
+    assert part.inner.rate == free

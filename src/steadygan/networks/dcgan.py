@@ -212,8 +212,8 @@ class DCGAN(NetworkSettings):
     With `self_modulation` the generator's latent reaches every layer, not the first alone: behind each norm a network
     with so many hidden units makes a scale and a shift for each channel. Chen et al. (2019), arXiv:1810.01365. The
     paper's norms, and those of `steady`, have none of their own (`generator_norm.affine=false`); with 0 they want them.
-    `conditional` false, the paper's, tells neither network the classes of the images; None follows the labels of the
-    data: Mirza and Osindero (2014), arXiv:1411.1784; Miyato and Koyama (2018), arXiv:1802.05637.
+    `conditional` tells both networks the classes of the images: Mirza and Osindero (2014), arXiv:1411.1784; Miyato and
+    Koyama (2018), arXiv:1802.05637.
     """
 
     paper: ClassVar[str] = "arXiv:1511.06434"
@@ -240,14 +240,14 @@ class DCGAN(NetworkSettings):
     closing_layers: int = Field(default=0, ge=0)
     patches: int = Field(default=0, ge=0)
     self_modulation: int = Field(default=0, ge=0)
-    conditional: bool | None = False
+    conditional: bool = False
 
     def problems(self, spec: ImageSpec) -> list[str]:
         wrong = refusals(self.kind, spec, SIZES)
         if self.patches and isinstance(self.discriminator_norm, VirtualBatchNorm):
             wrong.append("networks.patches: discriminator_norm=virtual_batch does not go with it; choose another norm")
         if self.conditional and not spec.classes:
-            wrong.append("networks.conditional: this data set has no labels; leave networks.conditional out")
+            wrong.append("networks.conditional: this data set has no labels; choose networks.conditional=false")
         return wrong
 
     def generator_parts(self) -> GeneratorParts:
@@ -281,6 +281,6 @@ class DCGAN(NetworkSettings):
         width = self.width or max(16, min(64, 4096 // spec.size))
         form: dict[str, Any] = {"size": spec.size, "channels": spec.channels, "width": width}
         form["max_width"] = self.max_width
-        form["classes"] = 0 if self.conditional is False else spec.classes
+        form["classes"] = spec.classes if self.conditional else 0
         generator = DCGANGenerator(latent_dim=self.latent_dim, **form, parts=self.generator_parts())
         return Pair(generator, DCGANDiscriminator(**form, parts=self.discriminator_parts()))

@@ -87,7 +87,7 @@ BY_SETTING = [
         "No class is lost, each is nearer to what it shows, and one can be asked for.",
         "Of classes that mean nothing, or of a few images each, the discriminator learns the images by heart sooner.",
         ("arXiv:1411.1784", "arXiv:1802.05637"),
-        "--set networks.conditional=null",
+        "--set networks.conditional=true",
     ),
     _entry(
         "fine_tuning",

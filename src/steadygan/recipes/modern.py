@@ -22,7 +22,7 @@ _LARGE = 48
 # pixels, after 21,600: 32.7; of half the rate 41.8, of twice the rate ruined, with the widest sides turned too 35.2;
 # with Adam 53.0, and 43.6 after 43,200. CIFAR-10, 32 pixels, after 96,000: 15.3, with penalties every eighth step 15.0;
 # of half the rate 19.2, of twice the rate 15.0; with Adam 24.8, and 19.2 after 192,000.
-_ON_A_PROCESSOR = SOAP(lr=1e-3)
+_ON_A_PROCESSOR = SOAP(lr=Cosine(start=1e-3, end=1e-4))
 # Channels of the widest maps on a processor, to which all layers cost the same if coarse ones are as wide as a DCGAN's.
 # Aerial, 64 pixels, distance in the time of 21,600 images without this limit and with a latent that only the first
 # layer is told, 39.6: with the limit 33.4, with the latent told to all 30.9, with both 15.0 and 17.2 (two seeds).

@@ -32,6 +32,12 @@ def expected_seconds(budget: Budget, images_per_second: float, images_per_step: 
     return min(limit for limit in limits if limit is not None)
 
 
+def with_schedules(budget: Budget, images: float) -> Budget:
+    """The same budget, whose schedules without a length take so many images if it says nothing else."""
+    known = budget.schedule_images or max(1, round(images))
+    return budget.model_copy(update={"schedule_images": known})
+
+
 def too_short(steps: int) -> str:
     """A word on a default budget of fewer steps than the founding articles train; "" if there is nothing to say."""
     if steps >= ARTICLE_STEPS:

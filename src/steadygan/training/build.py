@@ -40,7 +40,8 @@ class Parts:
     average: Average
 
     def with_config(self, config: RunConfig) -> Parts:
-        """The same parts under another configuration."""
+        """The same parts under another configuration of what is not built yet, and of the average."""
+        self.average.settings = config.scheduled().ema
         return replace(self, config=config)
 
     def load_weights(self, tensors: Mapping[str, Mapping[str, Tensor]], where: Path) -> None:
@@ -55,7 +56,7 @@ class Parts:
         choices = replace(self.runtime.choices, precision="float32", remark=remark, convolutions=None)
         config, runtime = self.config.model_copy(update={"runtime": machine}), Runtime(choices, self.runtime.compile)
         settle_convolutions(self.pair, config, runtime)
-        average = Average(self.pair.generator, config.ema)
+        average = Average(self.pair.generator, config.scheduled().ema)
         average.network.load_state_dict(self.average.network.state_dict())  # a run may not start from the generator's
         return replace(self, config=config, runtime=runtime, average=average)
 
@@ -98,7 +99,7 @@ def make_parts(
         console.say(kept)
     if runtime.main and (classes := classes_of(pair.generator)):
         console.say(f"the networks are told the {classes} classes; networks.conditional=false leaves them out")
-    return Parts(config, dataset, runtime, pair, Average(pair.generator, config.ema))
+    return Parts(config, dataset, runtime, pair, Average(pair.generator, config.scheduled().ema))
 
 
 def open_data(config: RunConfig, console: Reporter) -> Dataset:
@@ -185,7 +186,7 @@ def _keep_first(count: int, pair: Pair) -> str:
 
 def make_game(config: RunConfig, pair: Pair, spec: ImageSpec, processes: int = 1) -> Game:
     """The game the configuration describes, on networks that are already where they should be."""
-    device = next(pair.generator.parameters()).device
+    device, config = next(pair.generator.parameters()).device, config.scheduled()
     return Game(
         *pair,
         loss=config.loss,

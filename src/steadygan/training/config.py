@@ -32,7 +32,7 @@ from steadygan.objectives import (
     Penalty,
 )
 from steadygan.part import Value, lacks
-from steadygan.schedule import Count
+from steadygan.schedule import Count, with_length
 from steadygan.scoring.base import Metric
 from steadygan.scoring.metrics import AnyMetric, Frechet, Kernel
 from steadygan.training.average import EMA
@@ -120,11 +120,15 @@ class Budget(Settings):
     Images are real images shown to the discriminator; minutes are training time, earlier sessions included. Before the
     run it is said how many steps that is: 200,000 images are 3,125 steps of 64, where the founding articles take 20,000
     and 50,000. A recipe whose source names its iterations has those as its budget.
+
+    Schedules without a length of their own take `schedule_images`, by default as many as the run will show: where it is
+    bounded by minutes, as many as it is expected to. Another budget for a run that goes on is another length for them.
     """
 
     images: Count | None = None
     steps: Count | None = None
     minutes: float | None = Field(default=None, gt=0)
+    schedule_images: Count | None = None
 
     def is_open(self) -> bool:
         """Whether no limit is given."""
@@ -317,6 +321,11 @@ class RunConfig(Settings):
     scores: ScoreSettings = ScoreSettings()
     doctor: DoctorSettings = DoctorSettings()
     care: CarePart = Keep()
+
+    def scheduled(self) -> RunConfig:
+        """The same, with the length of every schedule that has none of its own."""
+        filled: RunConfig = with_length(self, self.budget.schedule_images)
+        return filled
 
     def dump(self) -> dict[str, Any]:
         """As plain data, ready for JSON and TOML."""

@@ -87,7 +87,7 @@ class TickWriter(Listener):
         _refuse_divergence(session, healthy)
         seconds, images, waited = self.last
         elapsed = max(progress.seconds - seconds, 1e-9)
-        settings = session.config.optimizer
+        settings = session.config.scheduled().optimizer
         tick = Tick(
             step=progress.steps,
             images=progress.images,
@@ -136,7 +136,7 @@ def _diverged(session: Session) -> tuple[str, str]:
     latest = session.run.files.latest
     kept = latest.read_text(encoding="utf-8").strip() if latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
-    lower = at(getattr(session.config.optimizer, player).lr, game.images) / 2
+    lower = at(getattr(session.config.scheduled().optimizer, player).lr, game.images) / 2
     advice = (
         f"no weight was changed with it and {left}. In a new run, try a lower learning rate "
         f"(--set optimizer.{player}.lr={lower:g}) or a gradient penalty "

@@ -10,11 +10,12 @@ from steadygan.care import AnyCare
 from steadygan.claim import writer
 from steadygan.config import difference, flatten, resolve
 from steadygan.data import is_missing, is_path
+from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
 from steadygan.runs import Run, SavedCheckpoint
 from steadygan.training import checkpoint
-from steadygan.training.budget import spent
+from steadygan.training.budget import expected_seconds, spent, with_schedules
 from steadygan.training.build import make_parts, make_session
 from steadygan.training.caring import put_on
 from steadygan.training.changing import beside
@@ -49,7 +50,8 @@ def resume(
     run.info()  # before a lock is put into what is no run
     with writer(run.path):
         config = _config(run, recipe, budget, data, care)
-        return _go_on(run, config, _from(run, config, checkpoint), console)
+        saved = _from(run, config, checkpoint)
+        return _go_on(run, _with_schedules(config, saved, run), saved, console)
 
 
 def _go_on(run: Run, config: RunConfig, saved: SavedCheckpoint | None, console: Reporter | None) -> Run:
@@ -104,6 +106,16 @@ def _config(run: Run, recipe: RunConfig | None, budget: Budget | None, data: str
     if is_missing(source):
         raise DataError(f"the images of this run are not in {source}; say where they are with --data FOLDER")
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+
+
+def _with_schedules(config: RunConfig, saved: SavedCheckpoint | None, run: Run) -> RunConfig:
+    """With schedules as long as another budget lets the run be at the speed it had, if it had any."""
+    if saved and (done := Progress(**saved.meta.progress)).images:
+        rate = done.images / max(done.seconds, 1e-9)
+        images = rate * expected_seconds(config.budget, rate, done.images / done.steps)
+    else:
+        images = run.info().config["budget"].get("schedule_images") or DEFAULT_IMAGES
+    return config.model_copy(update={"budget": with_schedules(config.budget, images)})
 
 
 def _every(cadence: Cadence) -> dict[str, int | None]:

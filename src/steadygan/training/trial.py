@@ -17,7 +17,7 @@ from steadygan.doctor.budget import duration
 from steadygan.networks import Pair, classes_of, latents_of
 from steadygan.ops.images import from_uint8
 from steadygan.spec import ImageSpec
-from steadygan.training.budget import expected_seconds
+from steadygan.training.budget import expected_seconds, with_schedules
 from steadygan.training.build import Parts, make_game
 from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.game import Game
@@ -143,7 +143,10 @@ def _batch(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) ->
 
 
 def with_cadence(config: RunConfig, expected: Forecast) -> RunConfig:
-    """Fill in how often to log, draw and save where it was left open; the settings' docstrings say how."""
+    """Fill in how often to log, draw and save, and how long schedules are, where it was left open.
+
+    The settings' docstrings say how.
+    """
     total, rate = expected.seconds, expected.images_per_second
 
     def images(share: float, least_seconds: float, most_seconds: float) -> int:
@@ -159,4 +162,4 @@ def with_cadence(config: RunConfig, expected: Forecast) -> RunConfig:
         for name, group in groups.items()
         if group.is_open()
     }
-    return config.model_copy(update=filled)
+    return config.model_copy(update={**filled, "budget": with_schedules(config.budget, total * rate)})

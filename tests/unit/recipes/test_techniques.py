@@ -206,8 +206,8 @@ def test_defaults_are_written_as_an_option_takes_them() -> None:
     [entry] = find("dcgan")
     defaults = {setting.name: setting.default for setting in entry.settings}
     assert (defaults["width"], defaults["upsampling"], defaults["spectral_norm"]) == ("null", "transposed", "none")
-    for setting in find("cosine")[0].settings:
-        assert setting.default == "required"
+    defaults = {setting.name: setting.default for setting in find("cosine")[0].settings}
+    assert defaults == {"start": "required", "end": "required", "images": "null"}
 
 
 def test_papers_of_a_configuration_stand_in_order_of_first_use() -> None:

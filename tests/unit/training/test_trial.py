@@ -177,6 +177,13 @@ def test_cadence_is_a_share_of_the_run_between_two_bounds(seconds, expected):
     assert cadence(seconds, rate=700) == [700 * number for number in expected]
 
 
+def test_schedules_without_a_length_get_that_of_the_run_if_nothing_else_is_asked_for():
+    config, expected = RunConfig(budget=Budget(minutes=2)), Forecast(50.0, images_per_step=10, memory_mb=0, seconds=120)
+    assert with_cadence(config, expected).budget == Budget(minutes=2, schedule_images=6_000)
+    asked = Budget(minutes=2, schedule_images=77)
+    assert with_cadence(config.model_copy(update={"budget": asked}), expected).budget == asked
+
+
 def test_cadence_is_whole_batches_and_at_least_one():
     assert cadence(10, rate=0.001, batch=64) == [64, 64, 64]
     found = cadence(10, rate=100, batch=64)
