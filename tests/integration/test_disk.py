@@ -82,7 +82,8 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_resume_completes_once_there
     disk, pictures, whole, refusal
 ):
     run = sg.Run(disk / "run")
-    assert call("train", pictures, "-o", run.path, "--steps", 4, *OPTIONS) == 0
+    as_long = ["--set", f"budget.schedule_images={FINAL}"]  # or the first four steps would be those of a run of four
+    assert call("train", pictures, "-o", run.path, "--steps", 4, *OPTIONS, *as_long) == 0
     ballast = fill(disk, leave=24 * KIB)
     said = refusal("resume", run.path, "--steps", STEPS)
     assert f"cannot write {run.files.checkpoint(64)}: the disk is full; free some space" in said

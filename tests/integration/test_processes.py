@@ -92,7 +92,8 @@ def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch
 def test_the_command_line_trains_and_resumes_under_torchrun(tmp_path, pictures):
     options = [*set_options(TINY), "--size", "16"]
     out = tmp_path / "run"
-    done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(out), "--steps", "4", *options])
+    as_long = ["--set", "budget.schedule_images=64"]
+    done = _launch(["-m", "steadygan", "train", str(pictures), "-o", str(out), "--steps", "4", *options, *as_long])
     assert done.returncode == 0, done.stderr[-3000:]
     done = _launch(["-m", "steadygan", "resume", str(out), "--steps", "8"])
     assert done.returncode == 0, done.stderr[-3000:]

@@ -94,7 +94,7 @@ def test_settings_are_those_of_the_source_but_for_its_images_its_machine_and_its
     for name in ("recipe", "seed", "batch", "size", "networks", "loss", "penalties", "optimizer", "ema", "samples"):
         assert {**now, "samples": now["samples"]["count"]}[name] == {**before, "samples": 9}[name]
     assert now["data"] == {**before["data"], "source": str(world / "others"), "channels": "rgb"}
-    assert now["budget"] == {"images": None, "steps": 4, "minutes": None}
+    assert now["budget"] == {"images": None, "steps": 4, "minutes": None, "schedule_images": 32}
     assert now["checkpoint"]["every_images"] != before["checkpoint"]["every_images"]
 
 
