@@ -219,7 +219,7 @@ MORE_FAULTS = {
         lambda: configured(optimizer={"generator": {"lr": 0.03}}),
     ],
     "high-momentum": [lambda: configured(optimizer={"discriminator": {"beta1": 0.9}})],
-    "favours-generator": [lambda: configured(optimizer={"generator": {"lr": 4e-3}})],
+    "favours-generator": [lambda: configured(optimizer={"generator": {"lr": 8e-3}})],
     "favours-discriminator": [lambda: configured(turns={"discriminator": 8})],
     "regularisation-constant": [lambda: configured(optimizer={"discriminator": {"weight_decay": 0.5}})],
     "few-steps": [lambda: configured(budget={"steps": None, "images": 10_000})],
