@@ -19,6 +19,7 @@ from quiet import Quiet
 from steadygan import records
 from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
+from steadygan.records import close_to_best
 from steadygan.schedule import Cosine
 from steadygan.training.run import train
 from steadygan.training.sampling import generate, rows
@@ -182,12 +183,12 @@ def test_a_schedule_without_a_length_ends_with_the_run_and_follows_another_budge
 
 
 def test_by_minutes_a_schedule_is_as_long_as_the_run_is_expected_to_be(pictures, tmp_path):
-    part = run(pictures, tmp_path / "part", budget={"minutes": 1 / 60, "steps": 200}, **FALLING)
+    part = run(pictures, tmp_path / "part", budget={"minutes": 1 / 60, "steps": 60}, **FALLING)
     length = part.info().config["budget"]["schedule_images"]
-    assert 8 < length <= 1_600
-    part = sg.resume(part.path, sg.Budget(minutes=1, steps=201), console=Quiet())
+    assert 8 < length <= 480
+    part = sg.resume(part.path, sg.Budget(minutes=1, steps=61), console=Quiet())
     length, last = part.info().config["budget"]["schedule_images"], part.log()[-1]
-    assert length <= 201 * 8
+    assert length <= 61 * 8
     assert last.lr_g == falling(last.images, length)
 
 
@@ -387,8 +388,8 @@ def test_a_divergence_between_ticks_is_seen_before_a_checkpoint_is_written(pictu
     assert not (tmp_path / "d" / "checkpoints").exists()
 
 
-def test_every_checkpoint_is_scored_once_and_the_best_is_the_lowest(finished):
+def test_every_checkpoint_is_scored_once_and_the_best_is_close_to_the_lowest(finished):
     scores = {score.images: score.value for score in finished.scores()}
     assert len(scores) == len(finished.scores()) == 5
     best = finished.files.pointed(finished.files.best)
-    assert scores[int(best.name.removeprefix("images-"))] == min(scores.values())
+    assert int(best.name.removeprefix("images-")) == close_to_best(finished.scores())[-1].images

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +114,10 @@ class Run:
         records.append(getattr(self.files, name), record)
 
     def pick(self, score: DatedScore) -> None:
-        """Write down the score of the checkpoint just saved; it becomes the best if none by this protocol is lower."""
+        """Write down the score of the checkpoint just saved, which becomes the best if it is close to the lowest."""
         self.add_scores([score])  # a run that goes on from its end comes here again
-        if score.value <= self._best_value(score.protocol):
+        close = records.close_to_best(one for one in self.scores() if one.protocol == score.protocol)
+        if not self._has_best() or (close and close[-1].images == score.images):
             self.call_best(score.images)
 
     def call_best(self, images: int) -> None:
@@ -140,13 +140,11 @@ class Run:
                 sample.unlink()
         drop_later(self.files, images)
 
-    def _best_value(self, protocol: str) -> float:
-        """Score of the best checkpoint so far; infinite if there is none, or if it was measured otherwise."""
+    def _has_best(self) -> bool:
         try:
-            best = SavedCheckpoint(self.files.pointed(self.files.best)).meta.score
+            return SavedCheckpoint(self.files.pointed(self.files.best)).meta.score is not None
         except DataError:
-            return math.inf
-        return best.value if best and best.protocol == protocol else math.inf
+            return False
 
 
 def _identity(score: DatedScore) -> tuple[str, int, str, str]:

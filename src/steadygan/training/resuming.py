@@ -13,6 +13,7 @@ from steadygan.data import is_missing, is_path
 from steadygan.doctor.audit.plan import DEFAULT_IMAGES
 from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.names import path_of
+from steadygan.records import close_to_best
 from steadygan.runs import Run, SavedCheckpoint
 from steadygan.training import checkpoint
 from steadygan.training.budget import expected_seconds, spent, with_schedules
@@ -174,7 +175,10 @@ def _mend_scores(run: Run) -> None:
     """Write the scores and the name of the best again, as they were before the run was killed between a checkpoint and
     them, or was sent back over its best.
     """
-    scores = [one.meta.score for one in run.checkpoints() if one.meta.score]
-    run.add_scores(scores)
-    if alike := [one for one in reversed(scores) if one.protocol == scores[-1].protocol]:
-        run.call_best(min(alike, key=lambda score: score.value).images)
+    scores = {one.images: one.meta.score for one in run.checkpoints() if one.meta.score}
+    run.add_scores(scores.values())
+    if scores:
+        picks = [one for one in run.scores() if one.protocol == scores[max(scores)].protocol]
+        there = [one for one in picks if one.images in scores]
+        close = [one for one in close_to_best(picks) if one in there]
+        run.call_best((close[-1] if close else min(there, key=lambda score: score.value)).images)

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from steadygan.care.acts import ended
 from steadygan.claim import LOCK, holder
 from steadygan.errors import DataError, StorageError, os_errors
-from steadygan.records import DatedScore, Finding, Note, Tick
+from steadygan.records import DatedScore, Finding, Note, Tick, close_to_best
 from steadygan.report.scores import picks_the_best
 from steadygan.rundir import RunDir
 from steadygan.runs import RunInfo
@@ -129,7 +129,7 @@ def _best(scores: Sequence[DatedScore]) -> BestScore | None:
     picking = [score for score in scores if picks_the_best(score.protocol) and score.value == score.value]
     if picking:
         alike = [score for score in picking if score.protocol == picking[-1].protocol]
-        best = min(alike, key=lambda score: score.value)
+        best = close_to_best(alike)[-1]
     elif scores:
         best = scores[-1]
     else:

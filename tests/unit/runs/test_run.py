@@ -108,8 +108,9 @@ def test_a_run_and_a_checkpoint_are_found_from_the_path_of_either(run, tmp_path,
         checkpoint_at(tmp_path / "nothing")
 
 
-def test_the_best_is_the_lowest_score_by_the_newest_protocol(run):
-    later = [score(400, 5.0, "q"), score(500, math.nan, "q"), score(600, 4.0, "q"), score(700, 4.5, "q")]
+def test_the_best_is_the_last_that_is_close_to_the_lowest_score_by_the_newest_protocol(run):
+    values = (5.0, math.nan, 4.0, 4.9, 5.1, 3.0, 4.0)
+    later = [score(400 + 100 * number, value, "q") for number, value in enumerate(values)]
     picked = []
     for one in later:
         folder = run.files.checkpoint(one.images)
@@ -118,7 +119,7 @@ def test_the_best_is_the_lowest_score_by_the_newest_protocol(run):
         (folder / "meta.json").write_text(json.dumps(meta))
         run.pick(one)
         picked.append(run.checkpoint("best").images)
-    assert picked == [400, 400, 600, 600]
+    assert picked == [400, 400, 600, 700, 700, 900, 900]
 
 
 def test_scores_are_written_once(run):

@@ -26,7 +26,7 @@ def listed(client: TestClient) -> dict[str, dict[str, object]]:
 
 
 def test_a_run_at_a_glance(client: TestClient, runs: Path, a: str) -> None:
-    scores = score(400, 3.0), score(800, 2.0), score(1200, 2.5), score(1200, 9, "other")
+    scores = score(400, 3.0), score(800, 2.0), score(1200, 2.6), score(1200, 9, "other")
     (runs / "a" / "scores.jsonl").write_text(lines(*scores))
     with (runs / "a" / "notes.jsonl").open("a") as file:
         file.write(lines({"step": 1, "images": 1200, "author": "user", "text": "good eyes"}))
