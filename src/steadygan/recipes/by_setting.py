@@ -85,7 +85,7 @@ BY_SETTING = [
         "conditional",
         "Both networks are told each image's class, where there are classes. Mirza and Osindero (2014).",
         "No class is lost, each is nearer to what it shows, and one can be asked for.",
-        "Of classes that mean nothing, or of a few images each, the discriminator learns the images by heart sooner.",
+        "Pictures of one class are more alike, most of all in small batches, which hold an image or two of each.",
         ("arXiv:1411.1784", "arXiv:1802.05637"),
         "--set networks.conditional=true",
     ),
