@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from steadygan.recipes import classic
 from steadygan.recipes.facts import USUAL, Facts
 from steadygan.recipes.modern import r3gan, steady
 from steadygan.training.changing import override
-from steadygan.training.config import Budget, Cadence, RunConfig
+from steadygan.training.config import Cadence, RunConfig
 from steadygan.training.restoring import own_again
 
 Recipe = Callable[[Facts], RunConfig]
@@ -35,7 +35,10 @@ RECIPES: dict[str, Recipe] = {
     "ring": classic.ring,
 }
 DEFAULT = "steady"
-_EITHER = {"budget": Budget.model_fields, **dict.fromkeys(("log", "samples", "checkpoint"), Cadence.model_fields)}
+_EITHER: dict[str, Iterable[str]] = {
+    "budget": ("images", "steps", "minutes"),
+    **dict.fromkeys(("log", "samples", "checkpoint"), Cadence.model_fields),
+}
 
 
 def choose_recipe(text: str, facts: Facts = USUAL) -> RunConfig:
@@ -103,7 +106,7 @@ def _from_python(text: str) -> Recipe:
 def whole(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings in which a limit, if any is given, is the whole budget, and a cadence likewise: the others are none."""
     groups = {name: value for name, value in settings.items() if isinstance(value, Mapping) and name in _EITHER}
-    given = {name: dict(value) for name, value in groups.items() if value.keys() & _EITHER[name]}
+    given = {name: dict(value) for name, value in groups.items() if value.keys() & set(_EITHER[name])}
     return {**settings, **{name: dict.fromkeys(_EITHER[name]) | value for name, value in given.items()}}
 
 

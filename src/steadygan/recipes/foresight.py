@@ -19,7 +19,7 @@ from steadygan.spec import ImageSpec
 from steadygan.training.audit import audit_config
 from steadygan.training.budget import too_short
 from steadygan.training.build import make_parts
-from steadygan.training.config import Budget, RunConfig
+from steadygan.training.config import RunConfig
 from steadygan.training.console import Reporter
 from steadygan.training.runtime import enough_memory
 from steadygan.training.trial import try_out
@@ -138,7 +138,8 @@ def _tried(found: Foreseen, planned: PlannedRun, console: Reporter) -> Foreseen:
     config, dataset, _ = planned
     by_default = config.budget.is_open()
     if by_default:
-        config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
+        usual = config.budget.model_copy(update={"images": DEFAULT_IMAGES})
+        config = config.model_copy(update={"budget": usual})
     parts, expected = try_out(make_parts(config, console, dataset), config.runtime.precision, console.say)
     try:
         findings = tuple(audit_config(planned.config, dataset, parts.pair))

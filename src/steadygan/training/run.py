@@ -22,7 +22,7 @@ from steadygan.ops.images import to_uint8
 from steadygan.runs import BasisInfo, LayerWay, Run, RunInfo, StartInfo
 from steadygan.training.budget import too_short
 from steadygan.training.build import Parts, make_parts, make_session
-from steadygan.training.config import Budget, RunConfig
+from steadygan.training.config import RunConfig
 from steadygan.training.console import Reporter, Silent, again, reporter
 from steadygan.training.doctor import Doctor, audit
 from steadygan.training.listeners import (
@@ -80,7 +80,8 @@ def train_in(
     """
     by_default = config.budget.is_open()
     if by_default:
-        config = config.model_copy(update={"budget": Budget(images=DEFAULT_IMAGES)})
+        usual = config.budget.model_copy(update={"images": DEFAULT_IMAGES})
+        config = config.model_copy(update={"budget": usual})
     console = console or reporter()
     with closing(console), enough_memory():
         parts = make_parts(config, console, dataset, convolutions, like)

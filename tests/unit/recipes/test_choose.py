@@ -110,6 +110,12 @@ def test_a_step_of_several_turns_shows_several_batches(pictures):
     assert config.penalties[0].gamma.images == 10 * 5 * 32
 
 
+def test_the_length_of_schedules_is_no_limit():
+    asked = configure("pictures", "satellite", {"budget": {"schedule_images": 50}}).budget
+    assert asked == configure("pictures", "satellite").budget.model_copy(update={"schedule_images": 50})
+    assert asked.steps
+
+
 def test_a_limit_in_a_file_replaces_the_whole_budget_of_its_recipe(tmp_path):
     (tmp_path / "mine.toml").write_text('recipe = "faces256"\n[budget]\nimages = 5000\n')
     budget = choose_recipe(str(tmp_path / "mine.toml")).budget

@@ -127,7 +127,7 @@ class RunPlan(Configured):
         """Steps of the run; None if it is bounded by time alone, or unknown."""
         budget = self.setting("budget", {})
         batch = self.setting("batch", 0) * self.turns("discriminator")
-        open_ = self.config and not any(budget.values())
+        open_ = self.config and not any(budget.get(limit) for limit in ("images", "steps", "minutes"))
         images = budget.get("images") or (DEFAULT_IMAGES if open_ else None)
         limits = [images // batch] if images and batch else []
         limits += [budget["steps"]] if budget.get("steps") else []
