@@ -7,7 +7,7 @@ import math
 from steadygan.doctor.audit.plan import SQUARED, AuditRule, RunPlan, always, most
 from steadygan.doctor.remedies import PLAYERS
 
-_LARGEST = {"adam": 1.0, "soap": 1.0, "rmsprop": 1.0, "sgd": 500.0}
+_LARGEST = {"adam": 1.0, "soap": 0.5, "rmsprop": 1.0, "sgd": 500.0}
 """Largest rate of each optimizer as a multiple of Adam's."""
 
 _MISTAKES = "Fake satellite images, mistake"
