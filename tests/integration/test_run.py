@@ -168,7 +168,16 @@ def falling(images: int, length: int):
 def test_a_schedule_without_a_length_ends_with_the_run_and_follows_another_budget(
     pictures, tmp_path, first, then, length
 ):
-    part = run(pictures, tmp_path / "part", budget=first, **FALLING)
+    taken = []
+
+    def act(session):
+        [group] = session.game.optimizers["generator"].optimizer.param_groups
+        taken.append((float(group["lr"]), session.average.settings.half_life_images.images))
+
+    shorter = {"ema": {"half_life_images": {"kind": "linear", "start": 100, "end": 10}}}
+    part = run(pictures, tmp_path / "part", Quiet(act), budget=first, **FALLING, **shorter)
+    assert taken[0] == (pytest.approx(1e-3, rel=0.05), 80)
+    assert 1e-4 <= taken[-1][0] < 1.3e-4  # the last step of ten is made after 72 images, or counted after 80
     ticks = part.log()
     assert ticks[-1].images == 80
     assert ticks[-1].lr_g == pytest.approx(1e-4)
@@ -180,6 +189,14 @@ def test_a_schedule_without_a_length_ends_with_the_run_and_follows_another_budge
         assert part.log()[-1].lr_g == pytest.approx(1e-4)
     assert part.info().config["budget"]["schedule_images"] == length
     assert part.info().config["optimizer"]["generator"]["lr"]["images"] is None
+
+
+def test_a_length_of_schedules_stays_where_no_limit_is_given(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr("steadygan.training.run.DEFAULT_IMAGES", 40)
+    part = run(pictures, tmp_path / "part", budget={"schedule_images": 20}, **FALLING)
+    assert part.log()[-1].images == 40
+    assert part.info().config["budget"]["schedule_images"] == 20
+    assert {tick.images: tick.lr_g for tick in part.log()}[16] == falling(16, 20)
 
 
 def test_by_minutes_a_schedule_is_as_long_as_the_run_is_expected_to_be(pictures, tmp_path):
