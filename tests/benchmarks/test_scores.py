@@ -33,6 +33,7 @@ def test_every_metric_is_asked_at_every_level_and_the_answers_are_drawn(scenes, 
     assert pictures.shape[1] > pictures.shape[0]  # a column for each disturbance, a row for each level
 
 
+@pytest.mark.slow
 def test_features_stand_beside_each_other_at_disturbances_of_what_pictures_show(tmp_path, capsys):
     glyphs = prepare("builtin:glyphs", tmp_path / "glyphs", PrepareSettings(size=16, limit=120), workers=0).path
     words = "--size 16 --metrics fd,kid --features scattering,scattering --disturbances shuffling,losing --table"

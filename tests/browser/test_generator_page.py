@@ -107,6 +107,7 @@ def test_sliders_move_the_picture_and_setting_them_back_brings_it_back(opened: O
     assert apart(pixels(view), before) == 0
 
 
+@pytest.mark.slow
 def test_the_way_between_two_pictures_begins_and_ends_at_them(opened: Opener, model: TrainedGenerator) -> None:
     view = opened()
     view.locator("#number").fill("6")
@@ -139,6 +140,7 @@ def downloaded(view: Any, click: Callable[[], None]) -> tuple[str, Image.Image]:
     return file.suggested_filename, Image.open(io.BytesIO(Path(file.path()).read_bytes()))
 
 
+@pytest.mark.slow
 def test_png_and_gif_are_downloaded_and_hold_what_was_seen(opened: Opener, model: TrainedGenerator) -> None:
     view = opened()
     name, png = downloaded(view, view.locator("#png").click)
@@ -155,6 +157,7 @@ def test_png_and_gif_are_downloaded_and_hold_what_was_seen(opened: Opener, model
     assert len({gif.seek(frame) or gif.convert("RGB").tobytes() for frame in range(17)}) > 8  # type: ignore[func-returns-value]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", telling(["light", "dark"], "dark"))
 def test_nothing_is_wider_than_the_window_and_no_text_is_run(opened: Opener, scheme: str) -> None:
     for width in (1280, 768, 375):

@@ -78,6 +78,7 @@ def downloaded(view: Any, button: str) -> tuple[str, bytes]:
     return coming.value.suggested_filename, Path(coming.value.path()).read_bytes()
 
 
+@pytest.mark.slow
 def test_pictures_are_new_and_walks_are_downloaded(opened: Callable[..., Any], painted_run: Path) -> None:
     view = opened("?seed=3&number=5")
     assert apart(pixels(view), truth(painted_run, 5, seed=3)) <= 1

@@ -72,6 +72,7 @@ def folder_of(tmp_path: Path, kind: str) -> TuringFolder:
     return TuringFolder(tmp_path / "a" / "turing" / f"{kind}-01")
 
 
+@pytest.mark.slow
 def test_two_raters_take_a_test_at_once_one_by_keyboard_and_one_by_mouse(
     opened: Opener, address: str, tmp_path: Path
 ) -> None:

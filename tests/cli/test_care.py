@@ -51,6 +51,7 @@ def test_a_run_that_care_ended_is_a_finished_one_that_says_so_and_goes_on_as_it_
     assert run.checkpoint("latest").images == 192
 
 
+@pytest.mark.slow
 def test_a_set_back_is_said_in_one_line_what_why_and_how_to_undo_it_which_does(trained):
     run, said = trained(RollBack(32, {"optimizer.generator.lr": 1e-5}, REASON))
     (line,) = (line for line in said.splitlines() if line.startswith("care: "))

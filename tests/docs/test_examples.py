@@ -88,12 +88,14 @@ def html(outputs: list[nbformat.NotebookNode]) -> list[str]:
     return [output.data["text/html"] for output in outputs if "data" in output]
 
 
+@pytest.mark.slow
 def test_cells_fail_only_where_they_should_and_no_warning_stands_among_the_outputs(outputs):
     failed = [name for name, found in outputs.items() if any(one.output_type == "error" for one in found)]
     assert failed == ["mistaken", "training", "waiting"]
     assert [one for found in outputs.values() for one in found if one.output_type == "stream"] == []
 
 
+@pytest.mark.slow
 def test_training_leaves_what_it_said_and_one_card_instead_of_a_growing_output(outputs):
     prepared, said, card = html(outputs["training"])
     assert "preparing images: 170 of 170" in prepared
@@ -107,12 +109,14 @@ def test_training_leaves_what_it_said_and_one_card_instead_of_a_growing_output(o
     assert "finished after" in html(outputs["run"])[0]
 
 
+@pytest.mark.slow
 def test_sampled_pictures_show_themselves(outputs):
     [shown] = outputs["sampled"]
     assert base64.b64decode(shown.data["image/png"])[:8] == PNG
     assert shown.data["text/plain"].startswith("tensor(")
 
 
+@pytest.mark.slow
 def test_a_mistake_is_one_line_without_a_traceback(outputs):
     [error] = outputs["mistaken"]
     assert error.ename == "ConfigError"
@@ -121,6 +125,7 @@ def test_a_mistake_is_one_line_without_a_traceback(outputs):
     assert "\n" not in line
 
 
+@pytest.mark.slow
 def test_interrupting_the_cell_saves_and_says_in_a_line_how_to_go_on(outputs):
     error = outputs["training"][-1]
     assert error.ename == "Interrupted"
@@ -128,6 +133,7 @@ def test_interrupting_the_cell_saves_and_says_in_a_line_how_to_go_on(outputs):
     assert re.search(r"stopped after [\d,]+ images, all saved; continue with `sg.resume\('stopped'\)`$", line)
 
 
+@pytest.mark.slow
 def test_after_an_interrupted_training_the_kernel_is_interrupted_as_before(outputs):
     assert outputs["waiting"][-1].ename == "KeyboardInterrupt"
 

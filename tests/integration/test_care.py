@@ -292,6 +292,7 @@ def test_a_run_that_is_killed_around_a_treatment_ends_as_if_it_had_not_been(pict
     assert written(sg.Run(out)) == written(treated)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_writes_of_its_treatment_does_it_again(pictures, tmp_path, treated, monkeypatch):
     out, append = tmp_path / "a", caring.append
 
@@ -347,6 +348,7 @@ def stopped(pictures, tmp_path_factory):
     return done
 
 
+@pytest.mark.slow
 def test_a_run_that_care_ended_goes_on_without_it_to_its_budget(stopped):
     done = sg.resume(stopped.path, console=Quiet(), care="watch")
     assert done.log()[-1].step == 14

@@ -132,6 +132,7 @@ def test_a_full_disk_under_the_cache_is_said_and_the_next_try_prepares_again(
     assert unfinished(disk) == []
 
 
+@pytest.mark.slow
 def test_results_that_do_not_fit_are_named_and_leave_nothing(disk, pictures, whole, refusal):
     fill(disk, leave=0)
     lines = {

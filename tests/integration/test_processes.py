@@ -30,6 +30,7 @@ def _launch(script: list[str], processes: int = 2) -> subprocess.CompletedProces
     return subprocess.run(_line(script, processes), capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_both_processes_hold_the_same_weights_after_penalties_features_and_batch_norm(tmp_path, pictures):
     script = tmp_path / "both.py"
     script.write_text(

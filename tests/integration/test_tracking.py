@@ -230,6 +230,7 @@ def test_after_a_kill_tensorboard_shows_what_it_would_without(whole, tmp_path):
     assert no_step_twice(held)
 
 
+@pytest.mark.slow
 def test_a_tool_may_be_named_between_a_kill_and_a_resume(whole, tmp_path):
     gone = shutil.ignore_patterns("tensorboard")
     killed = Run(shutil.copytree(whole.path.with_name("killed"), tmp_path / "killed", ignore=gone))
@@ -239,6 +240,7 @@ def test_a_tool_may_be_named_between_a_kill_and_a_resume(whole, tmp_path):
     assert [images for images, _ in held.numbers["loss/generator"]] == [16, 32, 48, 64, 80, 96, 112]
 
 
+@pytest.mark.slow
 def test_no_tool_is_loaded_before_it_is_named():
     code = "import sys, steadygan.training.run; print(sorted({'tensorboard', 'wandb', 'trackio'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
@@ -275,6 +277,7 @@ class Own:
         self._do("close")
 
 
+@pytest.mark.slow
 def test_a_tool_that_fails_is_one_note_and_the_run_and_the_other_tools_go_on(pictures, tmp_path, monkeypatch):
     class Full:
         """As the disk is under TensorBoard."""
@@ -326,6 +329,7 @@ def test_a_tool_that_cannot_begin_leaves_no_file_open(finished, monkeypatch):
     assert [file.closed for file in opened] == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failed", [True, False])
 def test_a_run_that_fails_is_left_as_failed_and_one_that_is_stopped_is_not(failed, pictures, tmp_path):
     def end(session) -> None:

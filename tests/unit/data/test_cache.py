@@ -87,6 +87,7 @@ def test_a_user_without_a_home_is_told_how_to_name_a_folder_for_the_cache(monkey
         cache_folder()
 
 
+@pytest.mark.slow
 def test_two_processes_that_want_the_same_set_at_once_both_get_it(tmp_path: Path) -> None:
     fill(tmp_path / "in", 60)
     code = (

@@ -206,6 +206,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:
             Batches(dataset(10), batch=batch, seed=0, world=world)
 
 
+@pytest.mark.slow
 def test_the_data_package_loads_torch_only_when_batches_are_asked_for() -> None:
     code = "import sys, steadygan.data as d; a = 'torch' in sys.modules; d.Batches; print(a, 'torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}

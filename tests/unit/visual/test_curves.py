@@ -55,6 +55,7 @@ def test_any_number_of_ticks_gives_a_picture_of_1200_by_800(tmp_path: Path, tick
     assert pixels(tmp_path / "curves.png").shape == (800, 1200, 3)
 
 
+@pytest.mark.slow
 def test_another_course_of_the_loss_is_another_picture(tmp_path: Path) -> None:
     save_curves([tick(index) for index in range(20)], tmp_path / "a.png")
     save_curves([tick(index, loss_g=1.5 - 0.02 * index) for index in range(20)], tmp_path / "b.png")
@@ -86,6 +87,7 @@ def test_scores_get_their_own_place(tmp_path: Path) -> None:
     assert not np.array_equal(drawn[1], drawn[2]), "scores of different protocols share a curve"
 
 
+@pytest.mark.slow
 def test_values_that_are_not_finite_or_zero_gradients_do_not_stop_it(tmp_path: Path) -> None:
     log = [tick(1), tick(2, float("nan"), 0.0), tick(3, float("inf"), float("nan"))]
     save_curves(log, tmp_path / "curves.png")
