@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from steadygan.doctor.audit.plan import SQUARED, AuditRule, RunPlan, always, most
 from steadygan.doctor.remedies import PLAYERS
@@ -116,6 +120,45 @@ def _comparable(plan: RunPlan) -> list[float]:
     rates = [_rate(plan, player) for player in PLAYERS]
     kinds = {plan.setting(f"optimizer.{player}.kind") for player in PLAYERS}
     return rates if min(rates) > 0 and len(kinds) == 1 else []
+
+
+def _courses(plan: RunPlan) -> dict[str, tuple[float, float]]:
+    """Both learning rates at the start and at the end, where they are numbers or go from one to another."""
+    rates = {player: plan.setting(f"optimizer.{player}.lr") for player in PLAYERS}
+    ends: dict[str, tuple[Any, Any]] = {
+        player: (rate.get("start"), rate.get("end")) if isinstance(rate, Mapping) else (rate, rate)
+        for player, rate in rates.items()
+    }
+    return ends if all(start and end is not None for start, end in ends.values()) else {}
+
+
+def _part_ways(plan: RunPlan) -> str | None:
+    courses = _courses(plan)
+    left = [end / start for start, end in courses.values()]
+    if not left or max(left) <= _PART * min(left):
+        return None
+    ways = (
+        f"the {player}'s {'stays at' if start == end else f'goes from {start:.3g} to'} {end:.3g}"
+        for player, (start, end) in courses.items()
+    )
+    return f"of the learning rates {' and '.join(ways)}"
+
+
+_PART = 3.0
+
+
+def _same_way(plan: RunPlan) -> list[str]:
+    """One takes the other's way from where it starts itself, or the other stays, too."""
+    courses = _courses(plan)
+    if not courses:
+        return ["--set optimizer.generator.lr=1e-3 --set optimizer.discriminator.lr=1e-3"]
+    followed = max(PLAYERS, key=lambda player: courses[player][0] != courses[player][1])
+    [player] = courses.keys() - {followed}
+    (rate, last), (start, end) = courses[player], courses[followed]
+    given = {name: value for name, value in plan.setting(f"optimizer.{followed}.lr").items() if value is not None}
+    way = given | {"start": rate, "end": float(f"{rate * end / start:.3g}")}
+    follow = f"--set {shlex.quote(f'optimizer.{player}.lr={json.dumps(way)}')} (as the {followed}'s goes)"
+    return [follow, *([f"--set optimizer.{followed}.lr={rate:g} (both stay)"] if rate == last else [])]
 
 
 def _joint(plan: RunPlan) -> str | None:
@@ -235,6 +278,12 @@ RULES = (
         "favours-discriminator", "warning", "The discriminator is far ahead", "Two rates chosen apart.",
         _favours_discriminator, _slower_judge,
         "Heusel et al. (2017), section 2; Ten lessons, lessons 4 and 9",
+    ),
+    AuditRule(
+        "rates-part", "warning", "The learning rates part ways",
+        "One was set to a number where the recipe has a schedule for both.", _part_ways, _same_way,
+        "Heusel et al. (2017), section 2: the generator's is to become the smaller one",
+        "The generator's falls alone, and was meant to.",
     ),
     AuditRule(
         "joint-batches", "warning", "Reals and fakes in one batch of a batch norm", "A concatenation to save a pass.",

@@ -99,6 +99,8 @@ def with_remark(check: str) -> RunPlan:
 
 
 REMARKS = {rule.id for rule in RULES if rule.causes.startswith("How the images")}
+FALLING = {"kind": "cosine", "start": 1e-3, "end": 1e-4}
+
 FAULTS: dict[str, Callable[[], RunPlan]] = {
     "pooling": lambda: discriminator(lambda it: second(it, Layer(kind="pooling", what="max_pool2d"))),
     "average-pooling": lambda: discriminator(
@@ -143,6 +145,7 @@ FAULTS: dict[str, Callable[[], RunPlan]] = {
     "high-momentum": lambda: configured(optimizer={"generator": {"beta1": 0.9}}),
     "favours-generator": lambda: configured(turns={"generator": 2}),
     "favours-discriminator": lambda: configured(optimizer={"generator": {"lr": 2e-5}, "discriminator": {"lr": 4e-4}}),
+    "rates-part": lambda: configured(optimizer={"discriminator": {"lr": FALLING}}),
     "joint-batches": lambda: discriminator(lambda it: last(it, BATCH_NORM, it.layers[-1]), batches="joint"),
     "small-batch": lambda: configured(batch=2),
     "no-average": lambda: configured(ema={"half_life_images": 0}),
@@ -221,6 +224,10 @@ MORE_FAULTS = {
     "high-momentum": [lambda: configured(optimizer={"discriminator": {"beta1": 0.9}})],
     "favours-generator": [lambda: configured(optimizer={"generator": {"lr": 8e-3}})],
     "favours-discriminator": [lambda: configured(turns={"discriminator": 8})],
+    "rates-part": [
+        lambda: configured(optimizer={"generator": {"lr": FALLING | {"end": 1e-5}}}),
+        lambda: configured(optimizer={"generator": {"lr": FALLING | {"end": 5e-4}}, "discriminator": {"lr": FALLING}}),
+    ],
     "regularisation-constant": [lambda: configured(optimizer={"discriminator": {"weight_decay": 0.5}})],
     "few-steps": [lambda: configured(budget={"steps": None, "images": 10_000})],
 }
