@@ -106,10 +106,10 @@ def _sentence(model: type[BaseModel], error: ErrorDetails) -> str:
         case "extra_forbidden":
             names = [name for owner in owners for name in owner.model_fields]
             return f"{path}: no such setting{nearest(str(error['loc'][-1]), names)}"
-        case "union_tag_invalid":
+        case "union_tag_invalid" if error["ctx"]["tag"] != "None":
             tag, kinds = error["ctx"]["tag"], error["ctx"]["expected_tags"].replace("'", "").split(", ")
             return f"{path}.kind: '{tag}' is not one of {', '.join(kinds)}{nearest(str(tag), kinds)}"
-        case "union_tag_not_found" | "model_type" | "model_attributes_type":
+        case "union_tag_invalid" | "union_tag_not_found" | "model_type" | "model_attributes_type":
             return f"{path}: name the part, as in {path}.kind=NAME, got {given}"
         case "literal_error":
             return f"{path}: {given} is not one of {error['ctx']['expected']}"

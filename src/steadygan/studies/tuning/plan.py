@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from steadygan.config import merge, parse_assignment
 from steadygan.errors import ConfigError
 from steadygan.recipes.choose import DEFAULT
-from steadygan.recipes.start import configure, plan
+from steadygan.recipes.start import configure, facts_for, plan
 from steadygan.scoring import choose_metrics
 from steadygan.studies.tuning.ranges import parse_ranges
 from steadygan.studies.tuning.search import Search
 from steadygan.training.check import check
 from steadygan.training.console import Reporter
+from steadygan.training.runtime import choose_device
 
 __all__ = ["SearchRequest", "plan_search"]
 
@@ -55,9 +56,10 @@ def plan_search(request: SearchRequest, said: Reporter) -> Search:
         raise ConfigError(f"--metric {metric.name}: it is best where it is as of reals, and ranks nothing; take kid")
     fixed = merge({"budget": {"images": request.images}}, *map(parse_assignment, request.sets))
     base = plan(request.source, request.recipe, fixed, said)
+    facts = facts_for(base.config, base.dataset, choose_device(base.config.runtime.device))
     for place, text in ((one.place, text) for one in ranges for text in one.ends()):
         try:
-            tried = configure(request.source, request.recipe, merge(fixed, parse_assignment(f"{place}={text}")))
+            tried = configure(request.source, request.recipe, merge(fixed, parse_assignment(f"{place}={text}")), facts)
             check(tried, base.dataset.spec, 1)
         except ConfigError as problem:
             raise ConfigError(f"--over {place}={text}: {problem}") from problem

@@ -80,6 +80,7 @@ def test_ranges_are_optunas_distributions_and_their_values_settings():
     [
         (["bach=1|2"], {}, "did you mean 'batch'"),
         (["loss=hinge|hing"], {}, "--over loss=hing: .*did you mean 'hinge'"),
+        ([f"{LR}.start=1e-4|2e-4"], {"recipe": "steady"}, "kind=NAME"),  # only large images have a schedule there
         (["size=32|64"], {}, "do not compare"),
         (["data.mirror=true|false"], {}, "do not compare"),
         (["batch=1|2"], {"images": None}, "--images N"),
