@@ -29,6 +29,7 @@ from steadygan.errors import ConfigError
 from steadygan.objectives import AnyPenalty
 from steadygan.objectives.losses import NonSaturating
 from steadygan.recipes import configure
+from steadygan.schedule import Cosine
 from steadygan.training import caring
 from steadygan.training.listeners import TickWriter
 from steadygan.training.loop import step
@@ -65,7 +66,8 @@ class Exploding(NonSaturating):
 
     def d_loss(self, view):
         session = Exploding.session
-        fast = session is not None and session.config.optimizer.discriminator.lr > Exploding.limit
+        rate = session.config.optimizer.discriminator.lr if session is not None else 0.0
+        fast = getattr(rate, "start", rate) > Exploding.limit
         return super().d_loss(view) * torch.tensor(float("nan") if fast and view.images >= Exploding.since else 1.0)
 
 
@@ -159,6 +161,21 @@ def test_a_run_that_diverges_is_set_back_and_ends_with_its_budget(diverged):
     [note] = [note for note in done.notes() if note.text.startswith("care: ")]
     assert note.images == 64
     assert done.info().config["optimizer"]["generator"]["lr"] == LR, "what the user asked for"
+
+
+def test_rates_that_fall_are_lowered_as_a_whole_and_follow_another_budget(pictures, tmp_path):
+    falling = {"kind": "cosine", "start": LR, "end": LR / 10}
+    optimizers = {player: {"lr": falling} for player in ("generator", "discriminator")}
+    recipe = exploding(pictures, 48, optimizer=optimizers)
+    done = train(recipe, tmp_path / "a", Quiet())
+
+    def rates(start, length, *images):
+        lowered = Cosine(start=start, end=start / 10, images=length)
+        return [pytest.approx(lowered(seen), rel=0.01) for seen in images]
+
+    assert [tick.lr_d for tick in done.log()] == rates(LR, 112, 16, 32, 48) + rates(LR / 3, 112, 80, 96, 112)
+    done = sg.resume(done.path, sg.Budget(images=224), recipe=recipe, console=Quiet())
+    assert [tick.lr_d for tick in done.log() if tick.images > 112] == rates(LR / 3, 224, *range(128, 225, 16))
 
 
 def weights(session: Session) -> dict[str, torch.Tensor]:
