@@ -43,6 +43,7 @@ _HOMES = (
         "studies.evaluate",
         "studies.audit",
         "studies.turing",
+        "studies.ablation.ablate",
     ),
 )
 
@@ -84,6 +85,7 @@ if TYPE_CHECKING:  # the same homes, for type checkers and editors
     from steadygan.scoring.metrics import *
     from steadygan.scoring.reference import *
     from steadygan.spec import *
+    from steadygan.studies.ablation.ablate import *
     from steadygan.studies.audit import *
     from steadygan.studies.compare import *
     from steadygan.studies.doctor import *

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+import steadygan as sg
 from steadygan.data import PrepareSettings, prepare
 from steadygan.errors import ConfigError
 from steadygan.studies.ablation.engines import RayCluster
@@ -291,3 +292,21 @@ def test_a_cluster_that_does_not_answer_and_one_without_room_are_one_line(images
     done = steadygan(*words, "--set", "runtime.threads=2")
     assert done.returncode == 2
     assert "no machine of the Ray cluster has 2 CPU for a job" in done.stderr
+
+
+def test_a_mistake_in_python_is_one_of_our_errors_and_leaves_nothing(images, tmp_path):
+    for mistake, said in [({"vary": ["spectral_nrom"]}, "spectral_norm"), ({"var": ["r1"]}, "did you mean 'vary'")]:
+        with pytest.raises(ConfigError, match=said):
+            sg.ablate(images, tmp_path / "study", images=IMAGES, **mistake)
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.slow
+def test_a_study_in_python_tells_what_came_out_and_is_made_once(images, tmp_path):
+    asked = {"images": IMAGES, "vary": ["spectral_norm"], "sets": SETS, "seeds": 2, "jobs": 1}
+    table = sg.ablate(images, tmp_path / "study", "dcgan", **asked)
+    assert (table.ended, [one.arm.runs for one in table.effects]) == (4, [2])
+    assert "not decided" in str(table)
+    before = [file.stat().st_mtime_ns for file in (tmp_path / "study").rglob("finished.json")]
+    assert sg.ablate(images, tmp_path / "study", "dcgan", **asked) == table
+    assert [file.stat().st_mtime_ns for file in (tmp_path / "study").rglob("finished.json")] == before

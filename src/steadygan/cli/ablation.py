@@ -60,7 +60,7 @@ def ablate(
 ) -> None:
     """Find out which technique helps: the same training with and without it, in pairs, over several seeds."""
     from steadygan.recipes.start import placed
-    from steadygan.studies.ablation.ablate import ablate as run_study
+    from steadygan.studies.ablation.ablate import run_study
     from steadygan.studies.ablation.engines import LocalProcesses, RayCluster
     from steadygan.studies.ablation.plan import Request, make_plan
     from steadygan.studies.ablation.study import StudyFolder

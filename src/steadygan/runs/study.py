@@ -139,6 +139,9 @@ class StudyTable(Value):
     sentences: dict[str, str]
     ended: int
 
+    def __str__(self) -> str:
+        return "\n".join(self.sentences[effect.variant] for effect in self.effects)
+
     def reach(self) -> float:
         """How far to either side of zero a picture shows all dots but single ones far out, and intervals as they fit.
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 from steadygan.claim import LOCK, alone, check_folder, claimed
-from steadygan.errors import ConfigError, StorageError, os_errors
+from steadygan.config import nearest
+from steadygan.errors import ConfigError, StorageError, interruptible, os_errors
+from steadygan.features import AnyFeatures
 from steadygan.names import path_of
+from steadygan.recipes.choose import DEFAULT
 from steadygan.runs.study import StudyTable
 from steadygan.studies.ablation.answer import so_far
 from steadygan.studies.ablation.engines import Engine
@@ -18,11 +23,55 @@ from steadygan.studies.ablation.runner import Runner, Standing, Watcher
 from steadygan.studies.ablation.study import StudyFolder
 from steadygan.studies.ablation.table import save_table
 from steadygan.studies.ablation.view import board
+from steadygan.training.config import Budget
 from steadygan.training.console import reporter
+
+__all__ = ["ablate"]
+
+
+class StudyOptions(TypedDict, total=False):
+    """What a study may be told besides."""
+
+    vary: Sequence[str]
+    sets: Sequence[str]
+    settings: Mapping[str, Any]
+    pairs: bool
+    seeds: int
+    metric: str
+    features: AnyFeatures | str
+    halving: bool
+    jobs: int
+
+
+@interruptible()
+def ablate(
+    source: str | Path,
+    out: str | os.PathLike[str],
+    recipe: str = DEFAULT,
+    *,
+    images: int | None = None,
+    minutes: float | None = None,
+    **options: Unpack[StudyOptions],
+) -> StudyTable:
+    """Find out which technique helps on these images: the same training with and without it, in pairs, over seeds.
+
+    `out` is the folder of the study; the same call goes on with it. `recipe` is a name or a file, and each run has so
+    many `images` or `minutes`. `vary` names techniques (["all"] is all of them), each switched on alone, or off where
+    the recipe has it; `sets` are texts as behind `--set`: "networks.width=16,32" is a variant for each value, one value
+    is for all runs, as `settings` are, a nested dict. `seeds` runs of each variant, 3 if not said otherwise; `pairs`
+    adds all pairs of what is varied, `halving` stops after a third of the budget what clearly loses, `metric` of
+    `features` decides, and `jobs` runs stand side by side, 0 as many as the machine bears. Printed, the table is a
+    sentence for each variant. Raises ConfigError and DataError before any work, Interrupted when asked to stop.
+    """
+    known = StudyOptions.__annotations__
+    for name in options.keys() - known.keys():
+        raise ConfigError(f"ablate takes no {name}{nearest(name, known) or '.'} It takes {', '.join(known)}")
+    request = Request(str(source), recipe, budget=Budget(images=images, minutes=minutes), **options)
+    return run_study(request, Path(out))
 
 
 @os_errors()
-def ablate(request: Request, out: Path) -> StudyTable:
+def run_study(request: Request, out: Path) -> StudyTable:
     """Train, score and compare all runs that the folder `out` lacks; the same request goes on with it.
 
     Raises ConfigError and DataError before any work, Interrupted when asked to stop.
