@@ -220,22 +220,29 @@ def scores_alike(scores: Iterable[DatedScore]) -> dict[tuple[str, str], list[Dat
     return found
 
 
-_CLOSE = 1.25
+CLOSE = 1.25
+"""How far above the lowest score that picks the best checkpoint a later one may be and still be the best."""
+
+
+def nearly_lowest(values: Iterable[float]) -> list[int]:
+    """Where values, oldest first, are at most a quarter above the lowest until then."""
+    lowest, found = math.inf, []
+    for place, value in enumerate(values):
+        lowest = min(lowest, value)
+        if value <= CLOSE * lowest:
+            found.append(place)
+    return found
 
 
 def close_to_best(scores: Iterable[DatedScore]) -> list[DatedScore]:
-    """Of the scores that pick a run's checkpoint, oldest first, those at most a quarter above the lowest until then.
+    """Of the scores that pick a run's checkpoint, oldest first, those that are `nearly_lowest`.
 
     The last of them is the best. A run that falls apart loses far more than a quarter. Short of that a lower score says
     little: of eight runs of four minutes that had one earlier, five were nearer to held-out images at their end by 8 to
     29 %, judged by features learned on the set, and three farther by 2 % at most.
     """
-    lowest, found = math.inf, []
-    for score in scores:
-        lowest = min(lowest, score.value)
-        if score.value <= _CLOSE * lowest:
-            found.append(score)
-    return found
+    scores = list(scores)
+    return [scores[place] for place in nearly_lowest(score.value for score in scores)]
 
 
 R = TypeVar("R", bound=Record)

@@ -86,7 +86,7 @@ class Linear(_Ramp):
 
     paper: ClassVar[str] = "isbn:9780262035613"
     helps: ClassVar[str] = "Anneals noise or a penalty away once the players have found each other."
-    hurts: ClassVar[str] = "Its length must be chosen; a run that ends early or late gets another training."
+    hurts: ClassVar[str] = "A run that ends early has not had all of it; with `images`, its length must be chosen."
 
     kind: Literal["linear"] = "linear"
 
@@ -103,7 +103,9 @@ class Cosine(_Ramp):
 
     paper: ClassVar[str] = "arXiv:1608.03983"
     helps: ClassVar[str] = "A learning rate that falls smoothly lets the end of a run settle."
-    hurts: ClassVar[str] = "Its length must be chosen; prolonging a finished run goes on at the end value."
+    hurts: ClassVar[str] = (
+        "A finished run that is prolonged goes back to a larger value or, with `images`, on at the end."
+    )
 
     kind: Literal["cosine"] = "cosine"
 

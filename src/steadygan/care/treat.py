@@ -239,7 +239,7 @@ def _score(moment: Moment) -> float | None:
 
 
 def _harder(moment: Moment, settings: Changes) -> Changes | None:
-    """Learning rates multiplied as often as `_HARDER`; None for other settings."""
+    """Learning rates multiplied as often as `_HARDER`; None for other settings and schedules."""
     now = {place: moment.case.setting(place) for place in settings}
     known = all(isinstance(value, int | float) for value in (*now.values(), *settings.values()))
     if not known or not all(place.startswith("optimizer.") and place.endswith(".lr") for place in settings):

@@ -15,6 +15,7 @@ from steadygan.doctor.losses import facts_of
 from steadygan.doctor.progress import grown
 from steadygan.doctor.rules import RULES
 from steadygan.doctor.trends import RECENT, quality
+from steadygan.records import nearly_lowest
 
 _QUARTER = 4  # the part of a run that counts as now
 _SURE = 0.1  # of the loss of a discriminator that knows nothing: less is one that is sure of nearly everything
@@ -124,7 +125,7 @@ def _twins(case: Case) -> str:
 
 
 def best_checkpoint(case: Case) -> str:
-    """The one of the least picking score; what it beats."""
+    """The last whose picking score is nearly the lowest, as runs choose it; what it beats."""
     picked = case["scores.fd-training"].finite()
     if not len(picked):
         found = quality(case, 1)
@@ -132,11 +133,12 @@ def best_checkpoint(case: Case) -> str:
             return "it cannot be told: no score was written; the first comes with the first checkpoint"
         best = int(found.series.values.argmin())
         return f"{found.called} was least, {found.series.values[best]:.3g}, after {found.series.images[best]:,} images"
-    best = int(picked.values.argmin())
+    best, lowest = nearly_lowest(picked.values)[-1], picked.values.min()
+    near = "" if picked.values[best] == lowest else f", the last within a quarter of the lowest, {lowest:.3g}"
     last = "it is the last" if best == len(picked) - 1 else f"the last has {picked.last:.3g}"
     return (
-        f"that after {picked.images[best]:,} images, fd-training {picked.values[best]:.3g} of {len(picked)} scored, "
-        f"{last}; sample, evaluate and export take it"
+        f"that after {picked.images[best]:,} images, fd-training {picked.values[best]:.3g} of {len(picked)} scored"
+        f"{near}, {last}; sample, evaluate and export take it"
     )
 
 

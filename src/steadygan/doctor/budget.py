@@ -12,13 +12,14 @@ from steadygan.doctor.case import Case
 from steadygan.doctor.remedies import augment, falling_rates
 from steadygan.doctor.rule import Rule
 from steadygan.doctor.trends import RECENT, Trend, noise, quality, smooth, trend, used
+from steadygan.records import CLOSE, nearly_lowest
 
 ARTICLE_STEPS = 20_000
 """What a founding article trains that names a number: "39 mistakes" 20,000 steps, the one on faces 50,000."""
 
 _FEW_SCORES = 6  # values from which a best and a later level can be told apart
 _SINCE = 0.25  # of the run so far must have passed since the best: a dip is shorter
-_WORSE = 0.15  # by which it must be worse now, whatever the noise
+_WORSE = CLOSE - 1  # by which it must be worse now, whatever the noise: below that the newest counts as best
 _WORSE_CHEAP = 0.5  # the same of the cheap distance, of the generator as it trains: good runs wander by a third
 _SIGMAS = 3.0  # of the noise of a single value, by which it must be worse
 _SMOOTHED = 8  # parts of the run, in each of which a median counts as best: the least of many values is luck
@@ -52,6 +53,8 @@ def past_best(case: Case) -> Past | None:
     width = max(RECENT, len(series) // _SMOOTHED | 1)
     values = smooth(series.values, width) if len(series) >= _MANY else series.values
     best = int(values.argmin())
+    if not found.cheap and nearly_lowest(series.values)[-1] == len(series) - 1:
+        return None
     now, scatter = float(np.median(series.values[-width:])), noise(np.log(series.values))
     long_ago = series.images[-1] - series.images[best] >= _SINCE * series.images[-1] > 0
     worse = _WORSE_CHEAP if found.cheap else _WORSE
@@ -145,6 +148,6 @@ BUDGET: tuple[Rule, ...] = (
         judge=_improves,
         remedies=lambda case: [f"steadygan resume RUN --images {2 * case.images} (what has been learned stays)"],
         source="Huang et al. (2024), arXiv:2501.05441, who train 250 million images",
-        unless="schedules of the learning rate have ended with the budget: then begin anew with a larger one",
+        unless="schedules with a length of their own have ended with the budget: then begin anew with longer ones",
     ),
 )

@@ -84,7 +84,8 @@ def steady(case: Case) -> list[str]:
 def times(value: Any, factor: float) -> Any:
     """A number, or a schedule's, multiplied, to three digits; what is neither stays."""
     if isinstance(value, Mapping):
-        return {name: times(inner, factor) if name in _SIZES else inner for name, inner in value.items()}
+        given = {name: inner for name, inner in value.items() if inner is not None}
+        return {name: times(inner, factor) if name in _SIZES else inner for name, inner in given.items()}
     return float(f"{value * factor:.3g}") if isinstance(value, int | float) else value
 
 

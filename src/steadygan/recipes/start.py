@@ -201,7 +201,8 @@ def resume(
 ) -> Run:
     """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
 
-    `budget` replaces the run's own and counts from the run's beginning; `data` says where the images are now; `recipe`
+    `budget` replaces the run's own, counts from the run's beginning, and is the new length of schedules that have none
+    of their own; `data` says where the images are now; `recipe`
     is what the run was started with, needed if it holds objects of the user's own. `care` ("watch", "keep", "treat" or
     a value) replaces what the run does by itself. From another `checkpoint`, by its name, what came after it is
     removed. Raises ConfigError if the run is still training.

@@ -80,8 +80,8 @@ def augmentation_gain(
     generator = load(run, checkpoint, recipe)
     if not generator.classes:
         raise ConfigError(
-            f"{run} was trained without classes, so its images have no labels to learn from; train one with "
-            "networks.conditional=true (sngan or r3gan)"
+            f"{run} was trained without classes, so its images have no labels to learn from; train one on "
+            "labelled images with the recipe sngan or r3gan, or with networks.conditional=true"
         )
     labelled.must_fit(run, generator.classes)
     counts: list[int | None] = [*labelled.possible(real_per_class), None]

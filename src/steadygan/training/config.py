@@ -160,9 +160,10 @@ class StartSettings(Settings):
     """Trained networks to start from instead of fresh weights. Wang et al. (2018), arXiv:1805.01677.
 
     `source` is the folder of a run or of one of its checkpoints, or an exported generator, which has no discriminator;
-    nothing by default. Of a run everything is taken over as it was, generator, average and discriminator, and nothing
-    else: optimizers begin anew, as do images seen and all that follows them. So do Mo et al. (2020) in their code; a
-    generator that started from the average would meet a discriminator that it never played.
+    nothing by default. Of a run everything is taken over as it was, generator, average and discriminator, but for what
+    tells classes apart where those of the images are others or none, and nothing else: optimizers begin anew, as do
+    images seen and all that follows them. So do Mo et al. (2020) in their code; a generator that started from the
+    average would meet a discriminator that it never played.
     """
 
     source: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import time
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -11,6 +13,7 @@ import torch
 from steadygan import records
 from steadygan.doctor.case import Case, loss_of
 from steadygan.doctor.divergence import NOT_FINITE
+from steadygan.doctor.remedies import times
 from steadygan.errors import Diverged, SteadyganError
 from steadygan.networks import classes_of
 from steadygan.records import Note, Record, Tick
@@ -136,10 +139,11 @@ def _diverged(session: Session) -> tuple[str, str]:
     latest = session.run.files.latest
     kept = latest.read_text(encoding="utf-8").strip() if latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
-    lower = at(getattr(session.config.scheduled().optimizer, player).lr, game.images) / 2
+    rate = session.config.dump()["optimizer"][player]["lr"]
+    lower = shlex.quote(f"optimizer.{player}.lr={json.dumps(times(rate, 0.5))}")
     advice = (
         f"no weight was changed with it and {left}. In a new run, try a lower learning rate "
-        f"(--set optimizer.{player}.lr={lower:g}) or a gradient penalty "
+        f"(--set {lower}) or a gradient penalty "
         '(--set \'penalties=[{"kind":"r1","gamma":1}]\')'
     )
     return f"the {player}'s gradient was not finite after {int(generator.turns):,} turns of the generator", advice

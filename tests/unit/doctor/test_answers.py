@@ -62,6 +62,11 @@ def lost(loss: str, *values: float) -> Case:
             "yes: .*11%",
         ),
         (best, case(scores={"fd-training": [9, 5, 7, 8]}), "after 50,000 images, fd-training 5 .*the last has 8"),
+        (
+            best,
+            case(scores={"fd-training": [9, 5, 7, 6]}),
+            "100,000 images.* 6 .*quarter of the lowest, 5, it is",
+        ),
         (best, measured(distance=[9, 5, 7, 8]), "distance .* 5, after 50,000"),
         (best, case(), "no score was written"),
         (go_on, case(scores={"fd-training": [20, 10, 6, 5, 6, 7, 8, 9, 9, 10]}), "stop: .* after 40,000 images"),

@@ -281,7 +281,7 @@ RULES = (
     ),
     AuditRule(
         "rates-part", "warning", "The learning rates part ways",
-        "One was set to a number where the recipe has a schedule for both.", _part_ways, _same_way,
+        "One was set alone, to a number among schedules or the other way round.", _part_ways, _same_way,
         "Heusel et al. (2017), section 2: the generator's is to become the smaller one",
         "The generator's falls alone, and was meant to.",
     ),
