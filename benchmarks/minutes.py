@@ -341,7 +341,8 @@ def plot(results: list[Result], path: Path) -> None:
         few = f"{conditions.limit:,} of " if conditions.limit else ""
         axis.set(title=f"{few}{conditions.data}, {conditions.size} px", xlabel="minutes of training", yscale="log")
         for result in group:
-            minutes = [images / result.images * result.seconds / 60 for images, _ in result.curve]
+            took = min(result.seconds / 60, conditions.minutes)  # counted in images it may have taken longer
+            minutes = [images / result.images * took for images, _ in result.curve]
             colour = f"C{names.index(result.competitor)}"
             axis.plot(minutes, [distance for _, distance in result.curve], "o-", color=colour, label=result.competitor)
         axis.axhline(statistics.median(result.floor for result in group), color="grey", linestyle=":", label="floor")
