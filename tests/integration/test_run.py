@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -242,8 +243,12 @@ def test_a_divergence_stops_the_run_and_keeps_the_last_good_checkpoint(pictures,
         Exploding.now = session.progress.steps >= 9
 
     with pytest.raises(sg.Diverged) as error:
-        run(pictures, tmp_path / "c", Quiet(act), loss=Exploding(), care="watch")
+        falls = {"optimizer": {"discriminator": FALLING["optimizer"]["generator"]}}
+        run(pictures, tmp_path / "c", Quiet(act), loss=Exploding(), care="watch", **falls)
     assert "the discriminator's gradient was not finite after 9 turns of the generator" in str(error.value)
+    slower = re.search(r"--set 'optimizer.discriminator.lr=(.*?)'\)", str(error.value))
+    assert slower
+    assert json.loads(slower[1]) == {"kind": "cosine", "start": 5e-4, "end": 5e-5}
     assert "the last good checkpoint is images-000000064" in str(error.value)
     assert error.value.exit_code == 5
     stopped = sg.Run(tmp_path / "c")

@@ -19,7 +19,7 @@ from steadygan.networks import classes_of
 from steadygan.records import Note, Record, Tick
 from steadygan.report.write import write_report
 from steadygan.runs import Run, checkpoints
-from steadygan.schedule import at
+from steadygan.schedule import ScheduleSettings, at
 from steadygan.training import checkpoint
 from steadygan.training.config import Cadence
 from steadygan.training.not_finite import first_not_finite
@@ -139,8 +139,9 @@ def _diverged(session: Session) -> tuple[str, str]:
     latest = session.run.files.latest
     kept = latest.read_text(encoding="utf-8").strip() if latest.exists() else None
     left = f"the last good checkpoint is {kept}" if kept else "no checkpoint had been written yet"
-    rate = session.config.dump()["optimizer"][player]["lr"]
-    lower = shlex.quote(f"optimizer.{player}.lr={json.dumps(times(rate, 0.5))}")
+    rate = getattr(session.config.optimizer, player).lr
+    slower = times(rate.model_dump(mode="json") if isinstance(rate, ScheduleSettings) else rate, 0.5)
+    lower = shlex.quote(f"optimizer.{player}.lr={json.dumps(slower)}")
     advice = (
         f"no weight was changed with it and {left}. In a new run, try a lower learning rate "
         f"(--set {lower}) or a gradient penalty "
