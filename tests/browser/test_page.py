@@ -79,6 +79,7 @@ def test_play_runs_through_all_frames_and_stops_at_the_last(opened: Opener) -> N
     sync_api.expect(view.locator("#play")).to_have_attribute("aria-pressed", "false")
 
 
+@pytest.mark.slow
 def test_dragging_over_one_curve_zooms_all_and_they_come_back(opened: Opener) -> None:
     view = opened(page(run()))
     whole = ranges(view)

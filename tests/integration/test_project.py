@@ -57,6 +57,7 @@ def album(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_of_photos_gives_a_sheet_and_latents_that_sample_shows(run, album, tmp_path, capsys):
     out = tmp_path / "found it"
     assert call("project", run.path, album, "--steps", 2, "-o", out) == 0

@@ -123,6 +123,7 @@ def trained(folder, **settings) -> sg.Run:
     return sg.train("pic'tures", "dcgan", folder, size=16, steps=4, settings=merge(TINY, settings), care="watch")
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_report_when_it_is_stopped_and_when_it_is_finished(world, tmp_path, monkeypatch):
     step, run = loop.step, sg.Run(tmp_path / "run")
 

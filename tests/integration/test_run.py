@@ -161,8 +161,8 @@ def falling(images: int, length: int):
 @pytest.mark.parametrize(
     ("first", "then", "length"),
     [
-        ({"steps": 10}, None, 80),
-        ({"images": 80}, sg.Budget(images=160), 160),
+        pytest.param({"steps": 10}, None, 80, marks=pytest.mark.slow),
+        pytest.param({"images": 80}, sg.Budget(images=160), 160, marks=pytest.mark.slow),
         ({"steps": 10}, sg.Budget(steps=20), 160),
     ],
 )

@@ -224,7 +224,9 @@ def test_other_classes_are_refused_with_both_numbers(tmp_path, known, there, sai
         sg.train(tmp_path / "there" / "pictures", "sngan", tmp_path / "r", start=source, steps=1, settings=SHORT)
 
 
-@pytest.mark.parametrize(("known", "there"), [(3, 2), (3, 0), (0, 2), (2, 2)])
+@pytest.mark.parametrize(
+    ("known", "there"), [(3, 2), *(pytest.param(*one, marks=pytest.mark.slow) for one in [(3, 0), (0, 2), (2, 2)])]
+)
 def test_where_a_part_of_its_own_tells_classes_apart_it_alone_begins_afresh(tmp_path, capsys, known, there):
     source = source_of(tmp_path / "known", "told", known)
     source_of(tmp_path / "there", "dcgan", there)

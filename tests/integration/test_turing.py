@@ -44,6 +44,7 @@ def pixels(folder, name):
     return np.asarray(Image.open(folder.picture(name)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "number", "questions"), [("pairs", 12, 12), ("sheets", 2, 18), ("letters", 1, 1)])
 def test_reals_are_held_out_images_to_the_bit_and_fakes_those_of_their_latents(run, kind, number, questions):
     folder = make_turing_test(run, kind=kind, screens=number, count=9, seed=5)

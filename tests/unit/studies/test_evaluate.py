@@ -273,6 +273,7 @@ def test_scores_take_no_more_time_than_they_may_but_for_the_last(squares, tmp_pa
     assert {score.images for score in done.scores() if score.metric == "kid"} == {96}
 
 
+@pytest.mark.slow
 def test_scores_that_go_wrong_do_not_end_a_run(squares, tmp_path, monkeypatch):
     def fail(*_):
         raise sg.DataError("no numbers today")

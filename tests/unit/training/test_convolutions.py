@@ -252,6 +252,7 @@ def test_another_precision_chooses_anew_for_the_average_too(clock, config):
     assert parts.average.source[0] is next(parts.pair.generator.parameters())
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_a_step_computes_as_a_run_does_and_says_so(clock):
     report = json.loads(bench_step(16, 2, 4, 1, compile=False, device="cpu").model_dump_json())
     layers = report["machine"]["convolutions"]

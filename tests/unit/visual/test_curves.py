@@ -153,6 +153,7 @@ def test_acts_of_care_are_marked_in_every_panel_and_named_once_those_close_toget
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_curves_are_parted_where_the_run_was_set_back_and_what_it_gave_up_does_not_flatten_the_rest(drawn) -> None:
     panels = drawn(finding(10, "care-set-back", 2), finding(15, "care-kept"))
     assert {tuple(gap) for axes in panels for gap in gaps(axes)} == {(64_000.0,)}
