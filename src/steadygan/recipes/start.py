@@ -202,10 +202,9 @@ def resume(
     """Continue a run from its latest checkpoint, bit by bit as if it had not stopped (on the same kind of machine).
 
     `budget` replaces the run's own, counts from the run's beginning, and is the new length of schedules that have none
-    of their own; `data` says where the images are now; `recipe`
-    is what the run was started with, needed if it holds objects of the user's own. `care` ("watch", "keep", "treat" or
-    a value) replaces what the run does by itself. From another `checkpoint`, by its name, what came after it is
-    removed. Raises ConfigError if the run is still training.
+    of their own; `data` says where the images are now; `recipe` is what the run was started with, needed if it holds
+    objects of the user's own. `care` ("watch", "keep", "treat" or a value) replaces what the run does by itself. From
+    another `checkpoint`, by its name, what came after it is removed. Raises ConfigError if the run is still training.
     """
     return go_on(Path(path), budget, data, console, told_again(recipe, Run(Path(path))), care, checkpoint)
 

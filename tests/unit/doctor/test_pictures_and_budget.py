@@ -242,6 +242,7 @@ HEALTHY: Table[list[Case]] = Table(
             scores([20, 10, 6, 5, 5.2, 5.1, 5.3, 5.0, 5.2, 5.1]),
             scores([20, 10, 6, 5, 5.7, 6.1, 6.0, 6.1, 6.1, 6.1]),  # of checkpoints so close the newest is taken
             scores([20, 10, 4, 5, 6, 7, 8, 8, 8, 4.9]),
+            scores([12, 8, 6, 5.3, 5, 5.3, 5.6, 5.8, 5.9, 5.95, 6.3]),  # the newest is farther, the level is not
             scores([20, 10, 5, 4, 6, 4.2, 5.7, 4.1, 6.1, 4.9]),  # a noisy level
             case(signals={"distance": [*falling(20, 0.8, count=36), 3, 3, 3, 3]}),  # a dip of a tenth of the run
             *(case(signals={"distance": [*falling(20, 0.8, 0.15, 20, n), *ramp(2, 2, 0.15, 60, n)]}) for n in range(9)),
