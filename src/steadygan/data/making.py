@@ -320,7 +320,8 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 def _too_few(plan: Plan, number: int, rejected: Sequence[Rejection]) -> DataError:
     where = ", ".join(source.where if isinstance(source, AnyFiles) else source.kind for source in plan.sources)
     reasons = "; ".join(f"{it.file} {it.reason}" for it in rejected[:3])
-    why = f": {len(rejected)} files were rejected, the first because: {reasons}" if rejected else ""
+    many = f"{len(rejected)} files were rejected, the first" if len(rejected) > 1 else "1 file was rejected,"
+    why = f": {many} because: {reasons}" if rejected else ""
     if number == 0:
         return DataError(f"no usable image in {where}{why}")
     return DataError(f"a set needs at least 2 images, {where} has 1 that can be used{why or '; add more'}")

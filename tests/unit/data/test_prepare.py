@@ -232,6 +232,13 @@ def test_the_same_files_and_settings_are_reused_and_others_refused(tmp_path: Pat
     assert len(here(source, tmp_path / "empty")) == 3
 
 
+def test_a_single_file_that_is_no_image_is_spoken_of_as_one(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(b"")
+    with pytest.raises(DataError, match=r": 1 file was rejected, because: a\.jpg is empty"):
+        here(tmp_path / "in", tmp_path / "out")
+
+
 def test_without_a_usable_image_the_first_reasons_are_named(tmp_path: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
