@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, fold, linear, pad, pixel_shuffle, pixel_unshuffle
 
-from steadygan.ops.layers import NearestConv2d
+from steadygan.ops.layers import NearestConv2d, ResidualDown
 
 _MOST_PIXELS = 16**2  # of maps made by a matrix product: its matrix holds every pixel once for each place of the kernel
 
@@ -50,7 +50,8 @@ class Form:
         return high, wide
 
 
-_KINDS: tuple[Any, ...] = (NearestConv2d, nn.Conv2d, nn.ConvTranspose2d)
+_SUMMED = (NearestConv2d, ResidualDown)  # which add up weights before they convolve
+_KINDS: tuple[Any, ...] = (*_SUMMED, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def form_of(layer: Any) -> Form | None:
@@ -65,6 +66,8 @@ def form_of(layer: Any) -> Form | None:
         return None
     if usual is NearestConv2d:
         return Form(True, (4, 4), (2, 2), (1, 1))
+    if usual is ResidualDown:
+        return form_of(layer.down)
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str) or set(layer.dilation) != {1}:
         return None
     sides = (layer.kernel_size, layer.stride, layer.padding, layer.output_padding)
@@ -73,7 +76,7 @@ def form_of(layer: Any) -> Form | None:
 
 def weight_of(layer: Any) -> Tensor:
     """The weights that go with the form of a convolution."""
-    weight: Tensor = layer.transposed_weight() if isinstance(layer, NearestConv2d) else layer.weight
+    weight: Tensor = layer.summed_weight() if isinstance(layer, _SUMMED) else layer.weight
     return weight
 
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv_transpose2d, linear, pad
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, linear, pad
 from torch.nn.utils.parametrizations import _SpectralNorm, spectral_norm
 from torch.nn.utils.parametrize import register_parametrization
 
@@ -43,27 +43,40 @@ class NearestConv2d(nn.Conv2d):
     sub-pixel view of Shi et al. 2016, section 2.2, read backwards).
     """
 
-    def transposed_weight(self) -> Tensor:
+    def summed_weight(self) -> Tensor:
         """The weights of that transposed convolution."""
         sums = 4 * avg_pool2d(pad(self.weight, (1, 1, 1, 1)), 2, 1)
         return sums.flip(-1, -2).transpose(0, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        return conv_transpose2d(maps, self.transposed_weight(), self.bias, 2, 1)
+        return conv_transpose2d(maps, self.summed_weight(), self.bias, 2, 1)
 
 
 class ResidualDown(nn.Module):
-    """What halves the sides, plus the mean of 2×2 pixels through a 1×1 convolution; the sum by √2, as loud as either.
+    """A convolution that halves the sides, plus the mean of 2×2 pixels through one of 1×1; by √2, as loud as either.
 
-    (N, inside, H, W) -> (N, outside, H // 2, W // 2).
+    (N, inside, H, W) -> (N, outside, H // 2, W // 2). The kernel meets those four pixels anyway, so their weights are
+    added to its own first: the same numbers by a single convolution.
     """
 
-    def __init__(self, down: nn.Module, inside: int, outside: int) -> None:
+    def __init__(self, down: nn.Conv2d, inside: int, outside: int) -> None:
         super().__init__()
         self.down, self.skip = down, nn.Conv2d(inside, outside, 1, bias=False)
 
+    def summed_weight(self) -> Tensor:
+        """The weights of that convolution, which has the sides and the padding of `down`."""
+        high, wide = self.down.kernel_size
+        top, left = (int(cut) for cut in self.down.padding)
+        mean = self.skip.weight.expand(-1, -1, 2, 2) / 4
+        return (self.down.weight + pad(mean, (left, wide - 2 - left, top, high - 2 - top))) * math.sqrt(0.5)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Its bias, if `down` has one."""
+        return None if self.down.bias is None else self.down.bias * math.sqrt(0.5)
+
     def forward(self, maps: Tensor) -> Tensor:
-        return (self.down(maps) + self.skip(avg_pool2d(maps, 2))) * math.sqrt(0.5)
+        return conv2d(maps, self.summed_weight(), self.bias, self.down.stride, self.down.padding)
 
 
 class SelfModulationLayer(nn.Module):

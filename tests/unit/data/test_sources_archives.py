@@ -142,7 +142,7 @@ def test_a_tar_damaged_in_the_middle_says_where(tmp_path: Path) -> None:
     path.write_bytes(data)
     listing = list_items([Tar(path=path)])
     assert names(listing) == ["0.png"]
-    assert problems(listing)["a.tar"].startswith(f"is damaged at byte {at:,}; 1 files were found")
+    assert problems(listing)["a.tar"].startswith(f"is damaged at byte {at:,}; files found before that: 1;")
 
 
 def test_of_a_packed_tar_that_is_cut_short_the_beginning_is_used(tmp_path: Path) -> None:

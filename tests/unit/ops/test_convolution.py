@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,12 @@ from torch.func import functional_call
 from torch.nn.utils.parametrizations import spectral_norm
 
 from steadygan.ops.convolution import WAYS, compute_, form_of
-from steadygan.ops.layers import LatentConv2d, NearestConv2d, SubpixelConv2d
+from steadygan.ops.layers import LatentConv2d, NearestConv2d, ResidualDown, SubpixelConv2d
+
+
+def residual(inside: int, outside: int, **settings: Any) -> ResidualDown:
+    return ResidualDown(nn.Conv2d(inside, outside, **settings), inside, outside)
+
 
 FORMS = {
     "strided": (nn.Conv2d, {"kernel_size": 4, "stride": 2, "padding": 1}),
@@ -25,6 +31,7 @@ FORMS = {
     "uneven": (nn.Conv2d, {"kernel_size": (6, 3), "stride": 3, "padding": (2, 0)}),
     "uneven transposed": (nn.ConvTranspose2d, {"kernel_size": (6, 3), "stride": 3, "padding": (2, 1)}),
     "nearest": (NearestConv2d, {"kernel_size": 3, "padding": 1}),
+    "residual": (residual, {"kernel_size": 4, "stride": 2, "padding": 1}),
     "same": (nn.Conv2d, {"kernel_size": 3, "padding": 1}),
     "pixelwise": (nn.Conv2d, {"kernel_size": 1}),
     "odd kernel": (nn.ConvTranspose2d, {"kernel_size": 5, "stride": 2, "padding": 2, "output_padding": 1}),
@@ -167,7 +174,8 @@ def test_what_no_way_is_for_stays_as_it_is(layer):
 
 def test_no_way_is_for_a_form_that_it_cannot_compute():
     fitting = {name: [way for way, of in CASES if of == name] for name in FORMS}
-    assert fitting["strided"] == fitting["transposed"] == fitting["nearest"] == ["plain", "blocks", "product"]
+    for name in ("strided", "transposed", "nearest", "residual"):
+        assert fitting[name] == ["plain", "blocks", "product"]
     assert fitting["odd kernel"] == fitting["same"] == ["plain", "product"]
     assert fitting["depthwise"] == ["plain", "float32"]
     assert not WAYS["float32"].fits(form_of(made("depthwise", bias=False)), 1, False), "it is so already"

@@ -62,7 +62,7 @@ class _Archive(PathSource, ABC):
             else:
                 yield passed_over(name, look) or Item(name, size, stamp, whole)
         if damage:
-            yield Rejection(self.path.name, f"{damage}; {len(members)} files were found before that; {_AGAIN}")
+            yield Rejection(self.path.name, f"{damage}; files found before that: {len(members):,}; {_AGAIN}")
 
     @abstractmethod
     def _members(self) -> tuple[dict[str, _Member], str]:
