@@ -122,9 +122,7 @@ class Residual(Part):
 
     paper: ClassVar[str] = "arXiv:1512.03385"
     helps: ClassVar[str] = "Gradients reach the first layers and the image by a short way: both players learn sooner."
-    hurts: ClassVar[str] = (
-        "Makes nothing that the strided convolution could not make alone; no help at 32 pixels."
-    )
+    hurts: ClassVar[str] = "Makes nothing that the strided convolution could not make alone; no help at 32 pixels."
 
     kind: Literal["residual"] = "residual"
     kernel: Literal[3, 4, 5] = 4

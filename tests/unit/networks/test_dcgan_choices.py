@@ -177,6 +177,12 @@ def test_downsampling_is_what_it_is_called(value, large, small):
     close(layer(maps), RESAMPLED[type(value)](layer, maps, small), atol=1e-5, rtol=1e-4)
 
 
+def test_the_bias_of_a_residual_layer_is_as_loud_as_what_it_stands_beside():
+    layer, maps = resampling.Residual().layer(2, 3, 8, 4, bias=True), torch.randn(2, 2, 8, 8)
+    beside = layer.skip(nn.functional.avg_pool2d(maps, 2))
+    close(layer(maps), (layer.down(maps) + beside) / 2**0.5, atol=1e-6, rtol=1e-5)
+
+
 @pytest.mark.parametrize("value", with_kernels(AnyUpsampling) + with_kernels(AnyDownsampling), ids=repr)
 def test_a_resampling_has_a_bias_only_if_asked(value):
     assert any(name.endswith("bias") for name, _ in value.layer(2, 3, 8, 8, bias=True).named_parameters())
