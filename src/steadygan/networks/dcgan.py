@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from steadygan.networks.base import NetworkSettings, Pair, logits_of, refusals
 from steadygan.networks.choices import (
@@ -29,7 +28,13 @@ from steadygan.networks.latents import Latent, Latents
 from steadygan.networks.norms import AnyNorm, BatchNorm, NoNorm, VirtualBatchNorm
 from steadygan.networks.resampling import AnyDownsampling, AnyUpsampling, Strided, Transposed, same
 from steadygan.ops.conditional import Projection
-from steadygan.ops.layers import LatentConv2d, LatentSequential, SelfModulationLayer, spectrally_normalise_
+from steadygan.ops.layers import (
+    LatentConv2d,
+    LatentSequential,
+    SelfModulationLayer,
+    spectrally_normalise_,
+    spectrally_normalise_layer_,
+)
 from steadygan.part import Value
 from steadygan.spec import ImageSpec
 
@@ -172,7 +177,7 @@ class DCGANDiscriminator(nn.Module):
         if self.projection is not None:
             nn.init.normal_(self.projection.embedding.weight, std=widths[-1] ** -0.5)
             if parts.spectral_norm:
-                spectral_norm(self.projection.embedding)
+                spectrally_normalise_layer_(self.projection.embedding)
         parts.finish(self)
 
     def forward(self, images: Tensor, *given: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:

@@ -16,12 +16,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
 from steadygan.networks.base import NetworkSettings, Pair, refusals
 from steadygan.networks.dcgan import doubled, sides_of
 from steadygan.ops.conditional import ConditionalBatchNorm, Projection
-from steadygan.ops.layers import spectrally_normalise_
+from steadygan.ops.layers import spectrally_normalise_, spectrally_normalise_layer_
 from steadygan.spec import ImageSpec
 
 
@@ -126,7 +125,7 @@ class SNGANDiscriminator(nn.Module):
         self.projection = Projection(classes, widths[-1]) if classes else None
         if self.projection is not None:
             nn.init.xavier_uniform_(self.projection.embedding.weight)
-            spectral_norm(self.projection.embedding)
+            spectrally_normalise_layer_(self.projection.embedding)
         spectrally_normalise_(self)
 
     def forward(self, images: Tensor, *given: Tensor, with_features: bool = False) -> Tensor | tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, linear, pad
-from torch.nn.utils.parametrizations import _SpectralNorm, spectral_norm
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import register_parametrization
 
 
@@ -174,19 +174,25 @@ def spectrally_normalise_(network: nn.Module) -> None:
     """
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            if module.weight.is_meta:
-                register_parametrization(module, "weight", _WithoutNumbers(module.weight, dim=_rows(module)))
-            else:
-                spectral_norm(module)
+            spectrally_normalise_layer_(module)
 
 
-def _rows(module: nn.Module) -> int:
-    """The dimension of the outputs, as `spectral_norm` has it."""
-    return 1 if isinstance(module, nn.ConvTranspose2d) else 0
+def spectrally_normalise_layer_(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding) -> None:
+    """The same for one layer, embeddings too."""
+    if layer.weight.is_meta:
+        rows = layer.weight.shape[1 if isinstance(layer, nn.ConvTranspose2d) else 0]
+        register_parametrization(layer, "weight", _WithoutNumbers(layer.weight, rows))
+    else:
+        spectral_norm(layer)
 
 
-class _WithoutNumbers(_SpectralNorm):
+class _WithoutNumbers(nn.Module):
     """The same names and shapes: to iterate on weights without numbers finds nothing, and takes torch a second."""
 
-    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
-        pass
+    def __init__(self, weight: Tensor, rows: int) -> None:
+        super().__init__()
+        self.register_buffer("_u", weight.new_empty(rows))
+        self.register_buffer("_v", weight.new_empty(weight.numel() // rows))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight

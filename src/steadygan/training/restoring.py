@@ -13,6 +13,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from steadygan.config import resolve
 from steadygan.errors import ConfigError, DataError
@@ -84,7 +85,7 @@ def check_shapes(networks: Networks, spec: ImageSpec, tensors: Mapping[str, Tens
     if problems := networks.problems(spec):
         raise DataError(f"{where} cannot be built: {problems[0]}")
     try:
-        with torch.device("meta"), _not_without_end():
+        with torch.device("meta"), _Unfilled(), _not_without_end():
             pair = rebuilt(networks, spec)
     except (RuntimeError, TypeError, ValueError, ArithmeticError) as problem:
         raise DataError(f"{where} holds settings of networks that are beyond measure") from problem
@@ -94,6 +95,14 @@ def check_shapes(networks: Networks, spec: ImageSpec, tensors: Mapping[str, Tens
     if built != given or opposite > max(_LARGE, 16 * sum(value.numel() for value in tensors.values())):
         wrong = next((name for name in (*built, *given) if built.get(name) != given.get(name)), "the discriminator")
         raise DataError(f"the weights in {where} are not of the networks that its settings build: {wrong[:80]}")
+
+
+class _Unfilled(TorchFunctionMode):
+    """What has no numbers is filled with none: to draw normal ones torch would load its compiler, for a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        return [*args, *named.values()][0] if func.__name__ == "normal_" else func(*args, **named)
 
 
 @contextmanager
