@@ -55,11 +55,12 @@ def found_in(images: Images) -> DuplicateGroups:
     return find_duplicates(images, measures, measures.contrast < 2)
 
 
+@pytest.mark.parametrize("count", [300, 400])  # few and many
 @pytest.mark.parametrize("distance", [0, 1, 3, 4, 7, 8, 11])
-def test_all_close_pairs_are_found_and_no_others(distance: int) -> None:
+def test_all_close_pairs_are_found_and_no_others(distance: int, count: int) -> None:
     rng = np.random.default_rng(distance)
-    hashes = rng.integers(0, 2**63, 400, np.uint64)
-    for at in range(200, 400):  # near others, by flipping up to 14 bits wherever they are
+    hashes = rng.integers(0, 2**63, count, np.uint64)
+    for at in range(200, count):  # near others, by flipping up to 14 bits wherever they are
         hashes[at] = hashes[at - 200]
         for bit in rng.choice(64, rng.integers(0, 15), replace=False):
             hashes[at] ^= np.uint64(1) << np.uint64(bit)
@@ -67,8 +68,8 @@ def test_all_close_pairs_are_found_and_no_others(distance: int) -> None:
     for second in (hashes, other):
         expected = [
             [i, j]
-            for i in range(400)
-            for j in range(i + 1, 400)
+            for i in range(count)
+            for j in range(i + 1, count)
             if (int(hashes[i]) ^ int(second[j])).bit_count() <= distance
         ]
         pairs, at_most = close_pairs(hashes, second, distance)
