@@ -19,6 +19,7 @@ _PATIENCE_SECONDS = 120.0
 _LEAVE_SECONDS = 30.0  # a killed process leaves at once, on a busy machine some seconds later
 _PROGRAM = (sys.executable, "-m", "steadygan")
 Asked = Mapping[str, Any]
+_Alive = dict[Process, "asyncio.Task[None] | None"]  # with what ends them, once that was asked for
 
 
 class NotPainted(SteadyganError):
@@ -36,7 +37,7 @@ class Painter:
     def __init__(self, most: int = 2, idle_seconds: float = 300, program: Sequence[str] = _PROGRAM) -> None:
         self.most, self.idle_seconds, self.program = most, idle_seconds, program
         self._desks: dict[Path, _Desk] = {}
-        self._alive: set[Process] = set()
+        self._alive: _Alive = {}
 
     async def ask(self, run: Path, request: Asked, view: str = "", rank: int = 0) -> dict[str, Any] | None:
         """The answer to a request of a `view`; None if a newer one of that view took its place while it waited.
@@ -68,13 +69,13 @@ class Painter:
         """End all processes, those too whose end nobody had the time to wait for."""
         desks, self._desks = list(self._desks.values()), {}
         await asyncio.gather(*(desk.close() for desk in desks))
-        await asyncio.gather(*(_ended(one, self._alive) for one in self._alive))
+        await asyncio.gather(*(_ended(one, self._alive) for one in list(self._alive)))
 
 
 class _Desk:
     """The process of one run and what waits for it: one request of each view."""
 
-    def __init__(self, words: Sequence[str], idle_seconds: float, alive: set[Process]) -> None:
+    def __init__(self, words: Sequence[str], idle_seconds: float, alive: _Alive) -> None:
         self.words, self.idle_seconds, self.alive = words, idle_seconds, alive
         self.process: Process | None = None
         self._waiting: dict[str, tuple[int, Asked, asyncio.Future[dict[str, Any] | None]]] = {}
@@ -158,12 +159,12 @@ def _words(run: Path) -> list[str]:
     return ["serve-pictures", "--", str(run.resolve())]
 
 
-async def _started(words: Sequence[str], alive: set[Process]) -> Process:
+async def _started(words: Sequence[str], alive: _Alive) -> Process:
     try:
         process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, limit=_LINE)
     except OSError as problem:
         raise NotPainted(f"the process that makes pictures cannot be started: {problem.strerror}") from problem
-    alive.add(process)
+    alive[process] = None
     return process
 
 
@@ -173,13 +174,20 @@ async def _send(process: Process, request: Asked) -> None:
     await process.stdin.drain()
 
 
-async def _ended(process: Process, alive: set[Process]) -> None:
-    """End a process, which has nothing to save; it is `alive` until it was waited for."""
+async def _ended(process: Process, alive: _Alive) -> None:
+    """End a process, which has nothing to save; whoever has no time to wait leaves that to the next who asks for it."""
+    if process in alive:
+        ending = alive[process] = alive[process] or asyncio.create_task(_killed(process, alive))
+        await asyncio.shield(ending)
+
+
+async def _killed(process: Process, alive: _Alive) -> None:
+    # once: to signal it again asks how it ended, and whoever waits for it is then told nothing
     with suppress(ProcessLookupError):
         process.kill()
     with suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), _LEAVE_SECONDS)
-    alive.discard(process)
+    alive.pop(process, None)
 
 
 def _answer(line: bytes) -> dict[str, Any]:

@@ -101,19 +101,25 @@ def test_one_that_died_comes_again_and_one_that_always_dies_is_said(tmp_path: Pa
     with_painter(act)
 
 
-def test_runs_give_way_to_each_other_and_idle_processes_end(tmp_path: Path) -> None:
+def test_runs_give_way_to_each_other(tmp_path: Path) -> None:
     async def act(painter: Painter) -> None:
         found = [await painter.ask(tmp_path / name, {"do": "paint"}) for name in "abc"]
-        processes = [answer["process"] for answer in found if answer]
-        assert [psutil.pid_exists(process) for process in processes] == [False, True, True]
-        for _ in range(200):
-            if not any(map(psutil.pid_exists, processes)):
-                break
-            await asyncio.sleep(0.05)
-        assert not any(map(psutil.pid_exists, processes))
-        assert await painter.ask(tmp_path / "c", {"do": "paint"})
+        assert [psutil.pid_exists(answer["process"]) for answer in found if answer] == [False, True, True]
 
-    with_painter(act, most=2, idle_seconds=0.3)
+    with_painter(act, most=2)
+
+
+def test_an_idle_process_ends_and_another_takes_its_place(tmp_path: Path) -> None:
+    async def act(painter: Painter) -> None:
+        first = await painter.ask(tmp_path, {"do": "paint"})
+        assert first
+        while psutil.pid_exists(first["process"]):
+            await asyncio.sleep(0.05)
+        second = await painter.ask(tmp_path, {"do": "paint"})
+        assert second
+        assert second["process"] != first["process"]
+
+    with_painter(act, idle_seconds=0.3)
 
 
 def test_what_takes_long_tells_news_and_ends_when_nobody_listens(tmp_path: Path) -> None:
@@ -134,7 +140,9 @@ def test_what_takes_long_tells_news_and_ends_when_nobody_listens(tmp_path: Path)
 def test_whose_leaving_was_cut_short_is_waited_for_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a page that is closed cancels its request at every step; a loop that closes before would leave warnings."""
     started: list[asyncio.subprocess.Process] = []
-    start = asyncio.create_subprocess_exec
+    killed: list[asyncio.subprocess.Process] = []
+    start, kill = asyncio.create_subprocess_exec, asyncio.subprocess.Process.kill
+    monkeypatch.setattr(asyncio.subprocess.Process, "kill", lambda it: killed.append(it) or kill(it))
 
     async def noted(*words: Any, **options: Any) -> asyncio.subprocess.Process:
         started.append(await start(*words, **options))
@@ -156,6 +164,7 @@ def test_whose_leaving_was_cut_short_is_waited_for_at_the_end(tmp_path: Path, mo
             await asyncio.sleep(0)
         await painter.close()
         assert [process.returncode for process in started] == [-signal.SIGKILL]
+        assert killed == started, "twice, and how it ended may be lost"
 
     with_painter(act)
 
