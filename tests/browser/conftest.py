@@ -13,7 +13,7 @@ QUIETLY = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgro
 Opener = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     if CHROMIUM is None:
@@ -25,7 +25,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tabs(browser: Any) -> tuple[Opener, list[str]]:
     """An offline tab of each kind that tests ask for, since new ones take most of the time; and what went wrong."""
     there: dict[str, Any] = {}
