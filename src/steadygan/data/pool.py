@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -89,15 +89,15 @@ def run_tasks(tasks: Iterable[Sequence[Task[R]]], workers: int) -> Iterator[list
 class Pool(Generic[R]):
     """Processes, and one thread for each that hands it work and waits for the result. Use it in `with`.
 
-    With 0 workers everything runs in this process. `at_once` starts the processes now, so that they are ready when
-    the work is known; otherwise each starts when it is first needed.
+    With 0 workers everything runs in this process. Each process starts when it is first needed, and none as long as
+    one is idle: a small set needs a single one. `at_once` starts that now, so that it is ready when the work is known.
     """
 
     def __init__(self, workers: int, at_once: bool = False) -> None:
         self._workers = workers
-        self._idle: SimpleQueue[_Child | None] = SimpleQueue()
-        for _ in range(workers):
-            self._idle.put(_Child() if at_once else None)
+        self._idle: LifoQueue[_Child | None] = LifoQueue()
+        for left in reversed(range(workers)):
+            self._idle.put(_Child() if at_once and left == 0 else None)
         self._threads = ThreadPoolExecutor(max(workers, 1), thread_name_prefix="prepare")
 
     def __enter__(self) -> Pool[R]:

@@ -56,6 +56,24 @@ def test_a_file_that_kills_the_decoder_costs_only_itself(importable: Callable[[i
     assert found == [number**2 if number != 13 else -13 for number in range(15)]
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_little_work_starts_one_process(
+    importable: Callable[[int], Any], at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    popen = pool.subprocess.Popen
+    monkeypatch.setattr(
+        pool.subprocess, "Popen", lambda *words, **how: started.append(popen(*words, **how)) or started[-1]
+    )
+    with Pool[int](3, at_once) as workers:
+        assert len(started) == at_once
+        for number in range(4):
+            assert list(workers.run([[importable(number)]])) == [[number**2]]
+        assert len(started) == 1
+        assert list(workers.run([[importable(19, seconds=0.5)]] * 2)) == [[-19]] * 2
+        assert len(started) == 2, "one after the other"
+
+
 def test_a_task_that_never_ends_is_given_up(importable: Callable[[int], Any]) -> None:
     with Pool[int](2) as pool:
         found = [
