@@ -30,7 +30,7 @@ WAITS = {"satellite", "turns=moderated", "turns=balanced"}
 """What asks who moves next has to wait for the answer: it decides which programs the host starts."""
 
 
-FEW = ("steady", "satellite", "wgan-gp", "sngan")
+FEW = ("steady", "satellite")
 REST = tuple(name for name in RECIPES if name not in FEW)
 
 
