@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from steadygan.errors import DataError
+from steadygan.ops.layers import spectrally_normalise_layer_
 from steadygan.recipes import RECIPES
 from steadygan.training.restoring import check_shapes
 from tiny_recipes import spec_of, tiny_recipe
@@ -43,3 +46,18 @@ def test_shapes_are_checked_without_what_takes_torch_a_second(name: str, classes
     for wrong in ({name: tensors[name] for name in others}, tensors | {first: tensors[first][..., None]}):
         with pytest.raises(DataError, match=r"weights in g\.safetensors are not of the networks"):
             check_shapes(networks, spec, wrong, Path("g.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sides"),
+    [(nn.Linear, (3, 5)), (nn.Embedding, (3, 5)), (nn.Conv2d, (3, 5, 2)), (nn.ConvTranspose2d, (3, 5, 2))],
+)
+def test_a_spectral_norm_has_the_same_names_and_shapes_without_numbers(kind: Any, sides: tuple[int, ...]) -> None:
+    shapes = []
+    for device in ("cpu", "meta"):
+        layer = kind(*sides, device=torch.device(device))
+        spectrally_normalise_layer_(layer)
+        shapes.append({name: value.shape for name, value in layer.state_dict().items()})
+        assert layer.weight.shape == layer.parametrizations.weight.original.shape
+    assert shapes[0] == shapes[1]
+    assert len(shapes[0]) >= 3
