@@ -95,6 +95,7 @@ def test_an_output_by_suffix_holds_one_of_both(run, album, tmp_path):
     assert load_file(tmp_path / "z.safetensors")["latents"].shape == (1, 8)
     assert call("project", run.path, photo, photo, "--steps", 1, "-o", tmp_path / "sheet.png") == 0
     assert pixels(tmp_path / "sheet.png").shape[1] > 300
+    assert (tmp_path / "z.safetensors").stat().st_mode == (tmp_path / "sheet.png").stat().st_mode
 
 
 def test_labels_travel_with_the_latents_and_a_walk_shows_the_nearer_ones(told, tmp_path, monkeypatch):

@@ -192,6 +192,15 @@ def test_a_schedule_without_a_length_ends_with_the_run_and_follows_another_budge
     assert part.info().config["optimizer"]["generator"]["lr"]["images"] is None
 
 
+def test_files_that_cannot_be_used_are_named_when_a_run_begins(tmp_path):
+    folder = draw(tmp_path / "photos", 24)
+    (folder / "broken.png").write_bytes(b"no picture")
+    console = Quiet()
+    run(folder, tmp_path / "a", console, {"steps": 1})
+    said = next(place for place, line in enumerate(console.said) if "1 file rejected" in line)
+    assert "broken.png" in console.said[said + 1]
+
+
 def test_a_length_of_schedules_stays_where_no_limit_is_given(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr("steadygan.training.run.DEFAULT_IMAGES", 40)
     part = run(pictures, tmp_path / "part", budget={"schedule_images": 20}, **FALLING)

@@ -219,10 +219,6 @@ def _said(dataset: Dataset) -> Iterator[str]:
     passed = dataset.meta["counts"]["passed_over"]
     if passed:
         yield "passed over: " + ", ".join(f"{number:,} {kind}" for kind, number in passed.items())
-    if rejected := [one for one in dataset.rejected() if not one.left_out]:
-        files = "file" if len(rejected) == 1 else "files"
-        yield f"{len(rejected):,} {files} rejected, see {dataset.path / 'rejected.jsonl'}; the first:"
-        for rejection in rejected[:5]:
-            yield f"  {rejection.file}: {rejection.reason}"
+    yield from dataset.on_rejected()
     yield from dataset.advice
     yield f"look at {dataset.path / 'montage.png'}"

@@ -94,6 +94,14 @@ class Dataset:
         """The files that could not be used."""
         return self._records("rejected.jsonl", lambda line: Rejection(**json.loads(line)))
 
+    def on_rejected(self) -> Iterator[str]:
+        """Lines on the files that could not be used, if there are any: how many, and why the first were not."""
+        if rejected := [one for one in self.rejected() if not one.left_out]:
+            files = "file" if len(rejected) == 1 else "files"
+            yield f"{len(rejected):,} {files} rejected, see {self.path / 'rejected.jsonl'}; the first:"
+            for rejection in rejected[:5]:
+                yield f"  {rejection.file}: {rejection.reason}"
+
     def _records(self, name: str, read: Callable[[str], R]) -> list[R]:
         try:
             return [read(line) for line in lines_of(self.path / name)]

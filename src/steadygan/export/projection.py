@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from steadygan.config import resolve
@@ -22,7 +22,6 @@ from steadygan.errors import ConfigError, DataError, os_errors
 from steadygan.export.inversion import Inversion, draw, invert_one
 from steadygan.export.model import TrainedGenerator, load
 from steadygan.export.pictures import must_be_new
-from steadygan.names import in_utf8
 from steadygan.rundir import atomic_folder, atomic_path
 from steadygan.runs.run import run_at
 from steadygan.training.runtime import choose_device
@@ -96,8 +95,7 @@ class Projected:
 
 def _save_latents(found: Projected, path: Path) -> None:
     labels = {} if found.labels is None else {"labels": found.labels}
-    with in_utf8(path, "w+b") as name:
-        save_file({"latents": found.latents, **labels}, name)
+    path.write_bytes(to_bytes({"latents": found.latents, **labels}))  # save_file's only its owner may read
 
 
 def _save_sheet(found: Projected, path: Path) -> None:

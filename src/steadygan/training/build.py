@@ -91,8 +91,8 @@ def make_parts(
     if runtime.main:
         held = f", {len(dataset.held_out):,} of them held out" if len(dataset.held_out) else ""
         console.say(f"{len(dataset):,} images, {dataset.spec}{held}, from {config.data.source}")
-        for advice in dataset.advice:
-            console.say(f"  {advice}")
+        for line in (*dataset.on_rejected(), *dataset.advice):
+            console.say(f"  {line}")
         console.say(runtime.choices.sentence())
     kept = _keep_first(config.freeze.discriminator, pair)
     if runtime.main and kept:

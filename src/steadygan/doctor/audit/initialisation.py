@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from steadygan.doctor.audit.anatomy import Anatomy, Layer
-from steadygan.doctor.audit.plan import AuditRule, always, listed
+from steadygan.doctor.audit.plan import AuditRule, RunPlan, always, listed
 
 _ENOUGH = 128  # weights from which their deviation can be told
 
@@ -73,16 +74,21 @@ def _fits(layer: Layer, residual: bool) -> bool:
     return (layer.spectral and layer.std > 0) or (layer.std < 1.6 * largest and (residual or layer.std > least / 2.5))
 
 
+def _fresh(judge: Callable[[str, Anatomy], str | None]) -> Callable[[RunPlan], str | None]:
+    """What is to be said of weights that were drawn; those that a run takes over were trained."""
+    return lambda plan: None if plan.setting("start.source") else plan.each(judge)
+
+
 RULES = (
     AuditRule(
         "nonzero-biases", "warning", "Biases that do not start at 0", "Biases were drawn or set with the weights.",
-        lambda plan: plan.each(_biases),
+        _fresh(_biases),
         always("nn.init.zeros_(layer.bias) for every layer with a bias"), "Fake satellite images, mistake 18",
         "The shift of a norm and the bias behind a class are other matters.",
     ),
     AuditRule(
         "default-initialisation", "warning", "Weights as torch leaves them", "No initialisation was chosen.",
-        lambda plan: plan.each(_defaults),
+        _fresh(_defaults),
         always(
             "draw the weights from N(0, 0.02) and set biases to 0, as the DCGAN does: net.apply(weights_init)",
             "or nn.init.xavier_uniform_, or without a norm nn.init.kaiming_normal_(weight, a=0.2)",
@@ -92,7 +98,7 @@ RULES = (
     ),
     AuditRule(
         "odd-initialisation", "warning", "Weights that start too large, too small or alike",
-        "A deviation taken for a variance, or a constant.", lambda plan: plan.each(_odd),
+        "A deviation taken for a variance, or a constant.", _fresh(_odd),
         always("N(0, 0.02), where 0.02 is the standard deviation, or Xavier, He or orthogonal weights"),
         "Glorot and Bengio (2010); He et al. (2015); Fake satellite images, mistake 19",
         "Weights that are scaled at run time, or of a trained network, are another matter.",

@@ -129,7 +129,7 @@ class RunPlan(Configured):
         batch = self.setting("batch", 0) * self.turns("discriminator")
         open_ = self.config and not any(budget.get(limit) for limit in ("images", "steps", "minutes"))
         images = budget.get("images") or (DEFAULT_IMAGES if open_ else None)
-        limits = [images // batch] if images and batch else []
+        limits = [math.ceil(images / batch)] if images and batch else []
         limits += [budget["steps"]] if budget.get("steps") else []
         return min(limits, default=None)
 

@@ -262,6 +262,13 @@ def test_a_setting_that_is_advised_ends_the_mistake_where_it_is_one_of_settings(
         assert changed is None or not of_settings or changed != plan, remedy
 
 
+@pytest.mark.parametrize("rule", ["nonzero-biases", "default-initialisation", "odd-initialisation"])
+def test_weights_that_were_trained_are_not_judged_as_a_start(rule: str) -> None:
+    plan = FAULTS[rule]()
+    assert BY_ID[rule](plan)
+    assert not BY_ID[rule](replace(plan, config={**plan.config, "start": {"source": "/runs/a"}}))
+
+
 def test_what_is_not_told_of_a_pair_is_not_held_against_it() -> None:
     for loss in ("hinge", "wasserstein"):
         told = replace(good(), config={"loss": {"kind": loss}}, data=None)
@@ -306,7 +313,13 @@ def test_the_most_of_a_schedule_is_of_its_values_not_of_its_images(value: Any, l
 
 @pytest.mark.parametrize(
     ("budget", "steps"),
-    [({"images": 64_000}, 2000), ({"steps": 70}, 70), ({"minutes": 5.0}, None), ({}, 200_000 // 32)],
+    [
+        ({"images": 64_000}, 2000),
+        ({"images": 64_001}, 2001),
+        ({"steps": 70}, 70),
+        ({"minutes": 5.0}, None),
+        ({}, 200_000 // 32),
+    ],
 )
 def test_steps_follow_from_whatever_bounds_the_run(budget: dict[str, Any], steps: int | None) -> None:
     nothing = {"images": None, "steps": None, "minutes": None}
