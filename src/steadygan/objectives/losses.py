@@ -63,6 +63,15 @@ class LossSettings(Part):
         return 0.0
 
 
+def boundary_among(loss: object, d_real: Tensor, d_fake: Tensor) -> Tensor | float:
+    """Where fake becomes real among logits of these means: the loss's `boundary`, or half way between the two under
+    a loss that only compares logits, so that all of them may drift.
+    """
+    if getattr(loss, "absolute", True):
+        return float(getattr(loss, "boundary", 0.0))
+    return (d_real + d_fake) / 2
+
+
 class SeparableLoss(LossSettings, ABC):
     """Base of the losses whose discriminator judges reals and fakes apart."""
 

@@ -51,7 +51,7 @@ _PANELS = {
     ),
     "accuracy": _More(
         "How often the discriminator is right: 1 always, 0.5 as a coin. Reals it was never trained on should be judged "
-        "as the others are.",
+        "as the others are. Under a loss that only compares logits, right is beyond the middle between both sides.",
         (Measured("held-out reals", PURPLE, lambda line: line.accuracy_held_out),),
     ),
     "gradients": _More("How hard each player is pushed in a step. Near 0 it learns nothing; leaps are a danger."),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from steadygan.augment import GaussianNoise, Show
+from steadygan.objectives.losses import boundary_among
 from steadygan.objectives.view import View
 from steadygan.ops.images import to_uint8
 
@@ -21,15 +22,15 @@ Batch = tuple[Tensor, ...]
 class Players:
     """Two bare networks and what stands between them; they are asked `batch` images at a time, in the modes they have.
 
-    `latents` (N, D) are the same at every moment of a run, and `given` what the generator is told with them. `boundary`
-    is where real becomes fake among the logits.
+    `latents` (N, D) are the same at every moment of a run, and `given` what the generator is told with them. `loss` is
+    that of their game, by which real becomes fake somewhere among the logits.
     """
 
     generator: nn.Module
     discriminator: nn.Module
     show: nn.Module
     view: type[View]
-    boundary: float
+    loss: object
     latents: Tensor
     given: Batch
     batch: int
@@ -70,8 +71,10 @@ class Players:
         if held_out:
             sides["held_out"] = self.judged(discriminator, held_out, fake)[0]
         found = {f"d_{name}": logits.mean() for name, logits in sides.items()}
-        found |= {f"accuracy_{name}": (logits > self.boundary).float().mean() for name, logits in sides.items()}
-        return found | {"d_fake": fake_logits.mean(), "accuracy_fake": (fake_logits < self.boundary).float().mean()}
+        found["d_fake"] = fake_logits.mean()
+        boundary = boundary_among(self.loss, found["d_real"], found["d_fake"])
+        found |= {f"accuracy_{name}": (logits > boundary).float().mean() for name, logits in sides.items()}
+        return found | {"accuracy_fake": (fake_logits < boundary).float().mean()}
 
     def inputs(self, real: Batch) -> Tensor:
         """Least, mean, deviation and most of the reals as the discriminator is given them: (4,)."""

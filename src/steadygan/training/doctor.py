@@ -128,7 +128,7 @@ def players_of(session: Session, reals: Reals) -> Players:
         bare(game.discriminator),
         game.show,
         game.view,
-        getattr(game.loss, "boundary", 0.0),
+        game.loss,
         fixed_latents(range(COUNT), session.latents, session.config.seed, "signals").to(device),
         reals.real[1:],
         session.config.batch // session.runtime.world,

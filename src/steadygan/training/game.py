@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from steadygan.errors import ConfigError
 from steadygan.objectives.base import GeneratorTerm, Penalty
-from steadygan.objectives.losses import Loss, NonSaturating, Separable, SeparableLoss
+from steadygan.objectives.losses import Loss, NonSaturating, Separable, SeparableLoss, boundary_among
 from steadygan.objectives.view import View
 from steadygan.part import lacks
 from steadygan.training.opponent import Itself
@@ -202,13 +202,13 @@ class Game:
     @torch.no_grad()
     def _opinions(self, view: View, sides: tuple[str, ...]) -> dict[str, Tensor]:
         """Mean logits and the shares judged rightly, of reals and of fakes: beyond the boundary on their own side."""
-        opinions, boundary = dict[str, Tensor](), getattr(self.loss, "boundary", 0.0)
-        if "real" in sides:
-            logits = view.real_logits
-            opinions |= {"d_real": logits.mean(), "accuracy_real": (logits > boundary).float().mean()}
-        if "fake" in sides:
-            logits = view.fake_logits
-            opinions |= {"d_fake": logits.mean(), "accuracy_fake": (logits < boundary).float().mean()}
+        logits = {side: view.real_logits if side == "real" else view.fake_logits for side in sides}
+        opinions = {f"d_{side}": these.mean() for side, these in logits.items()}
+        means = self.report | opinions
+        boundary = boundary_among(self.loss, means["d_real"], means["d_fake"])
+        for side, these in logits.items():
+            right = these > boundary if side == "real" else these < boundary
+            opinions[f"accuracy_{side}"] = right.float().mean()
         return opinions
 
     @torch.no_grad()

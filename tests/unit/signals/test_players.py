@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import steadygan as sg
 from steadygan.objectives.view import JointView, View
 from steadygan.signals.layers import gradients, layer_of, updates
 from steadygan.signals.players import Players
@@ -25,7 +26,7 @@ class Mean(nn.Module):
 
 
 def players(generator: nn.Module | None = None, **changes) -> Players:
-    parts = {"show": nn.Identity(), "view": View, "boundary": 0.0, "given": (), "batch": 4}
+    parts = {"show": nn.Identity(), "view": View, "loss": sg.NonSaturating(), "given": (), "batch": 4}
     generator = generator or nn.Sequential(nn.Unflatten(1, (2, 1, 1)))
     return Players(generator, Mean(), **{"latents": torch.ones(6, 2), **parts, **changes})
 
@@ -35,7 +36,7 @@ def flat(*values: float) -> Tensor:
 
 
 def test_opinions_are_mean_logits_and_shares_judged_rightly():
-    found = players(boundary=0.5).opinions(Mean(), (flat(1, 3, 0),), (flat(0, 1),), flat(-2, 1, -2))
+    found = players(loss=sg.LeastSquares()).opinions(Mean(), (flat(1, 3, 0),), (flat(0, 1),), flat(-2, 1, -2))
     assert {name: pytest.approx(float(value)) for name, value in found.items()} == {
         "d_real": 4 / 3,
         "accuracy_real": 2 / 3,
@@ -44,6 +45,13 @@ def test_opinions_are_mean_logits_and_shares_judged_rightly():
         "d_fake": -1,
         "accuracy_fake": 2 / 3,
     }
+
+
+def test_where_logits_are_only_compared_right_is_beyond_the_middle_between_both_sides():
+    found = players(loss=sg.Relativistic()).opinions(Mean(), (flat(11, 13, 6),), (flat(8, 10),), flat(8, 5, 5))
+    assert (float(found["d_real"]), float(found["d_fake"])) == (10, 6)
+    right = {name: pytest.approx(float(found[f"accuracy_{name}"])) for name in ("real", "held_out", "fake")}
+    assert right == {"real": 2 / 3, "held_out": 1 / 2, "fake": 2 / 3}
 
 
 def test_reals_and_fakes_are_seen_through_what_the_game_shows_and_jointly_where_it_does():

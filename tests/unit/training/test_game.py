@@ -248,3 +248,19 @@ def test_rules_that_lack_a_method_are_all_named_before_the_first_turn():
     ]
     with pytest.raises(ConfigError, match=r"penalties: give a list, as in penalties=\[R1\(\.\.\.\)\]"):
         tiny(penalties=R1())
+
+
+@pytest.mark.parametrize("loss", members(AnyLoss), ids=lambda loss: loss.kind)
+def test_what_is_judged_rightly_goes_by_the_boundary_or_by_the_middle_where_logits_are_only_compared(loss):
+    game = tiny(loss=loss)
+    torch.nn.init.constant_(game.discriminator.head.bias, 3.0)  # all logits drifted
+    real, fake = torch.rand(32, 3, 2, 2), game.fakes(torch.randn(32, 4))
+    with torch.no_grad():
+        of_reals, of_fakes = game.discriminator(real), game.discriminator(fake)
+    middle = (of_reals.mean() + of_fakes.mean()) / 2
+    boundary = loss.boundary if loss.absolute else middle
+    assert not loss.absolute or (of_fakes > boundary).all()
+    game.d_step(real, fake)
+    assert game.report["accuracy_real"] == (of_reals > boundary).float().mean()
+    assert game.report["accuracy_fake"] == (of_fakes < boundary).float().mean()
+    assert loss.absolute or 0 < game.report["accuracy_fake"] < 1
