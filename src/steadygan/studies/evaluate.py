@@ -257,7 +257,7 @@ def _remarks(count: int, chosen: EvaluationSettings) -> list[str]:
     remarks = []
     if chosen.count and count < chosen.count:
         remarks.append(f"{count:,} pictures of each kind, not {chosen.count:,}: there are no more to compare")
-    if count < _FEW:
+    if count < _FEW and any(metric.name == "fd" for metric in chosen.metrics):
         remarks.append(f"with {count:,} pictures of each kind fd is too high, by about its floor; kid is not")
     if chosen.split != "held-out":
         remarks.append("compared with images that were trained on: a generator that copies them scores best")

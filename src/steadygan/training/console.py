@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from steadygan.training.session import Session
 
 _COUNTING_SECONDS = 5.0
+_SOON = 1.0  # seconds after which a count has a speed
 _TELLING_SECONDS = 0.5  # between two texts in a notebook
 _CARD_SECONDS = 2.0  # between two cards there, which are up to half a megabyte
 _CARD_SHARE = 0.01  # of the run's time at most goes into cards
@@ -75,7 +76,7 @@ class _Clock:
         if self.first is None or done < self.first[0]:
             self.first = done, time.monotonic()
         counted, seconds = done - self.first[0], time.monotonic() - self.first[1]
-        if not counted or seconds <= 0:
+        if not counted or seconds < _SOON:  # the first come together, and what follows at once tells no speed
             return ""
         return f", {counted / seconds:,.0f}/s, {duration((total - done) * seconds / counted)} left"
 
@@ -86,6 +87,7 @@ class Lines:
     def __init__(self, stream: TextIO) -> None:
         self.stream = Stream(stream)
         self.next_time = 0.0
+        self.counted = ""
         self.clock = _Clock()
 
     def say(self, text: str) -> None:
@@ -97,7 +99,10 @@ class Lines:
     def counting(self, what: str, done: int, total: int) -> None:
         if done == total or time.monotonic() >= self.next_time:
             self.next_time = time.monotonic() + _COUNTING_SECONDS
-            self.say(f"{what}: {done:,} of {total:,}{self.clock.read(done, total)}")
+            counted, rate = f"{what}: {done:,} of {total:,}", self.clock.read(done, total)
+            if counted != self.counted:
+                self.say(counted + rate)
+            self.counted = counted
 
     def step(self, session: Session) -> None:
         if session.crossed(session.config.log):

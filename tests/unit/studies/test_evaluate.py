@@ -163,6 +163,12 @@ def test_copies_are_looked_for_only_beside_held_out_images(squares):
     assert any("memorised is left out" in remark for remark in found.remarks)
 
 
+@pytest.mark.parametrize(("metrics", "told"), [(["fd", "swd"], True), (["swd"], False)])
+def test_what_few_pictures_do_to_fd_is_remarked_on_beside_it_alone(squares, metrics, told):
+    found = sg.evaluate(fakes(60), squares, metrics=metrics, repeats=0)
+    assert any("fd is too high" in remark for remark in found.remarks) == told
+
+
 def test_fewer_pictures_than_asked_for_are_remarked_on(squares):
     found = sg.evaluate(fakes(60), squares, metrics=["fd"], count=50, repeats=0)
     assert found.count == 24

@@ -93,6 +93,17 @@ def test_the_end_is_drawn_whatever_it_costs(tmp_path, clock):
     assert [len(shown) for shown in cell.outputs.values()][-1] == 2
 
 
+def test_a_count_has_a_speed_once_there_is_one_and_its_end_is_said_once(clock):
+    lines = Lines(written := io.StringIO())
+    for done, seconds in ((128, 0), (250, 0.007), (250, 0), (300, 6), (500, 4), (500, 0)):
+        clock.now += seconds
+        lines.preparing(done, 250 if done <= 250 else 500)
+    said = written.getvalue().splitlines()
+    assert said[:2] == ["preparing images: 128 of 250", "preparing images: 250 of 250"]
+    assert said[2].startswith("preparing images: 300 of 500, 29/s, 7 s left")
+    assert [line.split(",")[0] for line in said[3:]] == ["preparing images: 500 of 500"]
+
+
 def test_a_count_that_is_over_becomes_a_sentence_and_one_that_never_began_leaves_nothing():
     live = Live((cell := Cell()).publish)
     live.close()
