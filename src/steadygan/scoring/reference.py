@@ -64,14 +64,16 @@ def choose_reference(dataset: Dataset, split: Split = "held-out", count: int | N
     number = min(len(first), len(rest)) if split == "held-out" else len(first) // 2
     number = min(number, count or number)
     if number < LEAST_SCORED:
-        raise DataError(_too_few(dataset, split, number))
+        raise DataError(_too_few(dataset, split, number, count))
     real = rng.permutation(first)[:number]  # in no order: pairs and blocks are taken of neighbours
     other = rng.permutation(np.setdiff1d(rest, real))[:number]
     pool = np.sort(rng.permutation(np.setdiff1d(dataset.training, real))[:_POOL])
     return Reference(dataset, split, seed, real, other, pool)
 
 
-def _too_few(dataset: Dataset, split: Split, number: int) -> str:
+def _too_few(dataset: Dataset, split: Split, number: int, count: int | None) -> str:
+    if number == count:
+        return f"{number} pictures on each side say nothing; at least {LEAST_SCORED} are needed, so give a larger -n"
     if split == "held-out" and len(dataset.held_out) < LEAST_SCORED <= len(dataset) // 2:
         return (
             f"{dataset.path} holds {len(dataset.held_out)} images out of training and at least {LEAST_SCORED} are "
@@ -79,6 +81,6 @@ def _too_few(dataset: Dataset, split: Split, number: int) -> str:
             "training"
         )
     return (
-        f"{number} pictures on each side say nothing; at least {LEAST_SCORED} are needed, so give more images or a "
-        "larger -n"
+        f"{dataset.path} has {number} of {len(dataset)} images for each side and at least {LEAST_SCORED} are needed to "
+        "compare with; add images, and prepare them anew"
     )

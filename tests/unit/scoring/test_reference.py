@@ -60,6 +60,9 @@ def test_a_set_that_holds_nothing_out_says_what_to_do(scenes):
 def test_too_few_images_say_how_many_are_needed(scenes):
     with pytest.raises(DataError, match="15 pictures on each side say nothing; at least 16"):
         choose_reference(scenes, count=15)
+    four = replace(scenes, held_out=np.arange(len(scenes) - 4))
+    with pytest.raises(DataError, match=r"has 2 of 240 images for each side.*at least 16.*add images"):
+        choose_reference(four, "training", count=100)
 
 
 def test_points_are_no_pictures(scenes):
