@@ -201,6 +201,15 @@ def test_files_that_cannot_be_used_are_named_when_a_run_begins(tmp_path):
     assert "broken.png" in console.said[said + 1]
 
 
+def test_a_damaged_list_of_what_was_left_out_stops_no_run(tmp_path):
+    dataset = sg.prepare(draw(tmp_path / "photos", 24), tmp_path / "set", sg.PrepareSettings(size=16))
+    (dataset.path / "rejected.jsonl").write_text("{broken")
+    console = Quiet()
+    started = run(dataset.path, tmp_path / "a", console, {"steps": 1})
+    assert any("left out is not known" in line for line in console.said)
+    assert sg.resume(started.path, sg.Budget(steps=2), console=Quiet()).log()[-1].images == 16
+
+
 def test_a_length_of_schedules_stays_where_no_limit_is_given(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr("steadygan.training.run.DEFAULT_IMAGES", 40)
     part = run(pictures, tmp_path / "part", budget={"schedule_images": 20}, **FALLING)

@@ -95,8 +95,16 @@ class Dataset:
         return self._records("rejected.jsonl", lambda line: Rejection(**json.loads(line)))
 
     def on_rejected(self) -> Iterator[str]:
-        """Lines on the files that could not be used, if there are any: how many, and why the first were not."""
-        if rejected := [one for one in self.rejected() if not one.left_out]:
+        """Lines on the files that could not be used, if there are any: how many, and why the first were not.
+
+        A list that is damaged is no reason to do without the images: that is the only line then.
+        """
+        try:
+            rejected = [one for one in self.rejected() if not one.left_out]
+        except DataError as problem:
+            yield f"which files were left out is not known: {problem}"
+            return
+        if rejected:
             files = "file" if len(rejected) == 1 else "files"
             yield f"{len(rejected):,} {files} rejected, see {self.path / 'rejected.jsonl'}; the first:"
             for rejection in rejected[:5]:
