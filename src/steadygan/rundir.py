@@ -254,6 +254,10 @@ class RunDir:
     def nearest(self) -> Path:
         return self.path / "nearest.png"
 
+    def nearest_by(self, features: str) -> Path:
+        """Where `evaluate` draws by features of this kind."""
+        return self.nearest if features == "scattering" else self.path / f"nearest-{features}.png"
+
     @property
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"

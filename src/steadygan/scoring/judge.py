@@ -69,14 +69,17 @@ class Judge:
 
     def closest(self, rows: dict[str, Rows], count: int, among: int) -> tuple[Indices, Indices, Indices] | None:
         """Which of the first `among` generated pictures are likest to training images, measured by their distance to
-        held-out ones; and which images of the set those are. None if no metric looks for copies.
+        held-out ones; and which images of the set those are. Each training image comes once while there are others.
+        None if no metric looks for copies.
         """
         if not self._looking_for_copies() or not len(self.reference.pool):
             return None
         name = self._looking_for_copies()[0].fingerprint
         fake, (real, _, pool) = rows[name][0][:among], self.reals[name]
         (near, which), (apart, other) = (nearest(fake, side[0]) for side in (pool, real))
-        order = (near / apart.clamp_min(1e-12)).argsort()[:count].numpy()
+        ranked = (near / apart.clamp_min(1e-12)).argsort().numpy()
+        firsts = np.sort(np.unique(which.numpy()[ranked], return_index=True)[1])
+        order = np.concatenate([ranked[firsts], np.delete(ranked, firsts)])[:count]
         return order, self.reference.pool[which.numpy()[order]], self.reference.real[other.numpy()[order]]
 
     @cached_property

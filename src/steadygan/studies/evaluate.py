@@ -60,7 +60,7 @@ class EvaluationSettings(Settings):
     which reals they are compared with: those held out of training, those trained on, or all. `size` is that of the
     pictures where nothing else says it. `repeats` subsamples make the intervals, 0 none. `checkpoint` is that of a
     run. `seed` draws latents and reals. `nearest` is where to draw the pictures most like training images; None: in
-    the folder of a run, else nowhere.
+    the folder of a run, by other features than scattering beside that with their name, else nowhere.
     """
 
     metrics: Annotated[tuple[InstanceOf[Metric], ...], BeforeValidator(_chosen)] = DEFAULT
@@ -280,7 +280,7 @@ def _draw_nearest(
 ) -> Path | None:
     """Draw the generated pictures most like training images, with those and with their nearest held-out ones."""
     run = run_of(subject)
-    out = chosen.nearest or (run.files.nearest if run else None)
+    out = chosen.nearest or (run.files.nearest_by(chosen.features.kind) if run else None)
     kept = torch.cat(shown) if shown else torch.empty(0)
     closest = judge.closest(rows, _SHOWN, len(kept)) if out and len(kept) else None
     if out is None or closest is None:

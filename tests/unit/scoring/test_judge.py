@@ -179,6 +179,15 @@ def test_the_pictures_nearest_to_training_images_are_found(bench, extractor):
     assert set(held_out.tolist()) <= set(bench.reference.real.tolist())
 
 
+def test_no_training_image_hides_the_others_that_were_copied(bench, extractor):
+    judge = Judge(choose_metrics(["memorised"]), bench.reference, extractor, repeats=0)
+    mixed = bench.fresh.clone()
+    mixed[:8], mixed[8] = bench.pool[2], bench.pool[11]
+    fake, training, _ = judge.closest(judge.rows([mixed]), 10, len(mixed))
+    assert set(training[:2].tolist()) == set(bench.reference.pool[[2, 11]].tolist())
+    assert len(set(training.tolist())) == len(set(fake.tolist())) == 10
+
+
 def test_a_misspelled_metric_is_answered_with_the_one_that_was_meant():
     with pytest.raises(ConfigError, match=r"no metric 'fid' \(did you mean fd with --features inception\?\)"):
         choose_metrics(["fid"])

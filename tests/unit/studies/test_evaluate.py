@@ -69,6 +69,16 @@ def test_a_run_is_scored_by_the_images_it_held_out_and_remembers_the_scores(fini
         assert sheet.width > 12 * 16
 
 
+def test_other_features_leave_the_sheet_of_the_usual_ones_alone(finished, tmp_path):
+    rows = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Flatten())
+    torch.export.save(torch.export.export(rows, (torch.rand(4, 3, 16, 16),)), tmp_path / "net.pt2")
+    finished.files.nearest.write_bytes(b"the usual ones")
+    own = {"kind": "exported", "path": tmp_path / "net.pt2", "size": 16}
+    found = sg.evaluate(finished.path, metrics=["memorised"], features=own, repeats=0)
+    assert found.nearest == finished.path / "nearest-exported.png" and found.nearest.stat().st_size > 1000
+    assert finished.files.nearest.read_bytes() == b"the usual ones"
+
+
 def test_an_evaluation_looks_at_other_pictures_than_the_picking(finished, monkeypatch):
     places = []
     monkeypatch.setattr(subjects, "fixed_latents", lambda *a: places.append(a[3:]) or fixed_latents(*a))
