@@ -75,7 +75,8 @@ def test_other_features_leave_the_sheet_of_the_usual_ones_alone(finished, tmp_pa
     finished.files.nearest.write_bytes(b"the usual ones")
     own = {"kind": "exported", "path": tmp_path / "net.pt2", "size": 16}
     found = sg.evaluate(finished.path, metrics=["memorised"], features=own, repeats=0)
-    assert found.nearest == finished.path / "nearest-exported.png" and found.nearest.stat().st_size > 1000
+    assert found.nearest == finished.path / "nearest-exported.png"
+    assert found.nearest.stat().st_size > 1000
     assert finished.files.nearest.read_bytes() == b"the usual ones"
 
 

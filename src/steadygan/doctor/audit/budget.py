@@ -12,7 +12,7 @@ _SOURCE = "Fake satellite images, mistake 30"
 
 def _steps(plan: RunPlan, least: int, below: int) -> str | None:
     steps = plan.steps
-    if steps is None or not plan.draws or not least <= steps < below:
+    if steps is None or not plan.draws or plan.setting("start.source") or not least <= steps < below:
         return None
     return f"{steps:,} steps; the founding articles train {ARTICLE_STEPS:,} and 50,000"
 

@@ -262,8 +262,10 @@ def test_a_setting_that_is_advised_ends_the_mistake_where_it_is_one_of_settings(
         assert changed is None or not of_settings or changed != plan, remedy
 
 
-@pytest.mark.parametrize("rule", ["nonzero-biases", "default-initialisation", "odd-initialisation"])
-def test_weights_that_were_trained_are_not_judged_as_a_start(rule: str) -> None:
+@pytest.mark.parametrize(
+    "rule", ["nonzero-biases", "default-initialisation", "odd-initialisation", "few-steps", "short-budget"]
+)
+def test_what_was_trained_is_not_judged_as_a_start(rule: str) -> None:
     plan = FAULTS[rule]()
     assert BY_ID[rule](plan)
     assert not BY_ID[rule](replace(plan, config={**plan.config, "start": {"source": "/runs/a"}}))
