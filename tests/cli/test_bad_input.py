@@ -137,7 +137,7 @@ SOURCES = {
     "train texts -o new": (4, "there is no image in"),
     "train one -o new": (4, "needs at least 2 images"),
     "train one/0000.png -o new": (4, "one image is not a set"),
-    "train file -o new": (4, "neither a folder of images nor a readable archive"),
+    "train file -o new": (4, "neither an image nor a readable archive"),
     "train builtin:nope -o new": (2, "choose builtin:critters"),
     "train run -o new": (4, "made by steadygan and is no folder of images"),
     "train cut -o new": (4, "images.npy is missing or cut short"),

@@ -173,7 +173,7 @@ def evaluate(
         rows = judge.rows(_keeping(shown, source.pictures(reference, chosen.seed)))
         found = Evaluation(
             subject=str(subject) if isinstance(subject, str | Path) else getattr(subject, "__name__", "your own code"),
-            data=str(dataset.path),
+            data=str(_named(subject, data)),
             split=chosen.split,
             count=reference.count,
             remarks=[*remarks, *left_out, *_remarks(reference.count, chosen)],
@@ -211,6 +211,14 @@ def open_reals(
         source = run.info().data.source
         raise DataError(f"the images in {source} are not those this run was trained on; say which to compare with")
     return dataset, ["these are not the images that it was trained on: some of those called held out may have been"]
+
+
+def _named(subject: Subject, data: str | Path | Dataset | None) -> str | Path:
+    """The set as people know it: what it was made from, where it lies prepared in the cache."""
+    run = run_of(subject)
+    if isinstance(data, Dataset):
+        return data.path
+    return run.info().data.source if data is None and run else data or ""
 
 
 def _opened(run: Run | None, data: str | Path | None, size: int | None, said: Reporter) -> Dataset:

@@ -224,7 +224,7 @@ def test_a_single_file_that_is_no_archive_is_refused_with_the_way_out(tmp_path: 
     fill(tmp_path, "a.tar", data=b"x" * 1000)
     with pytest.raises(DataError, match="is one image, and one image is not a set; give a folder"):
         prepare(tmp_path / "a.jpg", tmp_path / "set", workers=0)
-    with pytest.raises(DataError, match="neither a folder of images nor a readable"):
+    with pytest.raises(DataError, match="neither an image nor a readable"):
         open_source(tmp_path / "a.tar")
     with pytest.raises(DataError, match="not an ordinary file"):
         open_source("/dev/null")

@@ -280,7 +280,7 @@ def test_something_gzipped_that_is_no_tar_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"words"))
     (tmp_path / "b.tar.gz").write_bytes(zlib.compress(b"words"))
     for name in ("a.gz", "b.tar.gz"):
-        with pytest.raises(DataError, match="neither a folder of images nor a readable archive"):
+        with pytest.raises(DataError, match="neither an image nor a readable archive"):
             open_source(tmp_path / name)
 
 

@@ -194,7 +194,9 @@ def test_an_exported_generator_knows_what_it_was_trained_on(finished, tmp_path):
 
 
 def test_other_images_than_those_of_the_run_are_remarked_on(finished, tmp_path):
-    found = sg.evaluate(finished.path, draw(tmp_path / "others", 200, seed=5), metrics=["fd"], repeats=0)
+    others = draw(tmp_path / "others", 200, seed=5)
+    found = sg.evaluate(finished.path, others, metrics=["fd"], repeats=0)
+    assert found.data == str(others)
     assert any("not the images that it was trained on" in remark for remark in found.remarks)
 
 

@@ -318,7 +318,7 @@ def _kind_of_file(path: Path) -> type[AnyFiles]:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         with open_file(path) as stream:
             raise DataError(f"{path} {explain(stream.read(_HEAD), UnidentifiedImageError())}")
-    raise DataError(f"{path} is neither a folder of images nor a readable archive; unpack it and give the folder")
+    raise DataError(f"{path} is neither an image nor a readable archive; give images or a folder of them")
 
 
 def _nothing(source: AnyFiles) -> DataError:
