@@ -6,6 +6,7 @@ lose a pixel on the way down and get it back on the way up, so no size is specia
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, cast
 
@@ -49,9 +50,11 @@ def sides_of(size: int) -> list[int]:
     return sides
 
 
-def doubled(least: int, most: int) -> list[int]:
+@cache
+def doubled(least: int, most: int) -> tuple[int, ...]:
     """The sizes between that are 4 to 7 times a power of two, so that every map has exactly half the side."""
-    return [size for size in range(least, most + 1) if size == sides_of(size)[0] * 2 ** (len(sides_of(size)) - 1)]
+    sizes = range(least, most + 1)
+    return tuple(size for size in sizes if size == sides_of(size)[0] * 2 ** (len(sides_of(size)) - 1))
 
 
 def widths_of(sides: list[int], width: int, max_width: int) -> list[int]:

@@ -223,7 +223,7 @@ class R3GAN(NetworkSettings):
     def problems(self, spec: ImageSpec) -> list[str]:
         sizes = doubled(8, 256)
         if spec.size not in sizes:
-            sizes = [size for size in sizes if not self._shape_problems(sides_of(size))] or sizes
+            sizes = tuple(size for size in sizes if not self._shape_problems(sides_of(size))) or sizes
         found = refusals(self.kind, spec, sizes, "8 to 256 pixels, 4 to 7 times a power of two")
         found += [] if found else self._shape_problems(sides_of(spec.size))
         if self.conditional and not spec.classes:

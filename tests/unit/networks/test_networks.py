@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from typing import get_args
 
 import pytest
@@ -112,12 +113,13 @@ def test_points_refuses_images():
 @pytest.mark.parametrize("family", [family for family in MEMBERS if family is not Points])
 def test_a_size_that_does_not_work_is_refused_with_the_nearest_that_do(family):
     settings = family()
-    works = [size for size in range(2, 1200) if not settings.problems(ImageSpec(size=size, channels=3, classes=2))]
-    for size in sorted(set(range(2, 1200)) - set(works)):
-        (problem,) = settings.problems(ImageSpec(size=size, channels=3, classes=2))
+    said = {size: settings.problems(ImageSpec(size=size, channels=3, classes=2)) for size in range(2, 1200)}
+    works = [size for size, problems in said.items() if not problems]
+    for size in said.keys() - set(works):
+        (problem,) = said[size]
         named = [int(number) for number in re.findall(r"\d+", problem.partition(f"not {size}; ")[2])]
-        below, above = [it for it in works if it < size][-1:], [it for it in works if it > size][:1]
-        assert named == [*below, *above], problem
+        place = bisect(works, size)
+        assert named == [*works[max(place - 1, 0) : place], *works[place : place + 1]], problem
     assert works
 
 
