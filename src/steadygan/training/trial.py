@@ -26,6 +26,7 @@ from steadygan.training.runtime import Runtime
 
 _WARM_UP = 2
 _REPEATS = 3
+_ENOUGH_SECONDS = 2.0
 _LONG_PERIOD, _LONGEST_PERIOD = 8, 16
 _CHECKED = 16  # images of the batch that precisions are compared on: float32 must not need more memory than the run
 
@@ -81,7 +82,11 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     play = player(config, copies, dataset.spec, runtime, lambda: real)
     players = (config.optimizer.generator, config.optimizer.discriminator)
     warm_up = max(_WARM_UP, *(getattr(one, "every", 0) for one in players))  # SOAP is cheaper before it has a basis
-    rate, shown = measured_rate(play, steps * (_REPEATS if steps <= _LONG_PERIOD else 2), warm_up)
+    repeats = _REPEATS if steps <= _LONG_PERIOD else 2
+    enough = (
+        max(steps, _REPEATS) if runtime.world == 1 else 0
+    )  # processes wait for each other in some steps: as many each
+    rate, shown = measured_rate(play, steps * repeats, warm_up, enough)
     runtime.forget()
     # one speed for all processes: how often they meet depends on it
     rate = float(runtime.mean(torch.tensor(rate, device=runtime.device)))
@@ -109,23 +114,28 @@ def player(
     return play
 
 
-def measured_rate(play: Callable[[], tuple[Hashable, int]], steps: int, warm_up: int = _WARM_UP) -> tuple[float, float]:
+def measured_rate(
+    play: Callable[[], tuple[Hashable, int]], steps: int, warm_up: int = _WARM_UP, period: int = 0
+) -> tuple[float, float]:
     """Images per second and images per step; `play` plays a step and says of what kind it was and how many it showed.
 
     A step's kind is what makes some longer than others: the turns played in it and the penalties that were due. Every
     step counts with the shortest time of its kind, for the machine may be busy, and with the images it showed itself.
+    Where there is a `period`, it is enough to have measured for two seconds and whole periods of so many steps.
     """
     for _ in range(warm_up):
         play()
     best: dict[Hashable, float] = {}
-    kinds, images = [], 0
-    for _ in range(steps):
+    kinds, images, began = list[Hashable](), 0, time.perf_counter()
+    while len(kinds) < steps:
         start = time.perf_counter()
+        if period and kinds and not len(kinds) % period and start - began > _ENOUGH_SECONDS:
+            break
         kind, shown = play()
         best[kind] = min(time.perf_counter() - start, best.get(kind, math.inf))
         kinds.append(kind)
         images += shown
-    return images / sum(best[kind] for kind in kinds), images / steps
+    return images / sum(best[kind] for kind in kinds), images / len(kinds)
 
 
 def _turns(game: Game) -> list[int]:

@@ -73,6 +73,15 @@ def test_a_rare_slow_kind_counts_as_often_as_it_came(clock):
     assert measured_rate(clock.player(steps, busy=(4, 7)), 12)[0] == pytest.approx(40 / 6)
 
 
+@pytest.mark.parametrize(("seconds", "played"), [(0.05, 12), (0.3, 8), (0.7, 4), (9.0, 4)])
+def test_steps_that_take_long_are_measured_in_fewer_whole_periods(clock, seconds, played):
+    steps = [("due", 3 * seconds, 10), *[("", seconds, 10)] * 3]
+    play, plays = clock.player(steps), []
+    rate, per_step = measured_rate(lambda: plays.append(clock.now) or play(), 12, warm_up=0, period=4)
+    assert (len(plays), per_step) == (played, 10)
+    assert rate == pytest.approx(40 / (6 * seconds))
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> Dataset:
     folder = tmp_path_factory.mktemp("trial")
@@ -126,6 +135,18 @@ def test_a_lazy_penalty_costs_its_share(dataset, clock, monkeypatch, every):
     seconds = {"d": 1.0, "g": 1.0, "penalty": 8.0}
     found = played(dataset, clock, monkeypatch, seconds, penalties=(R1(every=every),))
     assert found.images_per_second == pytest.approx(8 / (2 + 8 / every))
+
+
+def test_processes_that_wait_for_each_other_are_measured_in_as_many_steps_each(dataset, monkeypatch):
+    nets, limits = DCGAN(width=4, max_width=4), Budget(images=1000)
+    config, asked = RunConfig(networks=nets, batch=8, budget=limits, penalties=(R1(every=8),)), []
+    monkeypatch.setattr(trial, "measured_rate", lambda *given: asked.append(given[1:]) or (8.0, 8.0))
+    monkeypatch.setattr(Runtime, "mean", lambda _, values: values)
+    for world in (1, 2):
+        runtime = Runtime(Choices("cpu", "float32", "channels_last", 1, 1))
+        runtime.world = world
+        estimate(config, make_pair(config, dataset.spec), dataset, runtime)
+    assert asked == [(24, 2, 8), (24, 2, 0)]
 
 
 def test_the_steps_that_soap_plays_before_it_has_a_basis_are_not_what_a_run_takes(dataset, clock, monkeypatch):
