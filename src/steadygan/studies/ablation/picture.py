@@ -65,8 +65,10 @@ def _draw(axes: Axes, effect: Effect, row: int, limit: float) -> None:
         out = "" if at == dot.difference else "<" if at < 0 else ">"
         mark = out or ("X" if dot.diverged else "o")
         axes.plot([at], [height], mark, color=colour, markersize=6 if mark != "o" else 4.5, mfc="white", clip_on=False)
-        if out:
-            _label(axes, signed(dot.difference), at, height, colour)
+    for at in (-limit, limit):
+        if beyond := sorted((dot.difference for dot in effect.dots if dot.difference / at > 1), key=abs):
+            ends = dict.fromkeys(map(signed, (beyond[0], beyond[-1])))
+            _label(axes, " to ".join(ends), at, row, colour)
     if effect.mean is not None:
         axes.plot(
             [float(np.clip(effect.mean, -limit, limit))],
@@ -80,7 +82,7 @@ def _draw(axes: Axes, effect: Effect, row: int, limit: float) -> None:
 
 
 def _label(axes: Axes, text: str, at: float, height: float, colour: str) -> None:
-    """How far out a dot is that is beyond the border, beside its arrow."""
+    """How far out the dots are that are beyond the border, beside their arrows."""
     inwards, align = (8, "left") if at < 0 else (-8, "right")
     axes.annotate(
         text, (at, height), (inwards, 0), textcoords="offset points", ha=align, va="center", fontsize=7.5, color=colour

@@ -218,6 +218,15 @@ def test_one_run_gone_astray_does_not_flatten_the_others():
     assert [text.get_text() for text in axes.texts if text.get_text() == "+988"]
 
 
+def test_dots_that_are_all_beyond_the_border_are_labelled_once():
+    names = "acdefghijkl"
+    near = [run for name in names for run in outcomes(name, BETTER)]
+    far = outcomes("b", [value + 1000 + 100 * at for at, value in enumerate(BASE)])
+    axes = draw(make_table([*outcomes("base", BASE), *near, *far], asked(*names, "b"))).axes[0]
+    assert axes.get_xlim()[1] < 1000
+    assert [text.get_text() for text in axes.texts if "+" in text.get_text()] == ["+1,000 to +1,400"]
+
+
 def test_thirty_variants_are_readable(tmp_path):
     rng = np.random.default_rng(0)
     names = [f"technique_{number} + another_{number}" for number in range(30)]
