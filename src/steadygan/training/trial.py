@@ -83,9 +83,8 @@ def estimate(config: RunConfig, pair: Pair, dataset: Dataset, runtime: Runtime) 
     players = (config.optimizer.generator, config.optimizer.discriminator)
     warm_up = max(_WARM_UP, *(getattr(one, "every", 0) for one in players))  # SOAP is cheaper before it has a basis
     repeats = _REPEATS if steps <= _LONG_PERIOD else 2
-    enough = (
-        max(steps, _REPEATS) if runtime.world == 1 else 0
-    )  # processes wait for each other in some steps: as many each
+    # several processes play as many steps each, for they wait for each other in some of them
+    enough = max(steps, _REPEATS) if runtime.world == 1 else 0
     rate, shown = measured_rate(play, steps * repeats, warm_up, enough)
     runtime.forget()
     # one speed for all processes: how often they meet depends on it
